@@ -1,0 +1,57 @@
+package dev.chaperone.api;
+
+import io.fabric8.crd.generator.annotation.AdditionalPrinterColumn;
+import io.fabric8.crd.generator.annotation.AdditionalSelectableField;
+import io.fabric8.generator.annotation.ValidationRule;
+import io.fabric8.kubernetes.api.model.Namespaced;
+import io.fabric8.kubernetes.client.CustomResource;
+import io.fabric8.kubernetes.model.annotation.Group;
+import io.fabric8.kubernetes.model.annotation.Version;
+
+/// Asks for a companion beside every pod of the target DaemonSet, and for drains and evictions to
+/// wait while a [Hold] says so. Whatever Chaperone makes for it lives in its namespace, is named
+/// after it, and is deleted with it.
+///
+/// Its name has at most 50 characters, because guard pods carry it as a label and in front of their
+/// own names.
+@Group("chaperone.dev")
+@Version("v1alpha1")
+@AdditionalPrinterColumn(
+    name = "Target",
+    jsonPath = ".spec.targetRef.name",
+    type = AdditionalPrinterColumn.Type.STRING)
+@AdditionalPrinterColumn(
+    name = "Allowed",
+    jsonPath = ".status.conditions[?(@.type==\"DisruptionAllowed\")].status",
+    type = AdditionalPrinterColumn.Type.STRING)
+@AdditionalPrinterColumn(
+    name = "Reason",
+    jsonPath = ".status.conditions[?(@.type==\"DisruptionAllowed\")].reason",
+    type = AdditionalPrinterColumn.Type.STRING)
+@AdditionalPrinterColumn(
+    name = "Guards",
+    jsonPath = ".status.guards.bound",
+    type = AdditionalPrinterColumn.Type.INTEGER)
+@AdditionalPrinterColumn(
+    name = "Nodes",
+    jsonPath = ".status.guards.desired",
+    type = AdditionalPrinterColumn.Type.INTEGER)
+@AdditionalPrinterColumn(
+    name = "Message",
+    jsonPath = ".status.conditions[?(@.type==\"DisruptionAllowed\")].message",
+    type = AdditionalPrinterColumn.Type.STRING,
+    priority = 1)
+@AdditionalPrinterColumn(
+    name = "Age",
+    jsonPath = ".metadata.creationTimestamp",
+    type = AdditionalPrinterColumn.Type.DATE)
+@AdditionalSelectableField(jsonPath = ".spec.targetRef.name")
+@AdditionalSelectableField(jsonPath = ".spec.companionRef.name")
+@ValidationRule(
+    value = "size(self.metadata.name) <= 50",
+    message = "metadata.name is too long: write at most 50 characters")
+@ValidationRule(
+    value = "has(self.spec)",
+    message = "spec is missing: write at least spec.targetRef.name, the DaemonSet to follow")
+public class Companion extends CustomResource<CompanionSpec, CompanionStatus>
+    implements Namespaced {}

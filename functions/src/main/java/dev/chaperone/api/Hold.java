@@ -1,0 +1,39 @@
+package dev.chaperone.api;
+
+import io.fabric8.crd.generator.annotation.AdditionalPrinterColumn;
+import io.fabric8.crd.generator.annotation.AdditionalSelectableField;
+import io.fabric8.generator.annotation.ValidationRule;
+import io.fabric8.kubernetes.api.model.Namespaced;
+import io.fabric8.kubernetes.client.CustomResource;
+import io.fabric8.kubernetes.model.annotation.Group;
+import io.fabric8.kubernetes.model.annotation.Version;
+
+/// A reason to keep the budgets of a [Companion] in the same namespace closed, for as long as it
+/// exists and has not expired. Written by people, by GitOps, by anybody who may create `holds`.
+@Group("chaperone.dev")
+@Version("v1alpha1")
+@AdditionalPrinterColumn(
+    name = "Companion",
+    jsonPath = ".spec.companionRef.name",
+    type = AdditionalPrinterColumn.Type.STRING)
+@AdditionalPrinterColumn(
+    name = "Active",
+    jsonPath = ".status.conditions[?(@.type==\"Active\")].status",
+    type = AdditionalPrinterColumn.Type.STRING)
+@AdditionalPrinterColumn(
+    name = "Reason",
+    jsonPath = ".spec.reason",
+    type = AdditionalPrinterColumn.Type.STRING)
+@AdditionalPrinterColumn(
+    name = "Expires",
+    jsonPath = ".spec.expiresAt",
+    type = AdditionalPrinterColumn.Type.STRING)
+@AdditionalPrinterColumn(
+    name = "Age",
+    jsonPath = ".metadata.creationTimestamp",
+    type = AdditionalPrinterColumn.Type.DATE)
+@AdditionalSelectableField(jsonPath = ".spec.companionRef.name")
+@ValidationRule(
+    value = "has(self.spec)",
+    message = "spec is missing: write spec.companionRef.name and spec.reason")
+public class Hold extends CustomResource<HoldSpec, HoldStatus> implements Namespaced {}

@@ -1,0 +1,42 @@
+package dev.chaperone.api;
+
+import com.fasterxml.jackson.annotation.JsonPropertyDescription;
+import io.fabric8.generator.annotation.Required;
+import io.fabric8.generator.annotation.Size;
+import io.fabric8.generator.annotation.ValidationRule;
+import org.jspecify.annotations.Nullable;
+
+/// What is held, why, and until when.
+///
+/// @param reason what people read when their drain waits: 1 to 256 characters, not blank
+/// @param expiresAt RFC 3339, with seconds and a zone; from then on the Hold holds nothing.
+///     Absent: until it is deleted
+@ValidationRule(
+    value = "self.reason.matches('\\\\S')",
+    message = "reason must say why drains wait, for example: rebuilding pool 42")
+@ValidationRule(
+    value =
+        "!has(self.expiresAt) || self.expiresAt.matches('^[0-9]{4}-(0[1-9]|1[0-2])-"
+            + "(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
+            + "([.][0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})$')",
+    message =
+        "expiresAt must be a time with seconds and a zone, for example 2026-11-24T06:00:00Z; leave"
+            + " it out to hold until the Hold is deleted")
+public record HoldSpec(
+    @Required @JsonPropertyDescription("The Companion, in this namespace, that is held.")
+        CompanionRef companionRef,
+    @Required
+        @Size(min = 1, max = 256)
+        @JsonPropertyDescription("Why: what people read when their drain waits.")
+        String reason,
+    @Size(max = 40)
+        @JsonPropertyDescription("When it stops holding by itself. Left out: when it is deleted.")
+        @Nullable String expiresAt) {
+
+  /// The Companion that is held.
+  @ValidationRule(
+      value = "self.name.matches('^[a-z0-9]([-a-z0-9.]{0,48}[a-z0-9])?$')",
+      message = "companionRef.name must be the name of a Companion in this namespace")
+  public record CompanionRef(
+      @Required @Size(max = 50) @JsonPropertyDescription("Name of the Companion.") String name) {}
+}

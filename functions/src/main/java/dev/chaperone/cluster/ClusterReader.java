@@ -1,0 +1,333 @@
+package dev.chaperone.cluster;
+
+import dev.chaperone.api.Companion;
+import dev.chaperone.api.CompanionSpec.Protect;
+import dev.chaperone.api.Hold;
+import dev.chaperone.decide.CompanionRef;
+import dev.chaperone.decide.Made;
+import dev.chaperone.decide.ObjectRef;
+import dev.chaperone.decide.Roster;
+import dev.chaperone.decide.Snapshot;
+import io.fabric8.kubernetes.api.model.HasMetadata;
+import io.fabric8.kubernetes.api.model.KubernetesResourceList;
+import io.fabric8.kubernetes.api.model.ListOptions;
+import io.fabric8.kubernetes.api.model.ListOptionsBuilder;
+import io.fabric8.kubernetes.api.model.Node;
+import io.fabric8.kubernetes.api.model.Pod;
+import io.fabric8.kubernetes.api.model.apps.DaemonSet;
+import io.fabric8.kubernetes.api.model.apps.Deployment;
+import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudget;
+import io.fabric8.kubernetes.client.KubernetesClient;
+import io.fabric8.kubernetes.client.KubernetesClientException;
+import io.fabric8.kubernetes.client.dsl.FilterWatchListDeletable;
+import jakarta.enterprise.context.ApplicationScoped;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.SortedSet;
+import java.util.TreeSet;
+import java.util.function.Supplier;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.eclipse.microprofile.config.inject.ConfigProperty;
+import org.jspecify.annotations.Nullable;
+
+/// The only reads. Live, never from a cache, and as few whatever the size of the cluster: all pods
+/// and nodes are listed only when [Snapshot#needsEveryNode] asks for it.
+@ApplicationScoped
+public class ClusterReader {
+  private static final long PAGE = 500;
+
+  /// With more cordoned nodes than this, one list of everything is cheaper than two reads for each.
+  private static final int FEW = 16;
+
+  private final KubernetesClient client;
+  private final String guardImage;
+
+  ClusterReader(
+      KubernetesClient client, @ConfigProperty(name = "chaperone.guard-image") String guardImage) {
+    this.client = client;
+    this.guardImage = guardImage;
+  }
+
+  /// The Companions that may have to change because of this object: found by what their specs name,
+  /// or by the namespace, so that also an object that is gone is understood.
+  ///
+  /// @throws Unavailable when the API server does not answer
+  public SortedSet<CompanionRef> concerned(ObjectRef object) {
+    return switch (object.kind()) {
+      case "Companion" -> sorted(Stream.of(new CompanionRef(object.namespace(), object.name())));
+      case "Hold" ->
+          hold(object)
+              .map(hold -> sorted(Stream.of(companionOf(hold))))
+              .orElseGet(() -> refs(companionsIn(object.namespace()).stream()));
+      case "DaemonSet" ->
+          refs(
+              Stream.concat(
+                  read(
+                          "Companions of target " + object,
+                          () ->
+                              all(
+                                  client
+                                      .resources(Companion.class)
+                                      .inAnyNamespace()
+                                      .withField("spec.targetRef.name", object.name())))
+                      .stream()
+                      .filter(it -> Snapshot.targetNamespace(it).equals(object.namespace())),
+                  withFollower(object.namespace(), object.name()).stream()));
+      case "Node" -> everyone();
+      default -> refs(companionsIn(object.namespace()).stream());
+    };
+  }
+
+  /// Every Companion that there is.
+  ///
+  /// @throws Unavailable when the API server does not answer
+  public SortedSet<CompanionRef> everyone() {
+    return refs(
+        read("Companions", () -> all(client.resources(Companion.class).inAnyNamespace())).stream());
+  }
+
+  /// Everything a decision about the Companion depends on; empty if there is no such Companion, or
+  /// it is being deleted.
+  ///
+  /// @throws Unavailable when the API server does not answer
+  public Optional<Snapshot> read(CompanionRef ref, Instant now, boolean pulse, Deadline deadline) {
+    deadline.check("reading PodDisruptionBudgets of " + ref.namespace());
+    String namespace = ref.namespace();
+    List<PodDisruptionBudget> budgets =
+        read(
+            "PodDisruptionBudgets of " + namespace,
+            () -> all(client.policy().v1().podDisruptionBudget().inNamespace(namespace)));
+    deadline.check("reading Companion " + ref);
+    Companion companion =
+        read(
+            "Companion " + ref,
+            () ->
+                client
+                    .resources(Companion.class)
+                    .inNamespace(namespace)
+                    .withName(ref.name())
+                    .get());
+    if (companion == null || companion.getMetadata().getDeletionTimestamp() != null) {
+      return Optional.empty();
+    }
+    deadline.check("reading what Companion " + ref + " names");
+    try (Parallel parallel = new Parallel()) {
+      var targetRef = companion.getSpec().targetRef();
+      var followerRef = companion.getSpec().companionRef();
+      String targetNamespace = Snapshot.targetNamespace(companion);
+      var target = parallel.run(() -> daemonSet(targetNamespace, targetRef.name()));
+      var follower =
+          parallel.run(() -> followerRef == null ? null : daemonSet(namespace, followerRef.name()));
+      var rivals =
+          parallel.run(
+              () ->
+                  followerRef == null
+                      ? List.<Companion>of()
+                      : withFollower(namespace, followerRef.name()).stream()
+                          .filter(it -> !it.getMetadata().getName().equals(ref.name()))
+                          .toList());
+      var guards = parallel.run(() -> deployment(namespace, Made.guards(ref.name())));
+      var holds = parallel.run(() -> holds(ref));
+      boolean nodes = companion.getSpec().disruption().protect().contains(Protect.Nodes);
+      var waiting = parallel.run(() -> nodes ? waitingGuards(ref) : List.<Pod>of());
+      var cordoned = parallel.run(() -> nodes ? cordonedNodes() : List.<Node>of());
+      DaemonSet theTarget = parallel.result(target);
+      deadline.check("reading the cordoned nodes for Companion " + ref);
+      Roster roster = rosterOf(parallel.result(cordoned), ref, theTarget, parallel);
+      Snapshot seen =
+          new Snapshot(
+              now,
+              pulse,
+              guardImage,
+              budgets,
+              companion,
+              parallel.result(rivals),
+              theTarget,
+              parallel.result(follower),
+              parallel.result(guards),
+              parallel.result(holds),
+              parallel.result(waiting),
+              roster);
+      if (theTarget == null || !seen.needsEveryNode()) {
+        return Optional.of(seen);
+      }
+      deadline.check("reading every node for Companion " + ref);
+      return Optional.of(seen.with(rosterOfAll(ref, theTarget, parallel)));
+    }
+  }
+
+  /// Every Hold that names the Companion, whether that exists or not.
+  ///
+  /// @throws Unavailable when the API server does not answer
+  public List<Hold> holds(CompanionRef ref) {
+    return read(
+        "Holds of Companion " + ref,
+        () ->
+            all(
+                client
+                    .resources(Hold.class)
+                    .inNamespace(ref.namespace())
+                    .withField("spec.companionRef.name", ref.name())));
+  }
+
+  private Roster rosterOf(
+      List<Node> cordoned, CompanionRef ref, @Nullable DaemonSet target, Parallel parallel) {
+    if (target == null) {
+      return new Roster(false, List.of(), List.of(), List.of());
+    }
+    if (cordoned.size() > FEW) {
+      return rosterOfAll(ref, target, parallel);
+    }
+    List<Parallel.Result<List<Pod>>> targetPods = new ArrayList<>();
+    List<Parallel.Result<List<Pod>>> guards = new ArrayList<>();
+    for (Node node : cordoned) {
+      String name = node.getMetadata().getName();
+      targetPods.add(parallel.run(() -> targetPods(target, name)));
+      guards.add(parallel.run(() -> guards(ref, name)));
+    }
+    return new Roster(
+        false,
+        cordoned,
+        targetPods.stream().flatMap(it -> parallel.result(it).stream()).toList(),
+        guards.stream().flatMap(it -> parallel.result(it).stream()).toList());
+  }
+
+  private Roster rosterOfAll(CompanionRef ref, DaemonSet target, Parallel parallel) {
+    var targetPods = parallel.run(() -> targetPods(target, null));
+    List<Pod> guards = guards(ref, null);
+    // After the guards: one whose node is not in this list has lost it.
+    List<Node> nodes = read("Nodes", () -> all(client.nodes()));
+    return new Roster(true, nodes, parallel.result(targetPods), guards);
+  }
+
+  private List<Pod> targetPods(DaemonSet target, @Nullable String node) {
+    var pods =
+        client
+            .pods()
+            .inNamespace(target.getMetadata().getNamespace())
+            .withLabelSelector(target.getSpec().getSelector());
+    return read(
+            "pods of DaemonSet " + target.getMetadata().getName(),
+            () -> all(node == null ? pods : pods.withField("spec.nodeName", node)))
+        .stream()
+        .filter(
+            pod ->
+                pod.getMetadata().getOwnerReferences().stream()
+                    .anyMatch(it -> Objects.equals(it.getUid(), target.getMetadata().getUid())))
+        .toList();
+  }
+
+  private List<Pod> guards(CompanionRef ref, @Nullable String node) {
+    var pods = client.pods().inNamespace(ref.namespace()).withLabels(Made.guardLabels(ref.name()));
+    return read(
+        "guards of Companion " + ref,
+        () -> all(node == null ? pods : pods.withField("spec.nodeName", node)));
+  }
+
+  private List<Pod> waitingGuards(CompanionRef ref) {
+    return read(
+            "waiting guards of Companion " + ref,
+            () ->
+                all(
+                    client
+                        .pods()
+                        .inNamespace(ref.namespace())
+                        .withLabels(Made.guardLabels(ref.name()))
+                        .withField("spec.nodeName", "")))
+        .stream()
+        .filter(pod -> pod.getMetadata().getDeletionTimestamp() == null)
+        .toList();
+  }
+
+  private List<Node> cordonedNodes() {
+    return read(
+        "cordoned Nodes", () -> all(client.nodes().withField("spec.unschedulable", "true")));
+  }
+
+  private @Nullable DaemonSet daemonSet(String namespace, String name) {
+    return read(
+        "DaemonSet " + namespace + "/" + name,
+        () -> client.apps().daemonSets().inNamespace(namespace).withName(name).get());
+  }
+
+  private @Nullable Deployment deployment(String namespace, String name) {
+    return read(
+        "Deployment " + namespace + "/" + name,
+        () -> client.apps().deployments().inNamespace(namespace).withName(name).get());
+  }
+
+  private List<Companion> companionsIn(String namespace) {
+    return namespace.isEmpty()
+        ? List.of()
+        : read(
+            "Companions of " + namespace,
+            () -> all(client.resources(Companion.class).inNamespace(namespace)));
+  }
+
+  private List<Companion> withFollower(String namespace, String name) {
+    return read(
+        "Companions with companionRef " + namespace + "/" + name,
+        () ->
+            all(
+                client
+                    .resources(Companion.class)
+                    .inNamespace(namespace)
+                    .withField("spec.companionRef.name", name)));
+  }
+
+  private Optional<Hold> hold(ObjectRef ref) {
+    return Optional.ofNullable(
+        read(
+            ref.toString(),
+            () ->
+                client
+                    .resources(Hold.class)
+                    .inNamespace(ref.namespace())
+                    .withName(ref.name())
+                    .get()));
+  }
+
+  private static CompanionRef companionOf(Hold hold) {
+    return new CompanionRef(
+        hold.getMetadata().getNamespace(), hold.getSpec().companionRef().name());
+  }
+
+  private static SortedSet<CompanionRef> refs(Stream<Companion> companions) {
+    return sorted(
+        companions.map(
+            it -> new CompanionRef(it.getMetadata().getNamespace(), it.getMetadata().getName())));
+  }
+
+  private static SortedSet<CompanionRef> sorted(Stream<CompanionRef> refs) {
+    return refs.collect(Collectors.toCollection(TreeSet::new));
+  }
+
+  private static <T extends HasMetadata, L extends KubernetesResourceList<T>> List<T> all(
+      FilterWatchListDeletable<T, L, ?> query) {
+    List<T> items = new ArrayList<>();
+    ListOptions page = new ListOptionsBuilder().withLimit(PAGE).build();
+    do {
+      L list = query.list(page);
+      items.addAll(list.getItems());
+      page =
+          new ListOptionsBuilder()
+              .withLimit(PAGE)
+              .withContinue(list.getMetadata().getContinue())
+              .build();
+    } while (page.getContinue() != null && !page.getContinue().isEmpty());
+    return items;
+  }
+
+  /// Absence is an answer; every other failure means that nothing is known.
+  private static <T> T read(String what, Supplier<T> call) {
+    try {
+      return call.get();
+    } catch (KubernetesClientException e) {
+      throw new Unavailable("Cannot read " + what + ": " + e.getMessage(), e);
+    }
+  }
+}

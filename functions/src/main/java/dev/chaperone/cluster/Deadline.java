@@ -1,0 +1,22 @@
+package dev.chaperone.cluster;
+
+import java.time.Duration;
+
+/// How long one event may take. Whoever sent it waits no longer and sends it again, so what is not
+/// begun by then is not begun at all.
+public record Deadline(long nanoTime) {
+  public static Deadline in(Duration time) {
+    return new Deadline(System.nanoTime() + time.toNanos());
+  }
+
+  /// Zero or less: it has passed.
+  public Duration left() {
+    return Duration.ofNanos(nanoTime - System.nanoTime());
+  }
+
+  void check(String next) {
+    if (!left().isPositive()) {
+      throw new Unavailable("Out of time before: " + next + "; the API server is slow");
+    }
+  }
+}

@@ -1,0 +1,42 @@
+package dev.chaperone.decide;
+
+import dev.chaperone.api.Companion;
+import dev.chaperone.api.Hold;
+import io.fabric8.kubernetes.api.model.HasMetadata;
+import io.fabric8.kubernetes.api.model.Pod;
+import io.fabric8.kubernetes.api.model.apps.DaemonSet;
+import java.util.List;
+
+/// One write. Each is idempotent; each one's object says which state of the cluster it was decided
+/// on, where that matters.
+public sealed interface Change {
+
+  /// The object that is written, for logs and messages.
+  HasMetadata object();
+
+  /// Creates or updates an object that Chaperone makes. With a resourceVersion, only on that
+  /// version.
+  record Apply(HasMetadata object) implements Change {}
+
+  /// Gives the follower the placement, and takes from it what is in the way.
+  ///
+  /// @param inTheWay JSON pointers of placement that others once wrote, which server-side apply
+  ///     cannot remove
+  record Place(DaemonSet object, Placement placement, List<String> inTheWay) implements Change {}
+
+  /// Binds a waiting guard to a node.
+  record Bind(Pod object, String node) implements Change {}
+
+  /// Deletes an object that Chaperone made, and only the very object that was seen.
+  record Delete(HasMetadata object) implements Change {}
+
+  /// Writes the status that the object carries, on the version that was seen.
+  record Report(Companion object) implements Change {}
+
+  /// Writes the status that the Hold carries, on the version that was seen.
+  record ReportHold(Hold object) implements Change {}
+
+  /// Tells people, as a Kubernetes Event about an object.
+  record Tell(HasMetadata object, boolean warning, String reason, String message)
+      implements Change {}
+}

@@ -1,0 +1,45 @@
+package dev.chaperone.decide;
+
+import io.fabric8.kubernetes.api.model.Condition;
+import io.fabric8.kubernetes.api.model.ConditionBuilder;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
+import java.util.List;
+import java.util.Objects;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+
+/// Status conditions as Kubernetes has them: the transition time moves only when the status does.
+final class Conditions {
+  private Conditions() {}
+
+  record Named(String type, Finding finding) {}
+
+  static List<Condition> next(
+      List<Condition> before, List<Named> findings, @Nullable Long generation, Instant now) {
+    return findings.stream()
+        .map(
+            named -> {
+              Finding finding = named.finding();
+              String status = finding.good() ? "True" : "False";
+              String since =
+                  find(before, named.type())
+                      .filter(old -> Objects.equals(old.getStatus(), status))
+                      .map(Condition::getLastTransitionTime)
+                      .orElseGet(() -> now.truncatedTo(ChronoUnit.SECONDS).toString());
+              return new ConditionBuilder()
+                  .withType(named.type())
+                  .withStatus(status)
+                  .withReason(finding.reason())
+                  .withMessage(finding.message())
+                  .withLastTransitionTime(since)
+                  .withObservedGeneration(generation)
+                  .build();
+            })
+        .toList();
+  }
+
+  static Optional<Condition> find(List<Condition> conditions, String type) {
+    return conditions.stream().filter(c -> type.equals(c.getType())).findFirst();
+  }
+}

@@ -1,0 +1,199 @@
+package dev.chaperone.decide;
+
+import dev.chaperone.api.Companion;
+import dev.chaperone.api.CompanionSpec.Protect;
+import dev.chaperone.api.CompanionStatus;
+import dev.chaperone.decide.Conditions.Named;
+import io.fabric8.kubernetes.api.model.Condition;
+import io.fabric8.kubernetes.api.model.HasMetadata;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.Set;
+import java.util.stream.Stream;
+
+/// What a [Snapshot] asks for: the writes, in the order in which they are safe, and what is then
+/// said about it.
+public final class Decision {
+  private static final String ALLOWED = "DisruptionAllowed";
+
+  private final Snapshot seen;
+  private final Verdict verdict;
+  private final PlacementPlan placement;
+  private final GuardPlan guards;
+  private final BudgetPlan budgets;
+
+  private Decision(Snapshot seen) {
+    this.seen = seen;
+    this.verdict = Verdict.of(seen);
+    this.placement = PlacementPlan.of(seen);
+    this.guards = GuardPlan.of(seen);
+    this.budgets = BudgetPlan.of(seen, verdict);
+  }
+
+  public static Decision of(Snapshot seen) {
+    return new Decision(seen);
+  }
+
+  public Verdict verdict() {
+    return verdict;
+  }
+
+  /// What to write. Closed before anything else: an open budget here lets a drain outrun what it
+  /// should wait for. Opened after everything else, when guards and placement are as they should
+  /// be.
+  public List<Change> changes() {
+    return Stream.of(budgets.closing(), placement.changes(), guards.changes(), budgets.opening())
+        .flatMap(List::stream)
+        .toList();
+  }
+
+  /// What to say once the changes are written: Events for what turned, then Hold and Companion
+  /// status. Last, because it tells what was done; empty if all of it has been said before.
+  ///
+  /// @param refused changes that the API server refused for good, with its words
+  public List<Change> report(List<Refusal> refused) {
+    CompanionStatus before = before();
+    CompanionStatus after = status(refused);
+    List<Change> report = new ArrayList<>();
+    report.addAll(turns(conditions(before), conditions(after)));
+    report.addAll(newlyHeld(before, after));
+    report.addAll(Holds.reports(seen.holds(), true, seen.now()));
+    if (!after.equals(before)) {
+      report.add(new Change.Report(withStatus(after)));
+    }
+    return report;
+  }
+
+  /// Whether what was last said of disruptions is no longer so.
+  public boolean answerChanged() {
+    return Conditions.find(conditions(before()), ALLOWED)
+        .map(condition -> "True".equals(condition.getStatus()) != verdict.allowed())
+        .orElse(true);
+  }
+
+  /// A change that the API server refused, and why.
+  public record Refusal(Change change, String message) {}
+
+  private CompanionStatus before() {
+    CompanionStatus status = seen.companion().getStatus();
+    return status == null ? new CompanionStatus(null, null, null, null) : status;
+  }
+
+  private CompanionStatus status(List<Refusal> refused) {
+    Finding disruption = new Finding(verdict.allowed(), verdict.reason(), verdict.message());
+    return new CompanionStatus(
+        seen.companion().getMetadata().getGeneration(),
+        guards.count(),
+        heldNodes(),
+        Conditions.next(
+            conditions(before()),
+            List.of(
+                new Named("Placed", refusal(refused, true).orElse(placement.finding())),
+                new Named("Guarded", refusal(refused, false).orElseGet(this::guarded)),
+                new Named(ALLOWED, disruption)),
+            seen.companion().getMetadata().getGeneration(),
+            seen.now()));
+  }
+
+  private Finding guarded() {
+    return budgets
+        .problem()
+        .or(() -> Overlaps.of(seen).map(o -> Finding.bad(o.reason(), o.message())))
+        .filter(problem -> seen.target() != null)
+        .orElse(guards.finding());
+  }
+
+  private static Optional<Finding> refusal(List<Refusal> refused, boolean placing) {
+    return refused.stream()
+        .filter(refusal -> (refusal.change() instanceof Change.Place) == placing)
+        .findFirst()
+        .map(refusal -> Finding.bad("Refused", refusal.message()));
+  }
+
+  /// Cordoned nodes that keep their guard: their drain waits, for a reason to go away or for its
+  /// turn.
+  private List<String> heldNodes() {
+    if (!seen.protects(Protect.Nodes) || seen.target() == null) {
+      return List.of();
+    }
+    boolean turnTaken =
+        seen.budget(seen.ref().name() + Made.NODES_SUFFIX)
+            .filter(budget -> !seen.waiting().isEmpty())
+            .map(budget -> budget.getStatus())
+            .map(status -> Objects.equals(status.getDisruptionsAllowed(), 0))
+            .orElse(false);
+    if (verdict.allowed() && !turnTaken) {
+      return List.of();
+    }
+    Set<String> guarded = seen.roster().guardedNodes();
+    return seen.roster().cordoned().stream()
+        .map(node -> node.getMetadata().getName())
+        .filter(guarded::contains)
+        .toList();
+  }
+
+  private List<Change> newlyHeld(CompanionStatus before, CompanionStatus after) {
+    Set<String> known = new HashSet<>(heldNodes(before));
+    String why =
+        verdict.allowed()
+            ? "as many nodes as may go at once are out; it goes when one of them is back"
+            : verdict.message();
+    return seen.roster().cordoned().stream()
+        .filter(node -> heldNodes(after).contains(node.getMetadata().getName()))
+        .filter(node -> !known.contains(node.getMetadata().getName()))
+        .<Change>map(
+            node ->
+                tell(
+                    node,
+                    false,
+                    "DrainHeld",
+                    "Companion " + seen.ref() + " holds the drain of this node: " + why))
+        .toList();
+  }
+
+  private List<Change> turns(List<Condition> before, List<Condition> after) {
+    return after.stream()
+        .filter(
+            condition ->
+                Conditions.find(before, condition.getType())
+                    .filter(old -> Objects.equals(old.getStatus(), condition.getStatus()))
+                    .filter(old -> Objects.equals(old.getReason(), condition.getReason()))
+                    .isEmpty())
+        .map(
+            condition -> {
+              boolean good = "True".equals(condition.getStatus());
+              boolean disruption = ALLOWED.equals(condition.getType());
+              return tell(
+                  seen.companion(),
+                  !good && !disruption && !"GuardsWaiting".equals(condition.getReason()),
+                  disruption
+                      ? (good ? "DisruptionAllowed" : "DisruptionHeld")
+                      : condition.getReason(),
+                  condition.getMessage());
+            })
+        .toList();
+  }
+
+  private static Change tell(HasMetadata about, boolean warning, String reason, String message) {
+    return new Change.Tell(about, warning, reason, message);
+  }
+
+  private Companion withStatus(CompanionStatus status) {
+    Companion reported = new Companion();
+    reported.setMetadata(seen.companion().getMetadata());
+    reported.setSpec(seen.companion().getSpec());
+    reported.setStatus(status);
+    return reported;
+  }
+
+  private static List<String> heldNodes(CompanionStatus status) {
+    return status.heldNodes() == null ? List.of() : status.heldNodes();
+  }
+
+  private static List<Condition> conditions(CompanionStatus status) {
+    return status.conditions() == null ? List.of() : status.conditions();
+  }
+}

@@ -1,0 +1,249 @@
+package dev.chaperone.decide;
+
+import dev.chaperone.api.CompanionSpec.Protect;
+import dev.chaperone.api.CompanionStatus.GuardCount;
+import io.fabric8.kubernetes.api.model.Pod;
+import io.fabric8.kubernetes.api.model.apps.DaemonSet;
+import io.fabric8.kubernetes.api.model.apps.Deployment;
+import io.fabric8.kubernetes.api.model.apps.DeploymentBuilder;
+import io.fabric8.kubernetes.api.model.apps.DeploymentCondition;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.Set;
+import java.util.function.Predicate;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+
+/// One guard on every node that runs a target pod.
+///
+/// A Deployment keeps as many guards as there are such nodes. Its pods name a scheduler that does
+/// not exist, so no scheduler and no autoscaler touches one that waits; binding each to its node is
+/// done here.
+record GuardPlan(List<Change> changes, GuardCount count, Finding finding) {
+
+  private static final GuardCount NONE = new GuardCount(0, 0);
+
+  static GuardPlan of(Snapshot seen) {
+    Deployment guards = seen.guards();
+    if (guards != null && !Made.isOurs(guards, seen.companion())) {
+      return new GuardPlan(
+          List.of(),
+          NONE,
+          Finding.bad(
+              "NameTaken",
+              "Deployment "
+                  + guards.getMetadata().getName()
+                  + " is not Chaperone's: delete it, or give the Companion another name"));
+    }
+    DaemonSet target = seen.target();
+    if (target == null) {
+      return without(guards, Finding.bad("TargetMissing", seen.targetMissing()));
+    }
+    if (!seen.protects(Protect.Nodes)) {
+      return without(
+          guards, Finding.good("NodesNotProtected", "spec.disruption.protect does not name Nodes"));
+    }
+    return guard(seen, target, guards);
+  }
+
+  private static GuardPlan without(@Nullable Deployment guards, Finding finding) {
+    return new GuardPlan(
+        guards == null ? List.of() : List.of(new Change.Delete(guards)), NONE, finding);
+  }
+
+  private static GuardPlan guard(Snapshot seen, DaemonSet target, @Nullable Deployment guards) {
+    int nodes = Snapshot.nodes(target);
+    int replicas = replicas(seen, target, guards, nodes);
+    List<Change> changes = new ArrayList<>();
+    Deployment wanted = deployment(seen, target, replicas);
+    if (guards == null || !Covers.covers(guards, wanted) || losesPriority(guards, wanted)) {
+      changes.add(new Change.Apply(wanted));
+    }
+    List<Change> deletes = List.of();
+    List<Change> binds = List.of();
+    if (guards != null && seen.roster().complete()) {
+      deletes = deletes(seen, target, nodes);
+      // A guard bound while its ReplicaSet shrinks could be the one that goes.
+      binds = replicas < replicas(guards) ? List.of() : binds(seen, target);
+    }
+    changes.addAll(deletes);
+    changes.addAll(binds);
+    int existing =
+        Optional.ofNullable(guards)
+            .map(Deployment::getStatus)
+            .map(status -> status.getReplicas())
+            .orElse(0);
+    int bound = Math.clamp(existing - seen.waiting().size() + binds.size(), 0, nodes);
+    return new GuardPlan(
+        changes, new GuardCount(nodes, bound), finding(seen, guards, nodes, bound));
+  }
+
+  /// Shrinks only by guards that wait: a ReplicaSet deletes those first. Lowering it further would
+  /// delete running guards, and no budget stops that.
+  private static int replicas(
+      Snapshot seen, DaemonSet target, @Nullable Deployment guards, int nodes) {
+    if (guards == null) {
+      return nodes;
+    }
+    int now = replicas(guards);
+    if (Snapshot.isStale(target)) {
+      return now;
+    }
+    return nodes >= now ? nodes : Math.max(nodes, now - seen.waiting().size());
+  }
+
+  static int replicas(Deployment guards) {
+    Integer replicas = guards.getSpec().getReplicas();
+    return replicas == null ? 1 : replicas;
+  }
+
+  private static List<Change> deletes(Snapshot seen, DaemonSet target, int nodes) {
+    Roster roster = seen.roster();
+    int surplus = roster.guardedNodes().size() - nodes;
+    int uncovered = roster.unguardedNodes().size() - seen.waiting().size();
+    // Deleted only where there are too many, or where another node has none coming.
+    int idle = Snapshot.isStale(target) ? 0 : Math.max(surplus, uncovered);
+    return Stream.of(
+            roster.vanished().stream(),
+            roster.doubled().stream(),
+            roster.idle().stream().limit(Math.max(0, idle)),
+            seen.pulse() ? roster.refused().stream() : Stream.<Pod>empty())
+        .flatMap(pods -> pods)
+        .distinct()
+        .<Change>map(Change.Delete::new)
+        .toList();
+  }
+
+  private static List<Change> binds(Snapshot seen, DaemonSet target) {
+    Roster roster = seen.roster();
+    List<String> refusing = roster.refused().stream().map(Roster::nodeOf).toList();
+    // Bound again at once it would be refused again at once: it waits for a pulse.
+    Predicate<String> admitted =
+        name ->
+            roster.node(name).filter(node -> Taints.admitGuard(node, target)).isPresent()
+                && (seen.pulse() || !refusing.contains(name));
+    List<Change> binds = new ArrayList<>();
+    Set<String> taken = new HashSet<>();
+    seen.waiting().stream()
+        .sorted(Comparator.comparing(pod -> pod.getMetadata().getName()))
+        .forEach(
+            guard ->
+                roster.nodesFor(guard).stream()
+                    .filter(node -> !taken.contains(node))
+                    .filter(admitted)
+                    .sorted()
+                    .findFirst()
+                    .ifPresent(
+                        node -> {
+                          taken.add(node);
+                          binds.add(new Change.Bind(guard, node));
+                        }));
+    return binds;
+  }
+
+  private static Finding finding(Snapshot seen, @Nullable Deployment guards, int nodes, int bound) {
+    Optional<String> forbidden =
+        Optional.ofNullable(guards)
+            .flatMap(deployment -> condition(deployment, "ReplicaFailure"))
+            .filter(condition -> "True".equals(condition.getStatus()))
+            .map(DeploymentCondition::getMessage);
+    if (forbidden.isPresent()) {
+      return Finding.bad("GuardsForbidden", "Guard pods cannot be made: " + forbidden.get());
+    }
+    List<Pod> refused = seen.roster().refused();
+    if (!refused.isEmpty() && bound < nodes) {
+      Pod pod = refused.getFirst();
+      return Finding.bad(
+          "GuardRefused",
+          "Node %s refused its guard %s (%s); tried again at the next pulse"
+              .formatted(
+                  pod.getSpec().getNodeName(),
+                  pod.getMetadata().getName(),
+                  Optional.ofNullable(pod.getStatus().getMessage())
+                      .orElse(pod.getStatus().getReason())));
+    }
+    if (bound < nodes) {
+      return Finding.bad(
+          "GuardsWaiting",
+          (nodes - bound)
+              + " of "
+              + nodes
+              + " guards wait for their node: it is cordoned, tainted, or does not run its target"
+              + " pod yet");
+    }
+    return Finding.good("EveryNodeGuarded", "Every node that runs a target pod has a guard");
+  }
+
+  private static Optional<DeploymentCondition> condition(Deployment deployment, String type) {
+    return Stream.ofNullable(deployment.getStatus())
+        .flatMap(status -> status.getConditions().stream())
+        .filter(condition -> type.equals(condition.getType()))
+        .findFirst();
+  }
+
+  private static boolean losesPriority(Deployment actual, Deployment wanted) {
+    return !Objects.equals(priority(actual), priority(wanted));
+  }
+
+  private static @Nullable String priority(Deployment deployment) {
+    return deployment.getSpec().getTemplate().getSpec().getPriorityClassName();
+  }
+
+  private static Deployment deployment(Snapshot seen, DaemonSet target, int replicas) {
+    Map<String, String> labels = Made.guardLabels(seen.ref().name());
+    return new DeploymentBuilder()
+        .withMetadata(Made.metadata(seen.companion(), Made.GUARDS_SUFFIX))
+        .withNewSpec()
+        .withReplicas(replicas)
+        .withNewSelector()
+        .withMatchLabels(labels)
+        .endSelector()
+        .withNewStrategy()
+        .withType("RollingUpdate")
+        .withNewRollingUpdate()
+        // New guards wait beside the old ones and take over all at once: no node goes unguarded in
+        // a rollout.
+        .withNewMaxSurge("100%")
+        .withNewMaxUnavailable(0)
+        .endRollingUpdate()
+        .endStrategy()
+        .withNewTemplate()
+        .withNewMetadata()
+        .addToLabels(Made.MANAGED)
+        .addToLabels(labels)
+        .endMetadata()
+        .withNewSpec()
+        .withSchedulerName("chaperone")
+        .withPriorityClassName(target.getSpec().getTemplate().getSpec().getPriorityClassName())
+        .withTolerations(Taints.guardTolerations(target))
+        .withAutomountServiceAccountToken(false)
+        .withEnableServiceLinks(false)
+        .withNewSecurityContext()
+        .withRunAsNonRoot(true)
+        .withRunAsUser(65535L)
+        .withNewSeccompProfile()
+        .withType("RuntimeDefault")
+        .endSeccompProfile()
+        .endSecurityContext()
+        .addNewContainer()
+        .withName("guard")
+        .withImage(seen.guardImage())
+        .withNewSecurityContext()
+        .withAllowPrivilegeEscalation(false)
+        .withReadOnlyRootFilesystem(true)
+        .withNewCapabilities()
+        .withDrop("ALL")
+        .endCapabilities()
+        .endSecurityContext()
+        .endContainer()
+        .endSpec()
+        .endTemplate()
+        .endSpec()
+        .build();
+  }
+}

@@ -1,0 +1,53 @@
+package dev.chaperone.decide;
+
+import dev.chaperone.api.CompanionSpec.Protect;
+import dev.chaperone.decide.Verdict.HoldReason;
+import io.fabric8.kubernetes.api.model.apps.DaemonSet;
+import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudget;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.stream.Stream;
+
+/// Budgets of others that select pods which ours select. The API server refuses every eviction of a
+/// pod that two budgets select, so such a pod cannot be drained by anybody.
+final class Overlaps {
+  private Overlaps() {}
+
+  static Optional<HoldReason> of(Snapshot seen) {
+    List<String> names =
+        seen.budgets().stream()
+            .filter(budget -> !Made.isOurs(budget, seen.companion()))
+            .filter(budget -> selectsOurPods(budget, seen))
+            .map(budget -> budget.getMetadata().getName())
+            .sorted()
+            .toList();
+    return names.isEmpty()
+        ? Optional.empty()
+        : Optional.of(
+            new HoldReason(
+                "OverlappingBudget",
+                "PodDisruptionBudget "
+                    + String.join(", ", names)
+                    + " selects the same pods as Chaperone's, and the API server refuses every"
+                    + " eviction of a pod with two budgets: delete it or narrow its selector"));
+  }
+
+  private static boolean selectsOurPods(PodDisruptionBudget budget, Snapshot seen) {
+    Stream<Map<String, String>> guards =
+        seen.protects(Protect.Nodes)
+            ? Stream.of(Made.guardLabels(seen.ref().name()))
+            : Stream.empty();
+    Stream<Map<String, String>> followers =
+        seen.protects(Protect.Pods)
+            ? Stream.ofNullable(seen.follower()).map(Overlaps::podLabels)
+            : Stream.empty();
+    return Stream.concat(guards, followers)
+        .anyMatch(labels -> Selectors.matches(budget.getSpec().getSelector(), labels));
+  }
+
+  private static Map<String, String> podLabels(DaemonSet daemonSet) {
+    Map<String, String> labels = daemonSet.getSpec().getTemplate().getMetadata().getLabels();
+    return labels == null ? Map.of() : labels;
+  }
+}

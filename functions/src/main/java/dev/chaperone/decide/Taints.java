@@ -1,0 +1,121 @@
+package dev.chaperone.decide;
+
+import io.fabric8.kubernetes.api.model.Node;
+import io.fabric8.kubernetes.api.model.NodeSpec;
+import io.fabric8.kubernetes.api.model.PodSpec;
+import io.fabric8.kubernetes.api.model.Taint;
+import io.fabric8.kubernetes.api.model.Toleration;
+import io.fabric8.kubernetes.api.model.TolerationBuilder;
+import io.fabric8.kubernetes.api.model.apps.DaemonSet;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.Set;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+
+/// Which taints a guard lives with, and which say that a node is being emptied.
+final class Taints {
+  private static final String NO_SCHEDULE = "NoSchedule";
+  private static final String NO_EXECUTE = "NoExecute";
+
+  /// Set on a node that is being drained. A guard that tolerated one of these would not be evicted,
+  /// or would come back at once, and either way the hold would be worth nothing.
+  private static final Set<String> DRAINING =
+      Set.of(
+          "node.kubernetes.io/unschedulable",
+          "ToBeDeletedByClusterAutoscaler",
+          "karpenter.sh/disrupted",
+          "karpenter.sh/disruption");
+
+  private Taints() {}
+
+  /// What a guard tolerates: the NoExecute taints that the target's pods tolerate. NoSchedule ones
+  /// do not matter to a pod that is bound past the scheduler, and tolerating an autoscaler's would
+  /// take the guard out of its reach.
+  static List<Toleration> guardTolerations(DaemonSet target) {
+    List<Toleration> tolerations = new ArrayList<>();
+    tolerations.add(exists("node.kubernetes.io/not-ready", NO_EXECUTE));
+    tolerations.add(exists("node.kubernetes.io/unreachable", NO_EXECUTE));
+    templateTolerations(target).stream()
+        .filter(toleration -> !isDraining(toleration.getKey()))
+        .filter(toleration -> isFor(toleration, NO_EXECUTE))
+        .map(toleration -> new TolerationBuilder(toleration).withEffect(NO_EXECUTE).build())
+        .filter(toleration -> !tolerations.contains(toleration))
+        .forEach(tolerations::add);
+    return tolerations;
+  }
+
+  /// Whether a guard may be put on the node: it is not being emptied, and the target's pods would
+  /// be scheduled there.
+  static boolean admitGuard(Node node, DaemonSet target) {
+    if (Roster.isCordoned(node)) {
+      return false;
+    }
+    List<Toleration> tolerations =
+        Stream.concat(templateTolerations(target).stream(), daemonSetTolerations(target)).toList();
+    List<Taint> taints =
+        Optional.ofNullable(node.getSpec()).map(NodeSpec::getTaints).orElse(List.of());
+    return taints.stream()
+        .filter(taint -> Set.of(NO_SCHEDULE, NO_EXECUTE).contains(taint.getEffect()))
+        .noneMatch(
+            taint ->
+                isDraining(taint.getKey())
+                    || tolerations.stream().noneMatch(toleration -> tolerates(toleration, taint)));
+  }
+
+  /// What the DaemonSet controller adds to every pod it makes (AddOrUpdateDaemonPodTolerations in
+  /// Kubernetes).
+  private static Stream<Toleration> daemonSetTolerations(DaemonSet target) {
+    Stream<Toleration> always =
+        Stream.of(
+            exists("node.kubernetes.io/not-ready", NO_EXECUTE),
+            exists("node.kubernetes.io/unreachable", NO_EXECUTE),
+            exists("node.kubernetes.io/disk-pressure", NO_SCHEDULE),
+            exists("node.kubernetes.io/memory-pressure", NO_SCHEDULE),
+            exists("node.kubernetes.io/pid-pressure", NO_SCHEDULE));
+    return Boolean.TRUE.equals(podSpec(target).getHostNetwork())
+        ? Stream.concat(
+            always, Stream.of(exists("node.kubernetes.io/network-unavailable", NO_SCHEDULE)))
+        : always;
+  }
+
+  private static boolean tolerates(Toleration toleration, Taint taint) {
+    boolean anyKey = isEmpty(toleration.getKey());
+    boolean sameKey = anyKey || Objects.equals(toleration.getKey(), taint.getKey());
+    boolean sameValue =
+        "Exists".equals(toleration.getOperator())
+            || Objects.equals(orEmpty(toleration.getValue()), orEmpty(taint.getValue()));
+    return sameKey && sameValue && isFor(toleration, taint.getEffect());
+  }
+
+  private static boolean isFor(Toleration toleration, String effect) {
+    return isEmpty(toleration.getEffect()) || toleration.getEffect().equals(effect);
+  }
+
+  private static boolean isDraining(@Nullable String key) {
+    return key != null && DRAINING.contains(key);
+  }
+
+  private static Toleration exists(String key, String effect) {
+    return new TolerationBuilder().withKey(key).withOperator("Exists").withEffect(effect).build();
+  }
+
+  private static List<Toleration> templateTolerations(DaemonSet target) {
+    List<Toleration> tolerations = podSpec(target).getTolerations();
+    return tolerations == null ? List.of() : tolerations;
+  }
+
+  private static PodSpec podSpec(DaemonSet target) {
+    return target.getSpec().getTemplate().getSpec();
+  }
+
+  private static boolean isEmpty(@Nullable String text) {
+    return text == null || text.isEmpty();
+  }
+
+  private static String orEmpty(@Nullable String text) {
+    return text == null ? "" : text;
+  }
+}

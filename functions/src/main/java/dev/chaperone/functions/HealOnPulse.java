@@ -1,0 +1,22 @@
+package dev.chaperone.functions;
+
+import io.quarkus.funqy.Funq;
+import io.quarkus.funqy.knative.events.CloudEvent;
+import io.quarkus.funqy.knative.events.CloudEventMapping;
+import org.jspecify.annotations.Nullable;
+
+/// The periodic event: whatever events missed, and whatever only time changes, is put right.
+class HealOnPulse {
+  private final Reconciler reconciler;
+
+  HealOnPulse(Reconciler reconciler) {
+    this.reconciler = reconciler;
+  }
+
+  @Funq
+  @CloudEventMapping(trigger = "dev.knative.sources.ping")
+  public @Nullable CloudEvent<Answer> pulse(CloudEvent<byte[]> event) {
+    Envelope.of(event);
+    return Replies.about(reconciler.pulse());
+  }
+}

@@ -1,0 +1,123 @@
+package dev.chaperone.functions;
+
+import dev.chaperone.cluster.ClusterReader;
+import dev.chaperone.cluster.ClusterWriter;
+import dev.chaperone.cluster.Deadline;
+import dev.chaperone.cluster.LostRace;
+import dev.chaperone.cluster.Unavailable;
+import dev.chaperone.decide.Change;
+import dev.chaperone.decide.CompanionRef;
+import dev.chaperone.decide.Decision;
+import dev.chaperone.decide.Decision.Refusal;
+import dev.chaperone.decide.Holds;
+import dev.chaperone.decide.ObjectRef;
+import dev.chaperone.decide.Snapshot;
+import jakarta.enterprise.context.ApplicationScoped;
+import java.time.Clock;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.List;
+import java.util.Optional;
+import org.eclipse.microprofile.config.inject.ConfigProperty;
+import org.jboss.logging.Logger;
+
+/// The way of one event: which Companions does it concern, and for each of them: read, decide,
+/// write.
+@ApplicationScoped
+class Reconciler {
+  private static final Logger LOG = Logger.getLogger(Reconciler.class);
+  private static final int RACES = 5;
+
+  private final ClusterReader reader;
+  private final ClusterWriter writer;
+  private final Clock clock = Clock.systemUTC();
+  private final Duration patience;
+  private final SharedRuns<Answer> runs = new SharedRuns<>();
+
+  Reconciler(
+      ClusterReader reader,
+      ClusterWriter writer,
+      @ConfigProperty(name = "chaperone.event-deadline") Duration patience) {
+    this.reader = reader;
+    this.writer = writer;
+    this.patience = patience;
+  }
+
+  /// Looks again at every Companion that the object concerns.
+  ///
+  /// @return the answers that turned
+  /// @throws Unavailable when the API server does not answer; the same event again finishes the
+  ///     rest
+  List<Answer> changed(ObjectRef object) {
+    Deadline deadline = Deadline.in(patience);
+    return reconcile(reader.concerned(object), false, deadline);
+  }
+
+  /// Looks again at everything.
+  ///
+  /// @return the answers that turned
+  /// @throws Unavailable when the API server does not answer; the same event again finishes the
+  ///     rest
+  List<Answer> pulse() {
+    Deadline deadline = Deadline.in(patience);
+    return reconcile(reader.everyone(), true, deadline);
+  }
+
+  private List<Answer> reconcile(
+      Collection<CompanionRef> companions, boolean pulse, Deadline deadline) {
+    List<Answer> turned = new ArrayList<>();
+    for (CompanionRef ref : companions) {
+      runs.share(ref, pulse, deadline, withPulse -> reconcile(ref, withPulse, deadline))
+          .ifPresent(turned::add);
+    }
+    return turned;
+  }
+
+  private Optional<Answer> reconcile(CompanionRef ref, boolean pulse, Deadline deadline) {
+    for (int race = 0; race < RACES; race++) {
+      try {
+        Instant now = clock.instant();
+        Optional<Snapshot> seen = reader.read(ref, now, pulse, deadline);
+        if (seen.isEmpty()) {
+          writer.write(Holds.reports(reader.holds(ref), false, now), deadline);
+          return Optional.empty();
+        }
+        return reconcile(ref, Decision.of(seen.get()), deadline);
+      } catch (LostRace e) {
+        LOG.debugf("%s: read again: %s", ref, e.getMessage());
+      }
+    }
+    throw new Unavailable(
+        "Companion " + ref + ": others wrote at the same time, " + RACES + " times in a row");
+  }
+
+  private Optional<Answer> reconcile(CompanionRef ref, Decision decision, Deadline deadline)
+      throws LostRace {
+    List<Change> changes = decision.changes();
+    List<Refusal> refused = writer.write(changes, deadline);
+    List<Change> report = decision.report(refused);
+    writer.write(report, deadline);
+    if (!changes.isEmpty() || !report.isEmpty()) {
+      LOG.infof(
+          "%s: disruption %s (%s): %s; %d changes, %d refused",
+          ref,
+          decision.verdict().allowed() ? "allowed" : "held",
+          decision.verdict().reason(),
+          decision.verdict().message(),
+          changes.size(),
+          refused.size());
+    }
+    refused.forEach(it -> LOG.warnf("%s: refused: %s", ref, it.message()));
+    return decision.answerChanged()
+        ? Optional.of(
+            new Answer(
+                ref.namespace(),
+                ref.name(),
+                decision.verdict().allowed(),
+                decision.verdict().reason(),
+                decision.verdict().message()))
+        : Optional.empty();
+  }
+}

@@ -1,0 +1,164 @@
+package dev.chaperone.decide;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.chaperone.api.CompanionSpec.Protect;
+import io.fabric8.kubernetes.api.model.IntOrString;
+import io.fabric8.kubernetes.api.model.Taint;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/// What holds for every history, not only for the ones we thought of. A failing seed is in the
+/// test's name.
+class DecisionPropertiesTest {
+  private static final int HISTORIES = 1000;
+
+  static Stream<Integer> seeds() {
+    return IntStream.range(0, HISTORIES).boxed();
+  }
+
+  @ParameterizedTest
+  @MethodSource("seeds")
+  void with_its_changes_applied_the_next_decision_changes_nothing(int seed) {
+    World world = history(new Random(seed), new World().nodes(4), 12);
+
+    world.settle();
+
+    Decision again = Decision.of(world.snapshot());
+    assertThat(again.changes()).isEmpty();
+    assertThat(again.report(List.of())).isEmpty();
+    assertThat(again.answerChanged()).isFalse();
+  }
+
+  /// The same things happen to two worlds. One hears of each at once, twice; the other loses every
+  /// event and gets a pulse at the end. All nodes are uncordoned by then: whether a cordoned node
+  /// has a guard is its history.
+  @ParameterizedTest
+  @MethodSource("seeds")
+  void lost_and_doubled_events_end_in_the_same_state(int seed) {
+    Random random = new Random(seed);
+    List<Step> steps = random.ints(12).mapToObj(i -> step(new Random(i))).toList();
+    World heard = new World().nodes(4);
+    World missed = new World().nodes(4);
+
+    for (Step step : steps) {
+      step.happen(heard);
+      heard.controllers();
+      heard.event(false);
+      heard.event(false);
+      heard.controllers();
+      step.happen(missed);
+      missed.controllers();
+    }
+
+    heard.nodes.keySet().forEach(heard::uncordon);
+    missed.nodes.keySet().forEach(missed::uncordon);
+    assertThat(heard.settle().state()).isEqualTo(missed.settle().state());
+  }
+
+  @ParameterizedTest
+  @MethodSource("seeds")
+  void while_held_no_drain_gets_through_and_no_running_guard_goes(int seed) {
+    Random random = new Random(seed);
+    World world = history(random, new World().nodes(4), 6);
+    world.holds.clear();
+    world.settle().hold("freeze", null).settle();
+
+    for (int i = 0; i < 12; i++) {
+      List<String> guarded = List.copyOf(world.guardedNodes());
+      quietStep(random).happen(world);
+      world.controllers();
+      world.event(random.nextBoolean());
+      world.controllers();
+      List<String> drained = new ArrayList<>(guarded);
+      drained.removeAll(world.guardedNodes());
+      // Only a node that is gone, or no longer runs a target pod, may have lost its guard.
+      assertThat(drained)
+          .noneMatch(
+              node ->
+                  world.nodes.containsKey(node) && world.targetPods.containsKey("target-" + node));
+      for (String node : world.nodes.keySet()) {
+        if (world.guardedNodes().contains(node)) {
+          assertThat(world.drain(node)).as(node).isFalse();
+        }
+      }
+    }
+  }
+
+  /// Something that happens to a cluster.
+  interface Step {
+    void happen(World world);
+  }
+
+  private static World history(Random random, World world, int length) {
+    for (int i = 0; i < length; i++) {
+      step(random).happen(world);
+      if (random.nextBoolean()) {
+        world.controllers();
+      }
+      if (random.nextBoolean()) {
+        world.event(random.nextInt(4) == 0);
+      }
+    }
+    return world;
+  }
+
+  private static Step step(Random random) {
+    int number = random.nextInt(6);
+    String node = "node-" + number;
+    return switch (random.nextInt(5)) {
+      case 0 -> world -> world.hold("hold-" + number % 2, null);
+      case 1 -> world -> world.holds.remove("hold-" + number % 2);
+      case 2 ->
+          world ->
+              world.spec =
+                  World.spec(
+                      world.spec.disruption().policy(),
+                      number == 0 ? new IntOrString("40%") : new IntOrString(number),
+                      world.spec.disruption().protect().toArray(Protect[]::new));
+      case 3 ->
+          world ->
+              world
+                  .target()
+                  .getSpec()
+                  .getTemplate()
+                  .getSpec()
+                  .setNodeSelector(number < 3 ? Map.of() : Map.of("pool", "p" + number % 2));
+      default -> {
+        Step quiet = quietStep(random);
+        yield world -> {
+          if (world.nodes.containsKey(node)) {
+            quiet.happen(world);
+          } else {
+            world.node(node);
+          }
+        };
+      }
+    };
+  }
+
+  /// What may happen to nodes while a Hold holds.
+  private static Step quietStep(Random random) {
+    String node = "node-" + random.nextInt(6);
+    int what = random.nextInt(6);
+    return world -> {
+      if (!world.nodes.containsKey(node)) {
+        world.node(node);
+        return;
+      }
+      switch (what) {
+        case 0 -> world.nodes.remove(node);
+        case 1 -> world.cordon(node);
+        case 2 -> world.uncordon(node);
+        case 3 -> world.taint(node, new Taint("NoSchedule", "maintenance", null, ""));
+        default -> world.nodes.get(node).getMetadata().setLabels(Map.of("pool", "p" + what % 2));
+      }
+    };
+  }
+}

@@ -1,0 +1,219 @@
+package dev.chaperone.decide;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.chaperone.api.CompanionSpec.Policy;
+import dev.chaperone.api.CompanionSpec.Protect;
+import io.fabric8.kubernetes.api.model.IntOrString;
+import io.fabric8.kubernetes.api.model.ObjectMetaBuilder;
+import io.fabric8.kubernetes.api.model.PodBuilder;
+import io.fabric8.kubernetes.api.model.PodStatusBuilder;
+import io.fabric8.kubernetes.api.model.Taint;
+import io.fabric8.kubernetes.api.model.Toleration;
+import io.fabric8.kubernetes.api.model.TolerationBuilder;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Test;
+
+class GuardPlanTest {
+  private static final Taint MAINTENANCE = new Taint("NoSchedule", "maintenance", null, "");
+
+  private final World world = new World().nodes(3).settle();
+
+  @Test
+  void every_node_that_runs_a_target_pod_gets_one_guard() {
+    assertThat(world.guardedNodes()).containsExactlyInAnyOrder("node-1", "node-2", "node-3");
+    assertThat(world.guardPods).hasSize(3);
+  }
+
+  @Test
+  void a_drained_nodes_guard_waits_and_is_bound_again_after_uncordon() {
+    assertThat(world.drain("node-1")).isTrue();
+    world.settle();
+    assertThat(world.guardedNodes()).containsExactlyInAnyOrder("node-2", "node-3");
+    assertThat(world.guardPods).hasSize(3);
+
+    world.uncordon("node-1").settle();
+    assertThat(world.guardedNodes()).contains("node-1");
+  }
+
+  @Test
+  void a_drained_node_keeps_the_others_waiting() {
+    assertThat(world.drain("node-1")).isTrue();
+    world.settle();
+    assertThat(world.drain("node-2")).isFalse();
+  }
+
+  @Test
+  void a_deleted_nodes_guard_goes_without_a_running_one_going_with_it() {
+    world.nodes.remove("node-2");
+    world.target().getStatus().setDesiredNumberScheduled(2);
+
+    List<Change> changes = world.decide().changes();
+
+    assertThat(changes)
+        .filteredOn(Change.Delete.class::isInstance)
+        .singleElement()
+        .satisfies(
+            change ->
+                assertThat(world.guardPods.get(change.object().getMetadata().getName()))
+                    .satisfies(pod -> assertThat(pod.getSpec().getNodeName()).isEqualTo("node-2")));
+    // Three run, none waits: shrinking now could take any of them.
+    assertThat(changes).noneMatch(Change.Apply.class::isInstance);
+
+    world.settle();
+    assertThat(world.guardPods).hasSize(2);
+    assertThat(world.guardedNodes()).containsExactlyInAnyOrder("node-1", "node-3");
+  }
+
+  @Test
+  void a_taint_that_the_target_does_not_tolerate_takes_no_guard_away() {
+    world.taint("node-1", MAINTENANCE).taint("node-2", MAINTENANCE);
+    world.controllers();
+    assertThat(world.target().getStatus().getDesiredNumberScheduled()).isEqualTo(1);
+
+    world.settle();
+
+    assertThat(world.guardedNodes()).hasSize(3);
+  }
+
+  @Test
+  void a_guard_does_not_return_to_a_node_that_is_being_emptied_by_a_taint() {
+    for (String key : List.of("karpenter.sh/disrupted", "ToBeDeletedByClusterAutoscaler")) {
+      World tainted = new World().nodes(3);
+      tainted
+          .target()
+          .getSpec()
+          .getTemplate()
+          .getSpec()
+          .setTolerations(List.of(new TolerationBuilder().withOperator("Exists").build()));
+      tainted.settle().taint("node-1", new Taint("NoSchedule", key, null, ""));
+      tainted.guardPods.values().removeIf(pod -> "node-1".equals(pod.getSpec().getNodeName()));
+
+      tainted.settle();
+
+      assertThat(tainted.guardedNodes()).as(key).containsExactlyInAnyOrder("node-2", "node-3");
+    }
+  }
+
+  @Test
+  void a_label_moved_from_one_node_to_another_moves_the_guard_at_the_next_pulse() {
+    World labelled = new World().nodes(3);
+    label(labelled, "node-1");
+    label(labelled, "node-2");
+    labelled.target().getSpec().getTemplate().getSpec().setNodeSelector(Map.of("storage", "yes"));
+    labelled.settle();
+    assertThat(labelled.guardedNodes()).containsExactlyInAnyOrder("node-1", "node-2");
+
+    labelled.nodes.get("node-2").getMetadata().setLabels(Map.of());
+    label(labelled, "node-3");
+    labelled.settle();
+
+    assertThat(labelled.guardedNodes()).containsExactlyInAnyOrder("node-1", "node-3");
+  }
+
+  @Test
+  void a_rollout_of_the_target_frees_no_guard() {
+    world.targetPods.remove("target-node-1");
+
+    assertThat(Decision.of(world.snapshot(true)).changes()).isEmpty();
+  }
+
+  @Test
+  void a_refused_guard_is_bound_again_only_by_a_pulse() {
+    world.guardPods.values().stream()
+        .filter(pod -> "node-1".equals(pod.getSpec().getNodeName()))
+        .forEach(
+            pod ->
+                pod.setStatus(
+                    new PodStatusBuilder().withPhase("Failed").withReason("OutOfpods").build()));
+    GuardPlanTest.addWaiting(world);
+
+    Decision event = world.decide();
+    assertThat(event.changes()).isEmpty();
+    assertThat(condition(event, "Guarded")).contains("GuardRefused").contains("node-1");
+
+    assertThat(Decision.of(world.snapshot(true)).changes())
+        .hasAtLeastOneElementOfType(Change.Delete.class)
+        .hasAtLeastOneElementOfType(Change.Bind.class);
+  }
+
+  @Test
+  void guards_tolerate_what_evicts_and_never_what_drains() {
+    world
+        .target()
+        .getSpec()
+        .getTemplate()
+        .getSpec()
+        .setTolerations(
+            List.of(
+                toleration("dedicated", "Exists", "NoSchedule"),
+                toleration("gpu", "Exists", null),
+                toleration("node.kubernetes.io/unschedulable", "Exists", null),
+                toleration("karpenter.sh/disrupted", "Exists", null),
+                toleration(null, "Exists", null)));
+
+    assertThat(Taints.guardTolerations(world.target()))
+        .containsExactly(
+            toleration("node.kubernetes.io/not-ready", "Exists", "NoExecute"),
+            toleration("node.kubernetes.io/unreachable", "Exists", "NoExecute"),
+            toleration("gpu", "Exists", "NoExecute"),
+            toleration(null, "Exists", "NoExecute"));
+  }
+
+  @Test
+  void a_deployment_of_somebody_else_is_left_alone() {
+    Optional.ofNullable(world.guards)
+        .orElseThrow()
+        .setMetadata(new ObjectMetaBuilder().withName("agent-guards").build());
+
+    Decision decision = world.decide();
+
+    assertThat(decision.changes()).isEmpty();
+    assertThat(condition(decision, "Guarded")).contains("NameTaken");
+  }
+
+  @Test
+  void nothing_is_guarded_when_nodes_are_not_protected() {
+    world.spec = World.spec(Policy.Auto, new IntOrString(1), Protect.Pods);
+
+    world.settle();
+
+    assertThat(world.guards).isNull();
+    assertThat(world.budgets).containsOnlyKeys("agent-pods");
+  }
+
+  private static String condition(Decision decision, String type) {
+    return decision.report(List.of()).stream()
+        .filter(Change.Report.class::isInstance)
+        .map(change -> ((Change.Report) change).object().getStatus())
+        .flatMap(status -> Optional.ofNullable(status.conditions()).orElseThrow().stream())
+        .filter(condition -> condition.getType().equals(type))
+        .map(condition -> condition.getReason() + ": " + condition.getMessage())
+        .findFirst()
+        .orElse("");
+  }
+
+  private static void addWaiting(World world) {
+    world.guardPods.put(
+        "guard-new",
+        new PodBuilder()
+            .withNewMetadata()
+            .withName("guard-new")
+            .endMetadata()
+            .withNewSpec()
+            .endSpec()
+            .build());
+  }
+
+  private static void label(World world, String node) {
+    world.nodes.get(node).getMetadata().setLabels(Map.of("storage", "yes"));
+  }
+
+  private static Toleration toleration(
+      @Nullable String key, String operator, @Nullable String effect) {
+    return new TolerationBuilder().withKey(key).withOperator(operator).withEffect(effect).build();
+  }
+}

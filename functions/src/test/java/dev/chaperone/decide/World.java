@@ -1,0 +1,409 @@
+package dev.chaperone.decide;
+
+import dev.chaperone.api.Companion;
+import dev.chaperone.api.CompanionSpec;
+import dev.chaperone.api.CompanionSpec.Disruption;
+import dev.chaperone.api.CompanionSpec.Policy;
+import dev.chaperone.api.CompanionSpec.Protect;
+import dev.chaperone.api.CompanionSpec.TargetRef;
+import dev.chaperone.api.Hold;
+import dev.chaperone.api.HoldSpec;
+import io.fabric8.kubernetes.api.model.HasMetadata;
+import io.fabric8.kubernetes.api.model.IntOrString;
+import io.fabric8.kubernetes.api.model.Node;
+import io.fabric8.kubernetes.api.model.NodeBuilder;
+import io.fabric8.kubernetes.api.model.ObjectMetaBuilder;
+import io.fabric8.kubernetes.api.model.Pod;
+import io.fabric8.kubernetes.api.model.PodBuilder;
+import io.fabric8.kubernetes.api.model.Taint;
+import io.fabric8.kubernetes.api.model.Toleration;
+import io.fabric8.kubernetes.api.model.apps.DaemonSet;
+import io.fabric8.kubernetes.api.model.apps.DaemonSetBuilder;
+import io.fabric8.kubernetes.api.model.apps.Deployment;
+import io.fabric8.kubernetes.api.model.apps.DeploymentStatusBuilder;
+import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudget;
+import io.fabric8.kubernetes.client.utils.Serialization;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.SortedMap;
+import java.util.TreeMap;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+
+/// A cluster as the pure decision sees it: what there is, what a decision's changes make of it, and
+/// what Kubernetes' own controllers then do. A model for tables and properties of [Decision], which
+/// knows no API server; that the model is right is for the integration tests to show.
+final class World {
+  static final Instant NOW = Instant.parse("2026-11-24T06:00:00Z");
+  static final CompanionRef REF = new CompanionRef("storage", "agent");
+
+  Instant now = NOW;
+  CompanionSpec spec = spec(Policy.Auto, new IntOrString(1), Protect.Pods, Protect.Nodes);
+  final Companion companion = new Companion();
+  final List<Companion> rivals = new ArrayList<>();
+  @Nullable DaemonSet target = daemonSet("node", "uid-target");
+  @Nullable DaemonSet follower = daemonSet("agent", "uid-follower");
+  @Nullable Deployment guards;
+  final SortedMap<String, PodDisruptionBudget> budgets = new TreeMap<>();
+  final SortedMap<String, Hold> holds = new TreeMap<>();
+  final SortedMap<String, Node> nodes = new TreeMap<>();
+  final SortedMap<String, Pod> targetPods = new TreeMap<>();
+  final SortedMap<String, Pod> guardPods = new TreeMap<>();
+  private int serial;
+
+  World() {
+    companion.setMetadata(
+        new ObjectMetaBuilder()
+            .withNamespace(REF.namespace())
+            .withName(REF.name())
+            .withUid("uid-companion")
+            .withGeneration(1L)
+            .withCreationTimestamp("2026-11-01T00:00:00Z")
+            .build());
+  }
+
+  static CompanionSpec spec(Policy policy, IntOrString maxUnavailable, Protect... protect) {
+    return new CompanionSpec(
+        new TargetRef("node", null),
+        new CompanionSpec.CompanionRef("agent"),
+        new Disruption(policy, List.of(protect), maxUnavailable));
+  }
+
+  static DaemonSet daemonSet(String name, String uid) {
+    return new DaemonSetBuilder()
+        .withNewMetadata()
+        .withNamespace("storage")
+        .withName(name)
+        .withUid(uid)
+        .withGeneration(1L)
+        .withResourceVersion("1")
+        .endMetadata()
+        .withNewSpec()
+        .withNewSelector()
+        .addToMatchLabels("app", name)
+        .endSelector()
+        .withNewTemplate()
+        .withNewMetadata()
+        .addToLabels("app", name)
+        .endMetadata()
+        .withNewSpec()
+        .endSpec()
+        .endTemplate()
+        .endSpec()
+        .withNewStatus()
+        .withObservedGeneration(1L)
+        .withDesiredNumberScheduled(0)
+        .withNumberMisscheduled(0)
+        .endStatus()
+        .build();
+  }
+
+  World node(String name) {
+    nodes.put(
+        name,
+        new NodeBuilder()
+            .withNewMetadata()
+            .withName(name)
+            .endMetadata()
+            .withNewSpec()
+            .endSpec()
+            .build());
+    return this;
+  }
+
+  World nodes(int count) {
+    for (int i = 1; i <= count; i++) {
+      node("node-" + i);
+    }
+    return this;
+  }
+
+  World cordon(String node) {
+    nodes.get(node).getSpec().setUnschedulable(true);
+    return this;
+  }
+
+  World taint(String node, Taint taint) {
+    nodes.get(node).getSpec().getTaints().add(taint);
+    return this;
+  }
+
+  World uncordon(String node) {
+    Node there = nodes.get(node);
+    there.getSpec().setUnschedulable(null);
+    there.getSpec().getTaints().clear();
+    return this;
+  }
+
+  World hold(String name, @Nullable String expiresAt) {
+    Hold hold = new Hold();
+    hold.setMetadata(
+        new ObjectMetaBuilder()
+            .withNamespace("storage")
+            .withName(name)
+            .withGeneration(1L)
+            .withCreationTimestamp("2026-11-24T05:00:00Z")
+            .build());
+    hold.setSpec(
+        new HoldSpec(new HoldSpec.CompanionRef(REF.name()), "reason of " + name, expiresAt));
+    holds.put(name, hold);
+    return this;
+  }
+
+  World budget(PodDisruptionBudget budget) {
+    budgets.put(budget.getMetadata().getName(), budget);
+    return this;
+  }
+
+  Snapshot snapshot() {
+    return snapshot(false);
+  }
+
+  /// As the reader reads: the cordoned nodes first, all nodes if the snapshot asks for them.
+  Snapshot snapshot(boolean pulse) {
+    companion.setSpec(spec);
+    Set<String> cordoned =
+        nodes.values().stream()
+            .filter(Roster::isCordoned)
+            .map(node -> node.getMetadata().getName())
+            .collect(Collectors.toSet());
+    Snapshot seen =
+        new Snapshot(
+            now,
+            pulse,
+            "guard:1",
+            List.copyOf(budgets.values()),
+            companion,
+            List.copyOf(rivals),
+            target,
+            follower,
+            guards,
+            List.copyOf(holds.values()),
+            guardPods.values().stream().filter(pod -> pod.getSpec().getNodeName() == null).toList(),
+            new Roster(
+                false,
+                nodes.values().stream().filter(Roster::isCordoned).toList(),
+                targetPods.values().stream().filter(pod -> isOn(pod, cordoned)).toList(),
+                guardPods.values().stream().filter(pod -> isOn(pod, cordoned)).toList()));
+    return seen.needsEveryNode()
+        ? seen.with(
+            new Roster(
+                true,
+                List.copyOf(nodes.values()),
+                List.copyOf(targetPods.values()),
+                guardPods.values().stream()
+                    .filter(pod -> pod.getSpec().getNodeName() != null)
+                    .toList()))
+        : seen;
+  }
+
+  Decision decide() {
+    return Decision.of(snapshot());
+  }
+
+  /// One event: decide, write, report.
+  Decision event(boolean pulse) {
+    Decision decision = Decision.of(snapshot(pulse));
+    decision.changes().forEach(this::apply);
+    decision.report(List.of()).forEach(this::apply);
+    return decision;
+  }
+
+  /// Events and controllers until nothing changes any more.
+  World settle() {
+    String before;
+    do {
+      before = state();
+      controllers();
+      event(false);
+      controllers();
+      event(true);
+    } while (!before.equals(state()));
+    return this;
+  }
+
+  void apply(Change change) {
+    switch (change) {
+      case Change.Apply apply when apply.object() instanceof Deployment deployment -> {
+        deployment.setStatus(guards == null ? null : guards.getStatus());
+        guards = deployment;
+      }
+      case Change.Apply apply -> budget((PodDisruptionBudget) apply.object());
+      case Change.Place place -> {
+        var spec = follower().getSpec().getTemplate().getSpec();
+        spec.setNodeSelector(place.placement().nodeSelector());
+        spec.setTolerations(place.placement().tolerations());
+      }
+      case Change.Bind bind ->
+          guardPods.get(name(bind.object())).getSpec().setNodeName(bind.node());
+      case Change.Delete delete -> {
+        switch (delete.object()) {
+          case Pod pod -> guardPods.remove(name(pod));
+          case Deployment deployment -> guards = null;
+          default -> budgets.remove(name(delete.object()));
+        }
+      }
+      case Change.Report report -> companion.setStatus(report.object().getStatus());
+      case Change.ReportHold report ->
+          holds.computeIfPresent(name(report.object()), (name, hold) -> report.object());
+      case Change.Tell tell -> {}
+    }
+  }
+
+  /// What Kubernetes does by itself: DaemonSet, ReplicaSet and pod garbage collection.
+  void controllers() {
+    targetPods.values().removeIf(pod -> !nodes.containsKey(pod.getSpec().getNodeName()));
+    if (target == null) {
+      targetPods.clear();
+    } else {
+      schedule(target);
+    }
+    Optional.ofNullable(follower).ifPresent(it -> count(it));
+    guardPods
+        .values()
+        .removeIf(
+            pod ->
+                pod.getSpec().getNodeName() != null
+                    && !nodes.containsKey(pod.getSpec().getNodeName()));
+    if (guards == null) {
+      guardPods.clear();
+      return;
+    }
+    int replicas = GuardPlan.replicas(guards);
+    while (guardPods.size() < replicas) {
+      String name = "guard-%04d".formatted(++serial);
+      guardPods.put(name, pod(name, null, "uid-guards"));
+    }
+    List<Pod> unassignedFirst =
+        guardPods.values().stream()
+            .sorted(Comparator.comparing(pod -> pod.getSpec().getNodeName() != null))
+            .toList();
+    unassignedFirst.stream()
+        .limit(Math.max(0, guardPods.size() - replicas))
+        .forEach(pod -> guardPods.remove(name(pod)));
+    guards.setStatus(new DeploymentStatusBuilder().withReplicas(guardPods.size()).build());
+  }
+
+  private void schedule(DaemonSet daemonSet) {
+    nodes.values().stream()
+        .filter(node -> fits(daemonSet, node))
+        .map(node -> "target-" + node.getMetadata().getName())
+        .forEach(
+            name ->
+                targetPods.computeIfAbsent(
+                    name, it -> pod(it, it.substring("target-".length()), "uid-target")));
+    targetPods
+        .values()
+        .removeIf(pod -> !selects(daemonSet, nodes.get(pod.getSpec().getNodeName())));
+    count(daemonSet);
+    int misscheduled =
+        (int)
+            targetPods.values().stream()
+                .filter(pod -> !fits(daemonSet, nodes.get(pod.getSpec().getNodeName())))
+                .count();
+    daemonSet.getStatus().setNumberMisscheduled(misscheduled);
+  }
+
+  private void count(DaemonSet daemonSet) {
+    int desired = (int) nodes.values().stream().filter(node -> fits(daemonSet, node)).count();
+    daemonSet.getStatus().setDesiredNumberScheduled(desired);
+  }
+
+  private static boolean selects(DaemonSet daemonSet, Node node) {
+    Map<String, String> selector = Placement.of(daemonSet).nodeSelector();
+    Map<String, String> labels = node.getMetadata().getLabels();
+    return labels == null ? selector.isEmpty() : labels.entrySet().containsAll(selector.entrySet());
+  }
+
+  private static boolean fits(DaemonSet daemonSet, Node node) {
+    List<Toleration> tolerations = Placement.of(daemonSet).tolerations();
+    return selects(daemonSet, node)
+        && node.getSpec().getTaints().stream()
+            .allMatch(
+                taint ->
+                    tolerations.stream()
+                        .anyMatch(
+                            toleration ->
+                                toleration.getKey() == null
+                                    || toleration.getKey().equals(taint.getKey())));
+  }
+
+  /// Evicts the guard of a node, if the budget over the guards lets one more go.
+  boolean drain(String node) {
+    cordon(node);
+    int replicas = guards == null ? 0 : GuardPlan.replicas(guards);
+    long running =
+        guardPods.values().stream().filter(pod -> pod.getSpec().getNodeName() != null).count();
+    PodDisruptionBudget budget = budgets.get("agent-nodes");
+    int may =
+        budget == null
+            ? Integer.MAX_VALUE
+            : Optional.ofNullable(budget.getSpec().getMaxUnavailable().getIntVal()).orElse(0);
+    if (replicas - running >= may) {
+      return false;
+    }
+    guardPods.values().removeIf(pod -> node.equals(pod.getSpec().getNodeName()));
+    return true;
+  }
+
+  DaemonSet target() {
+    return Optional.ofNullable(target).orElseThrow();
+  }
+
+  DaemonSet follower() {
+    return Optional.ofNullable(follower).orElseThrow();
+  }
+
+  Set<String> guardedNodes() {
+    return guardPods.values().stream()
+        .map(pod -> pod.getSpec().getNodeName())
+        .filter(node -> node != null)
+        .collect(Collectors.toSet());
+  }
+
+  /// Everything that matters for whether two worlds are the same: not when, and not under which
+  /// names.
+  String state() {
+    return Serialization.asYaml(
+        List.of(
+            guards == null ? "none" : guards.getSpec(),
+            budgets.values().stream().map(PodDisruptionBudget::getSpec).toList(),
+            guardedNodes().stream().sorted().toList(),
+            guardPods.size(),
+            follower == null ? "none" : Placement.of(follower),
+            companion.getStatus() == null
+                ? "none"
+                : Optional.ofNullable(companion.getStatus().conditions()).orElse(List.of()).stream()
+                    .map(it -> it.getType() + it.getStatus() + it.getReason() + it.getMessage())
+                    .toList()));
+  }
+
+  private static Pod pod(String name, @Nullable String node, String owner) {
+    return new PodBuilder()
+        .withNewMetadata()
+        .withNamespace("storage")
+        .withName(name)
+        .withCreationTimestamp("2026-11-24T00:00:00Z")
+        .addNewOwnerReference()
+        .withUid(owner)
+        .endOwnerReference()
+        .endMetadata()
+        .withNewSpec()
+        .withNodeName(node)
+        .endSpec()
+        .build();
+  }
+
+  private static boolean isOn(Pod pod, Set<String> nodes) {
+    return pod.getSpec().getNodeName() != null && nodes.contains(pod.getSpec().getNodeName());
+  }
+
+  private static String name(HasMetadata object) {
+    return object.getMetadata().getName();
+  }
+}

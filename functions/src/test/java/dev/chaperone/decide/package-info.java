@@ -1,0 +1,4 @@
+@NullMarked
+package dev.chaperone.decide;
+
+import org.jspecify.annotations.NullMarked;

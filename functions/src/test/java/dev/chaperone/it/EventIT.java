@@ -1,0 +1,177 @@
+package dev.chaperone.it;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.chaperone.lab.ApiCall;
+import io.quarkus.test.common.QuarkusTestResource;
+import io.quarkus.test.junit.QuarkusTest;
+import java.net.http.HttpRequest;
+import java.net.http.HttpRequest.BodyPublishers;
+import java.net.http.HttpResponse;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/// Events posted by hand: what they are answered with, and that nothing else happens.
+@QuarkusTest
+@QuarkusTestResource(OnTheLab.class)
+class EventIT {
+  /// What Knative sends again (kncloudevents/retries.go).
+  private static final Set<Integer> SENT_AGAIN = Set.of(404, 408, 409, 429);
+
+  private static final String JSON = "application/json";
+  private static final String STRUCTURED = "application/cloudevents+json";
+
+  private Installation chaperone;
+
+  record Bad(String what, String says, Map<String, String> headers, String body) {
+    @Override
+    public String toString() {
+      return what;
+    }
+  }
+
+  static Stream<Bad> badEvents() {
+    Map<String, String> pulse =
+        Map.of(
+            "ce-specversion", "1.0",
+            "ce-id", "1",
+            "ce-source", "/by-hand",
+            "ce-type", "dev.knative.sources.ping");
+    Map<String, String> changed =
+        with(
+            with(with(pulse, "ce-type", "dev.knative.apiserver.ref.update"), "ce-kind", "Pod"),
+            "ce-name",
+            "a");
+    return Stream.of(
+        bad("no id", "ce-id", without(pulse, "ce-id"), ""),
+        bad("no id, JSON", "ce-id", with(without(pulse, "ce-id"), "content-type", JSON), "{}"),
+        bad("no type", "type", without(pulse, "ce-type"), ""),
+        bad("no source", "source", without(pulse, "ce-source"), ""),
+        bad("no specversion", "specversion", without(pulse, "ce-specversion"), ""),
+        bad("another specversion", "0.9", with(pulse, "ce-specversion", "0.9"), ""),
+        bad("a source that is no URI", "not a CloudEvent", with(pulse, "ce-source", "a b"), ""),
+        bad("an unknown type", "com.example.x", with(pulse, "ce-type", "com.example.x"), ""),
+        bad("no kind", "kind", without(changed, "ce-kind"), ""),
+        bad("no name", "name", without(changed, "ce-name"), ""),
+        bad("a path as a name", "name", with(changed, "ce-name", "../../secrets"), ""),
+        bad("a path as a namespace", "namespace", with(changed, "ce-namespace", "a/b"), ""),
+        bad("wrong JSON", "not a CloudEvent", Map.of("content-type", STRUCTURED), "{\"id\": "),
+        bad(
+            "JSON that is no object",
+            "not a CloudEvent",
+            Map.of("content-type", STRUCTURED),
+            "[1]"),
+        bad(
+            "structured without a type",
+            "not a CloudEvent",
+            Map.of("content-type", STRUCTURED),
+            "{\"id\": \"1\", \"specversion\": \"1.0\"}"),
+        bad("structured and empty", "not a CloudEvent", Map.of("content-type", STRUCTURED), ""),
+        bad(
+            "an unknown content type",
+            "not a CloudEvent",
+            Map.of("content-type", "text/csv"),
+            "a,b"),
+        bad("nothing at all", "not a CloudEvent", Map.of(), ""),
+        bad(
+            "a batch",
+            "not a CloudEvent",
+            Map.of("content-type", "application/cloudevents-batch+json"),
+            "[]"),
+        bad("11 MB", "not a CloudEvent", with(pulse, "content-type", JSON), "x".repeat(11_000_000)),
+        bad(
+            "JSON a thousand levels deep and more",
+            "not a CloudEvent",
+            Map.of("content-type", STRUCTURED),
+            "[".repeat(5000)));
+  }
+
+  @ParameterizedTest
+  @MethodSource("badEvents")
+  void a_bad_event_is_answered_once_and_for_all_and_changes_nothing(Bad bad) {
+    List<ApiCall> before = chaperone.writes();
+    HttpRequest.Builder request =
+        HttpRequest.newBuilder(chaperone.functions()).POST(BodyPublishers.ofString(bad.body()));
+    bad.headers().forEach(request::header);
+
+    HttpResponse<String> answer = chaperone.post(request);
+
+    assertThat(answer.statusCode()).isBetween(400, 499).isNotIn(SENT_AGAIN);
+    assertThat(answer.body()).contains(bad.says());
+    assertThat(chaperone.writes()).isEqualTo(before);
+  }
+
+  @Test
+  void a_pulse_needs_no_data_and_may_have_any() {
+    assertThat(chaperone.pulse().statusCode()).isEqualTo(204);
+    assertThat(
+            chaperone
+                .post(
+                    chaperone
+                        .event("dev.knative.sources.ping")
+                        .header("content-type", "text/plain")
+                        .POST(BodyPublishers.ofString("tick")))
+                .statusCode())
+        .isEqualTo(204);
+  }
+
+  @Test
+  void a_structured_event_does_the_same_as_a_binary_one() {
+    HttpRequest.Builder event =
+        HttpRequest.newBuilder(chaperone.functions())
+            .header("content-type", STRUCTURED)
+            .POST(
+                BodyPublishers.ofString(
+                    """
+                    {"specversion": "1.0", "id": "1", "source": "/by-hand",
+                     "type": "dev.knative.apiserver.ref.update",
+                     "kind": "DaemonSet", "namespace": "nowhere", "name": "nothing"}
+                    """));
+
+    assertThat(chaperone.post(event).statusCode()).isEqualTo(204);
+  }
+
+  @Test
+  void an_answer_that_turned_is_replied_once() {
+    try (Scene scene = new Scene(chaperone, "replies", 1).withCompanion("{}")) {
+      scene.awaitPods("target", 1);
+      HttpResponse<String> first = chaperone.changed("Companion", scene.name, "agent");
+      assertThat(first.statusCode()).isEqualTo(200);
+      assertThat(first.headers().firstValue("ce-type"))
+          .contains("dev.chaperone.disruption.allowed");
+
+      scene.hold("rebuild");
+      HttpResponse<String> held = chaperone.changed("Hold", scene.name, "rebuild");
+      assertThat(held.headers().firstValue("ce-type")).contains("dev.chaperone.disruption.held");
+      assertThat(held.headers().firstValue("ce-subject")).contains("replies/agent");
+      assertThat(held.body()).contains("\"allowed\":false").contains("Hold rebuild: a test");
+      assertThat(chaperone.changed("Hold", scene.name, "rebuild").statusCode()).isEqualTo(204);
+
+      scene.release("rebuild");
+      assertThat(chaperone.changed("Hold", scene.name, "rebuild").headers().firstValue("ce-type"))
+          .contains("dev.chaperone.disruption.allowed");
+    }
+  }
+
+  private static Bad bad(String what, String says, Map<String, String> headers, String body) {
+    return new Bad(what, says, headers, body);
+  }
+
+  private static Map<String, String> with(Map<String, String> headers, String name, String value) {
+    Map<String, String> more = new HashMap<>(headers);
+    more.put(name, value);
+    return more;
+  }
+
+  private static Map<String, String> without(Map<String, String> headers, String name) {
+    Map<String, String> less = new HashMap<>(headers);
+    less.remove(name);
+    return less;
+  }
+}

@@ -1,0 +1,102 @@
+package dev.chaperone.it;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import dev.chaperone.lab.ApiServerSource;
+import io.fabric8.kubernetes.api.model.policy.v1.EvictionBuilder;
+import io.fabric8.kubernetes.client.KubernetesClient;
+import io.fabric8.kubernetes.client.KubernetesClientException;
+import io.quarkus.test.common.QuarkusTestResource;
+import io.quarkus.test.junit.QuarkusTest;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+/// Evictions of the follower's pods by the Eviction API, as autoscalers and deschedulers ask for
+/// them.
+@QuarkusTest
+@QuarkusTestResource(OnTheLab.class)
+class EvictionIT {
+  private static final int TOO_MANY_REQUESTS = 429;
+  private static final int CREATED = 201;
+
+  private Installation chaperone;
+
+  @Test
+  void closed_refuses_every_eviction_also_while_pods_are_being_added() {
+    try (ApiServerSource _ = chaperone.startSources();
+        Scene scene = new Scene(chaperone, "evict-closed", 2).withCompanion("{}")) {
+      scene.awaitPods("follower", 2);
+      scene.hold("rebuild");
+      scene.awaitAllowed("agent-pods", 0);
+
+      List<Integer> answers = new ArrayList<>();
+      for (int node = 3; node <= 8; node++) {
+        scene.addNode(node);
+        for (String pod : scene.runningPods("follower")) {
+          answers.add(evict(scene, pod));
+        }
+      }
+      scene.awaitPods("follower", 8);
+      for (String pod : scene.runningPods("follower")) {
+        answers.add(evict(scene, pod));
+      }
+
+      assertThat(answers).hasSizeGreaterThan(8).containsOnly(TOO_MANY_REQUESTS);
+    }
+  }
+
+  @Test
+  void open_lets_at_most_max_unavailable_go() {
+    try (ApiServerSource _ = chaperone.startSources();
+        Scene scene = new Scene(chaperone, "evict-open", 5).withCompanion("{maxUnavailable: 2}")) {
+      scene.awaitPods("follower", 5);
+      scene.awaitAllowed("agent-pods", 2);
+      // So that the pods that are evicted do not run again while the others are asked for.
+      for (int node = 1; node <= 5; node++) {
+        chaperone.lab().kubectl("taint", "node", scene.node(node), "stop=:NoSchedule").orFail();
+      }
+      await()
+          .atMost(Scene.LONG)
+          .until(
+              () ->
+                  chaperone
+                      .lab()
+                      .kubectl(
+                          "get",
+                          "daemonset",
+                          "follower",
+                          "-n",
+                          scene.name,
+                          "-o",
+                          "jsonpath={.status.numberMisscheduled}")
+                      .out()
+                      .equals("5"));
+
+      List<Integer> answers =
+          scene.runningPods("follower").stream().map(pod -> evict(scene, pod)).toList();
+
+      assertThat(answers).filteredOn(code -> code == CREATED).hasSize(2);
+      assertThat(answers).filteredOn(code -> code == TOO_MANY_REQUESTS).hasSize(3);
+    }
+  }
+
+  private int evict(Scene scene, String pod) {
+    KubernetesClient client = chaperone.lab().client();
+    try {
+      client.raw(
+          "/api/v1/namespaces/%s/pods/%s/eviction".formatted(scene.name, pod),
+          "POST",
+          new EvictionBuilder()
+              .withNewMetadata()
+              .withNamespace(scene.name)
+              .withName(pod)
+              .endMetadata()
+              .build());
+      return CREATED;
+    } catch (KubernetesClientException e) {
+      return e.getCode();
+    }
+  }
+}

@@ -1,0 +1,62 @@
+package dev.chaperone.it;
+
+import dev.chaperone.lab.Lab;
+import io.quarkus.test.common.QuarkusTestResourceLifecycleManager;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.net.URI;
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+
+/// One lab for all integration tests, with Chaperone installed from the very files that users
+/// install, and the functions running as the ServiceAccount that they have there.
+public class OnTheLab implements QuarkusTestResourceLifecycleManager {
+  private static final Path HOME = Path.of(System.getProperty("chaperone.home"));
+
+  private @Nullable Lab lab;
+  private int port;
+
+  @Override
+  public Map<String, String> start() {
+    lab = Lab.start();
+    lab.apply(HOME.resolve("knative"));
+    lab.apply(HOME.resolve("triggers/rbac.yaml"));
+    lab.kubectl("wait", "--for=condition=Established", "crd", "--all").orFail();
+    port = freePort();
+    return Map.of(
+        "quarkus.http.test-port", String.valueOf(port),
+        "quarkus.kubernetes-client.devservices.enabled", "false",
+        "quarkus.kubernetes-client.api-server-url", lab.apiServer().toString(),
+        "quarkus.kubernetes-client.ca-cert-file", lab.caCertificate().toString(),
+        "quarkus.kubernetes-client.token", lab.token("chaperone", "functions"));
+  }
+
+  @Override
+  public void inject(TestInjector injector) {
+    Installation installation =
+        new Installation(
+            Objects.requireNonNull(lab),
+            URI.create("http://127.0.0.1:" + port + "/"),
+            HOME.resolve("triggers/sources.yaml"));
+    injector.injectIntoFields(installation, new TestInjector.MatchesType(Installation.class));
+  }
+
+  @Override
+  public void stop() {
+    if (lab != null) {
+      lab.close();
+    }
+  }
+
+  private static int freePort() {
+    try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+      return socket.getLocalPort();
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+}

@@ -1,0 +1,240 @@
+package dev.chaperone.it;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import dev.chaperone.api.Companion;
+import dev.chaperone.lab.Kubectl;
+import dev.chaperone.lab.Lab;
+import io.fabric8.kubernetes.api.model.Condition;
+import io.fabric8.kubernetes.api.model.Pod;
+import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudget;
+import io.fabric8.kubernetes.client.KubernetesClient;
+import java.io.ByteArrayInputStream;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
+
+/// A namespace and nodes of its own for one test: a target on all these nodes, a follower, and a
+/// Companion for them.
+final class Scene implements AutoCloseable {
+  /// Long enough for a busy machine; nothing is asserted about how long it took.
+  static final Duration LONG = Duration.ofMinutes(2);
+
+  private final Installation chaperone;
+  private final Lab lab;
+  private final KubernetesClient client;
+  final String name;
+
+  Scene(Installation chaperone, String name, int nodes) {
+    this.chaperone = chaperone;
+    this.lab = chaperone.lab();
+    this.client = lab.client();
+    this.name = name;
+    apply("apiVersion: v1\nkind: Namespace\nmetadata: {name: %s}".formatted(name));
+    IntStream.rangeClosed(1, nodes).forEach(this::addNode);
+  }
+
+  String node(int number) {
+    return name + "-" + number;
+  }
+
+  void addNode(int number) {
+    lab.addNode(node(number), Map.of("pool", name));
+  }
+
+  void deleteNode(int number) {
+    client.nodes().withName(node(number)).delete();
+  }
+
+  /// The target on the nodes of this scene, a follower, and the Companion.
+  ///
+  /// @param disruption YAML of spec.disruption
+  Scene withCompanion(String disruption) {
+    daemonSet("target", "{pool: %s}".formatted(name));
+    daemonSet("follower", "{}");
+    companion(disruption);
+    return this;
+  }
+
+  void daemonSet(String daemonSet, String nodeSelector) {
+    apply(
+        """
+        apiVersion: apps/v1
+        kind: DaemonSet
+        metadata: {name: %1$s, namespace: %2$s}
+        spec:
+          selector: {matchLabels: {app: %1$s}}
+          updateStrategy: {rollingUpdate: {maxUnavailable: 100%%}}
+          template:
+            metadata: {labels: {app: %1$s}}
+            spec:
+              nodeSelector: %3$s
+              containers: [{name: main, image: none}]
+        """
+            .formatted(daemonSet, name, nodeSelector));
+  }
+
+  void companion(String disruption) {
+    apply(
+        """
+        apiVersion: chaperone.dev/v1alpha1
+        kind: Companion
+        metadata: {name: agent, namespace: %s}
+        spec:
+          targetRef: {name: target}
+          companionRef: {name: follower}
+          disruption: %s
+        """
+            .formatted(name, disruption));
+  }
+
+  void hold(String hold) {
+    apply(
+        """
+        apiVersion: chaperone.dev/v1alpha1
+        kind: Hold
+        metadata: {name: %s, namespace: %s}
+        spec: {companionRef: {name: agent}, reason: a test}
+        """
+            .formatted(hold, name));
+  }
+
+  void release(String hold) {
+    lab.kubectl("delete", "hold", hold, "-n", name).orFail();
+  }
+
+  void apply(String yaml) {
+    client
+        .load(new ByteArrayInputStream(yaml.getBytes(StandardCharsets.UTF_8)))
+        .items()
+        .forEach(
+            item -> client.resource(item).fieldManager("user").forceConflicts().serverSideApply());
+  }
+
+  /// Starts a real drain.
+  Kubectl drain(int number) {
+    return lab.startKubectl("drain", node(number), "--ignore-daemonsets", "--timeout=300s");
+  }
+
+  void uncordon(int number) {
+    lab.kubectl("uncordon", node(number)).orFail();
+  }
+
+  /// Waits until a drain has met the budget.
+  static void awaitHeld(Kubectl drain) {
+    await()
+        .atMost(LONG)
+        .until(
+            () ->
+                (drain.err() + drain.out()).contains("would violate the pod's disruption budget"));
+    if (!drain.isRunning()) {
+      throw new AssertionError("the drain was held and ended: " + drain.err() + drain.out());
+    }
+  }
+
+  List<Pod> guards() {
+    return client
+        .pods()
+        .inNamespace(name)
+        .withLabel("app.kubernetes.io/component", "guard")
+        .list()
+        .getItems();
+  }
+
+  /// Nodes of the guards that run.
+  Set<String> guardedNodes() {
+    return guards().stream()
+        .filter(Scene::isReady)
+        .map(pod -> pod.getSpec().getNodeName())
+        .filter(Objects::nonNull)
+        .collect(Collectors.toCollection(TreeSet::new));
+  }
+
+  static boolean isReady(Pod pod) {
+    return pod.getMetadata().getDeletionTimestamp() == null
+        && pod.getStatus().getConditions().stream()
+            .anyMatch(it -> it.getType().equals("Ready") && it.getStatus().equals("True"));
+  }
+
+  void awaitGuarded(Integer... numbers) {
+    Set<String> nodes =
+        Arrays.stream(numbers).map(this::node).collect(Collectors.toCollection(TreeSet::new));
+    await("guards on " + nodes)
+        .atMost(LONG)
+        .untilAsserted(() -> assertThat(guardedNodes()).isEqualTo(nodes));
+  }
+
+  PodDisruptionBudget budget(String budget) {
+    return client.policy().v1().podDisruptionBudget().inNamespace(name).withName(budget).get();
+  }
+
+  /// Waits until Kubernetes itself says how many may go.
+  void awaitAllowed(String budget, int disruptions) {
+    await(budget + " allows " + disruptions)
+        .atMost(LONG)
+        .until(
+            () ->
+                Optional.ofNullable(budget(budget))
+                    .filter(
+                        it ->
+                            it.getStatus() != null
+                                && it.getMetadata()
+                                    .getGeneration()
+                                    .equals(it.getStatus().getObservedGeneration()))
+                    .map(it -> it.getStatus().getDisruptionsAllowed())
+                    .filter(it -> it == disruptions)
+                    .isPresent());
+  }
+
+  List<String> runningPods(String app) {
+    return client.pods().inNamespace(name).withLabel("app", app).list().getItems().stream()
+        .filter(Scene::isReady)
+        .map(pod -> pod.getMetadata().getName())
+        .toList();
+  }
+
+  void awaitPods(String app, int count) {
+    await(count + " pods of " + app).atMost(LONG).until(() -> runningPods(app).size() == count);
+  }
+
+  Companion companion() {
+    return client.resources(Companion.class).inNamespace(name).withName("agent").get();
+  }
+
+  /// `status Reason` of a condition, or nothing while there is none.
+  String condition(String type) {
+    return Optional.ofNullable(companion().getStatus())
+        .flatMap(
+            status ->
+                Optional.ofNullable(status.conditions()).orElse(List.<Condition>of()).stream()
+                    .filter(it -> it.getType().equals(type))
+                    .findFirst())
+        .map(it -> it.getStatus() + " " + it.getReason())
+        .orElse("");
+  }
+
+  void awaitCondition(String type, String statusAndReason) {
+    await(type + " " + statusAndReason)
+        .atMost(LONG)
+        .until(() -> condition(type).equals(statusAndReason));
+  }
+
+  Installation chaperone() {
+    return chaperone;
+  }
+
+  @Override
+  public void close() {
+    client.namespaces().withName(name).delete();
+    client.nodes().withLabel("pool", name).delete();
+  }
+}

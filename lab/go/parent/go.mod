@@ -1,0 +1,3 @@
+module lab/parent
+
+go 1.24.0

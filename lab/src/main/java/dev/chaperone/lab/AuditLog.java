@@ -1,0 +1,100 @@
+package dev.chaperone.lab;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.IOException;
+import java.io.RandomAccessFile;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+
+/// What the API server was asked. Reads only what was added since the last time.
+final class AuditLog {
+  private static final ObjectMapper JSON = new ObjectMapper();
+
+  private final Path file;
+  private final List<ApiCall> calls = new ArrayList<>();
+  private final List<Watch> watches = new ArrayList<>();
+  private long position;
+
+  AuditLog(Path file) {
+    this.file = file;
+  }
+
+  /// A watch that the API server has begun to answer.
+  ///
+  /// @param credential identifies the one token it came with
+  record Watch(String credential, String uri) {}
+
+  synchronized List<ApiCall> calls() {
+    read();
+    return List.copyOf(calls);
+  }
+
+  synchronized List<Watch> watches() {
+    read();
+    return List.copyOf(watches);
+  }
+
+  private void read() {
+    if (!Files.exists(file)) {
+      return;
+    }
+    try (RandomAccessFile log = new RandomAccessFile(file.toFile(), "r")) {
+      log.seek(position);
+      byte[] added = new byte[Math.toIntExact(log.length() - position)];
+      log.readFully(added);
+      int from = 0;
+      for (int end = 0; end < added.length; end++) {
+        if (added[end] == '\n') {
+          add(JSON.readTree(new String(added, from, end - from, StandardCharsets.UTF_8)));
+          from = end + 1;
+        }
+      }
+      position += from;
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  private void add(JsonNode event) {
+    String verb = event.path("verb").asText();
+    switch (event.path("stage").asText()) {
+      case "ResponseStarted" -> {
+        if (verb.equals("watch")) {
+          watches.add(new Watch(credential(event), event.path("requestURI").asText()));
+        }
+      }
+      case "ResponseComplete" -> {
+        JsonNode object = event.path("objectRef");
+        calls.add(
+            new ApiCall(
+                event.path("user").path("username").asText(),
+                verb,
+                object.path("resource").asText(),
+                object.path("subresource").asText(),
+                object.path("namespace").asText(),
+                object.path("name").asText(),
+                event.path("responseStatus").path("code").asInt(),
+                event.path("userAgent").asText(),
+                Instant.parse(event.path("requestReceivedTimestamp").asText())));
+      }
+      default -> {
+        // a panic of the API server is in its own log
+      }
+    }
+  }
+
+  private static String credential(JsonNode event) {
+    return event
+        .path("user")
+        .path("extra")
+        .path("authentication.kubernetes.io/credential-id")
+        .path(0)
+        .asText();
+  }
+}

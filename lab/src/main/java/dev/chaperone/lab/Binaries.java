@@ -1,0 +1,229 @@
+package dev.chaperone.lab;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
+
+/// The programs of the cluster, each built from its pinned Go module once per machine and kept
+/// outside the checkout.
+final class Binaries {
+  /// A Go module under lab/go, and what it becomes.
+  enum Module {
+    CONTROLPLANE("about 5 minutes", " " + version("1", "34", "4")),
+    ETCD("about 1 minute", ""),
+    KWOK("about 2 minutes", ""),
+    KNATIVE("about 2 minutes", "");
+
+    private final String expected;
+    private final String linkerFlags;
+
+    Module(String expected, String moreLinkerFlags) {
+      this.expected = expected;
+      this.linkerFlags = "-s -w" + moreLinkerFlags;
+    }
+
+    String folder() {
+      return name().toLowerCase(java.util.Locale.ROOT);
+    }
+
+    /// Nobody passes these flags to a library's build but its own scripts, so without them it
+    /// reports version 0.0.0.
+    private static String version(String major, String minor, String patch) {
+      String variable = "-X k8s.io/component-base/version.";
+      return "%sgitVersion=v%s.%s.%s %sgitMajor=%s %sgitMinor=%s"
+          .formatted(variable, major, minor, patch, variable, major, variable, minor);
+    }
+  }
+
+  private static final Duration PROGRESS = Duration.ofSeconds(20);
+  private static final Object ONE_BUILD_PER_JVM = new Object();
+
+  private final Path sources;
+  private final Path cache;
+
+  Binaries() {
+    this(home().resolve("lab/go"), cacheFolder());
+  }
+
+  Binaries(Path sources, Path cache) {
+    this.sources = sources;
+    this.cache = cache;
+  }
+
+  /// The program of a module, built first if this machine does not have it yet.
+  ///
+  /// @throws LabFailure if it is missing and cannot be built
+  Path program(Module module) {
+    try {
+      Path program = cache.resolve(module.folder()).resolve(key(module)).resolve(module.folder());
+      if (!Files.isExecutable(program)) {
+        Files.createDirectories(program.getParent());
+        synchronized (ONE_BUILD_PER_JVM) {
+          try (FileChannel file =
+                  FileChannel.open(
+                      cache.resolve("build.lock"),
+                      StandardOpenOption.CREATE,
+                      StandardOpenOption.WRITE);
+              var _ = file.lock()) {
+            if (!Files.isExecutable(program)) {
+              build(module, program);
+            }
+          }
+        }
+      }
+      return program;
+    } catch (IOException e) {
+      throw new UncheckedIOException("The lab's cache " + cache + " cannot be used", e);
+    }
+  }
+
+  private void build(Module module, Path program) throws IOException {
+    requireGo();
+    Path partial = program.resolveSibling("partial-" + ProcessHandle.current().pid());
+    Path log = program.resolveSibling("build.log");
+    ProcessBuilder builder = new ProcessBuilder(command(module, partial));
+    builder.directory(sources.resolve(module.folder()).toFile());
+    builder.environment().put("CGO_ENABLED", "0");
+    builder.environment().put("GOFLAGS", "");
+    builder.environment().put("GOWORK", "off");
+    builder.redirectErrorStream(true).redirectOutput(log.toFile());
+    Instant begin = Instant.now();
+    say("building %s, once (%s)".formatted(module.folder(), module.expected));
+    Process build = builder.start();
+    try {
+      while (!build.waitFor(PROGRESS.toSeconds(), TimeUnit.SECONDS)) {
+        say("building %s … %d s".formatted(module.folder(), since(begin)));
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new LabFailure("Interrupted while building " + module.folder());
+    } finally {
+      build.descendants().forEach(ProcessHandle::destroy);
+      build.destroy();
+    }
+    if (build.exitValue() != 0) {
+      throw new LabFailure(
+          "go build of %s failed, see %s%n%s"
+              .formatted(module.folder(), log, ServerProcess.lastLines(log)));
+    }
+    Files.move(partial, program, StandardCopyOption.ATOMIC_MOVE);
+    say("built %s in %d s".formatted(module.folder(), since(begin)));
+  }
+
+  private static List<String> command(Module module, Path output) {
+    return List.of(
+        "go",
+        "build",
+        "-trimpath",
+        "-buildvcs=false",
+        "-mod=readonly",
+        "-ldflags",
+        module.linkerFlags,
+        "-o",
+        output.toString(),
+        ".");
+  }
+
+  /// Everything a program depends on, so that a change is built anew and an old checkout finds its
+  /// old program.
+  private String key(Module module) throws IOException {
+    MessageDigest digest = sha256();
+    for (String folder : List.of(module.folder(), "parent")) {
+      for (Path source : sourcesIn(sources.resolve(folder))) {
+        digest.update(source.getFileName().toString().getBytes(StandardCharsets.UTF_8));
+        digest.update(Files.readAllBytes(source));
+      }
+    }
+    List<String> target =
+        List.of(module.linkerFlags, System.getProperty("os.name"), System.getProperty("os.arch"));
+    digest.update(target.toString().getBytes(StandardCharsets.UTF_8));
+    return HexFormat.of().formatHex(digest.digest(), 0, 8);
+  }
+
+  private static List<Path> sourcesIn(Path folder) throws IOException {
+    try (Stream<Path> files = Files.list(folder)) {
+      return files
+          .filter(file -> file.toString().matches(".*(\\.go|go\\.mod|go\\.sum)"))
+          .sorted()
+          .toList();
+    }
+  }
+
+  private static void requireGo() {
+    String install = "The lab is built from source: install Go 1.25 or newer, with go on the PATH.";
+    String version;
+    try {
+      Process process = new ProcessBuilder("go", "env", "GOVERSION").start();
+      version = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8).trim();
+    } catch (IOException e) {
+      throw new LabFailure(install + " There is no Go here.", e);
+    }
+    Matcher matcher = Pattern.compile("go1\\.(\\d+).*").matcher(version);
+    if (matcher.matches() && Integer.parseInt(matcher.group(1)) < 25) {
+      throw new LabFailure(install + " This is " + version + ".");
+    }
+  }
+
+  private static Path home() {
+    List<Path> candidates = new ArrayList<>();
+    String configured = System.getProperty("chaperone.home");
+    if (configured != null) {
+      candidates.add(Path.of(configured).toAbsolutePath().normalize());
+    }
+    Path folder = Path.of("").toAbsolutePath();
+    while (folder != null) {
+      candidates.add(folder);
+      folder = folder.getParent();
+    }
+    return candidates.stream()
+        .filter(candidate -> Files.isDirectory(candidate.resolve("lab/go/controlplane")))
+        .findFirst()
+        .orElseThrow(
+            () ->
+                new LabFailure(
+                    "lab/go was not found: run inside the checkout or set -Dchaperone.home"));
+  }
+
+  private static Path cacheFolder() {
+    String own = System.getenv("CHAPERONE_CACHE");
+    if (own != null && !own.isBlank()) {
+      return Path.of(own).toAbsolutePath();
+    }
+    String shared = System.getenv("XDG_CACHE_HOME");
+    return shared != null && !shared.isBlank()
+        ? Path.of(shared, "chaperone").toAbsolutePath()
+        : Path.of(System.getProperty("user.home"), ".cache", "chaperone");
+  }
+
+  private static MessageDigest sha256() {
+    try {
+      return MessageDigest.getInstance("SHA-256");
+    } catch (NoSuchAlgorithmException e) {
+      throw new AssertionError("Every Java has SHA-256", e);
+    }
+  }
+
+  private static long since(Instant begin) {
+    return Duration.between(begin, Instant.now()).toSeconds();
+  }
+
+  private static void say(String line) {
+    System.err.println("lab: " + line);
+  }
+}

@@ -1,0 +1,211 @@
+package dev.chaperone.lab;
+
+import dev.chaperone.lab.Binaries.Module;
+import java.io.IOException;
+import java.io.InputStream;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse.BodyHandlers;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.GeneralSecurityException;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+
+/// The processes of one cluster, in the order in which they need each other.
+final class ControlPlane {
+  private final Binaries binaries;
+  private final Path folder;
+  private final Credentials credentials;
+  private final LoopbackPort port = LoopbackPort.free();
+  private final ServerProcess etcd;
+  private final ServerProcess apiServer;
+  private final List<ServerProcess> others;
+  private @Nullable HttpClient probe;
+
+  ControlPlane(Binaries binaries, Path folder) throws IOException {
+    this.binaries = binaries;
+    this.folder = folder;
+    this.credentials = new Credentials(folder);
+    LoopbackPort etcdPort = LoopbackPort.free();
+    this.etcd = etcd(etcdPort);
+    this.apiServer = apiServer(etcdPort);
+    this.others = List.of(controllerManager(), scheduler(), kwok());
+  }
+
+  URI address() {
+    return URI.create("https://127.0.0.1:" + port);
+  }
+
+  Credentials credentials() {
+    return credentials;
+  }
+
+  ServerProcess apiServer() {
+    return apiServer;
+  }
+
+  Path auditLog() {
+    return folder.resolve("audit.log");
+  }
+
+  void start() {
+    // The API server waits for etcd by itself; the others would wait longer than the API server
+    // takes.
+    etcd.launch();
+    apiServer.launch();
+    etcd.awaitReady();
+    apiServer.awaitReady();
+    others.forEach(ServerProcess::launch);
+    others.forEach(ServerProcess::awaitReady);
+  }
+
+  void stop() {
+    List<ServerProcess> all = List.of(others.get(2), others.get(1), others.get(0), apiServer, etcd);
+    all.forEach(ServerProcess::askToEnd);
+    all.forEach(ServerProcess::awaitEnd);
+  }
+
+  private ServerProcess etcd(LoopbackPort clients) {
+    String peers = "http://127.0.0.1:" + LoopbackPort.free();
+    return new ServerProcess(
+        "etcd",
+        List.of(
+            binaries.program(Module.ETCD).toString(),
+            "--data-dir=" + folder.resolve("etcd"),
+            "--listen-client-urls=http://127.0.0.1:" + clients,
+            "--advertise-client-urls=http://127.0.0.1:" + clients,
+            "--listen-peer-urls=" + peers,
+            "--initial-advertise-peer-urls=" + peers,
+            "--initial-cluster=default=" + peers,
+            "--unsafe-no-fsync"),
+        Map.of(),
+        folder,
+        clients::accepts);
+  }
+
+  private ServerProcess apiServer(LoopbackPort etcdPort) throws IOException {
+    return new ServerProcess(
+        "kube-apiserver",
+        controlPlane(
+            "kube-apiserver",
+            "--etcd-servers=http://127.0.0.1:" + etcdPort,
+            "--cert-dir=" + credentials.certificates(),
+            "--secure-port=" + port,
+            "--bind-address=127.0.0.1",
+            "--advertise-address=127.0.0.1",
+            "--endpoint-reconciler-type=none",
+            "--service-cluster-ip-range=10.0.0.0/24",
+            "--authorization-mode=RBAC",
+            "--token-auth-file=" + credentials.tokens(),
+            "--service-account-issuer=https://kubernetes.default.svc",
+            "--service-account-key-file=" + credentials.serviceAccountKey(),
+            "--service-account-signing-key-file=" + credentials.serviceAccountKey(),
+            "--disable-admission-plugins=ServiceAccount",
+            "--audit-log-path=" + auditLog(),
+            "--audit-log-maxsize=0",
+            "--audit-policy-file=" + resource("audit-policy.yaml")),
+        Map.of(),
+        folder,
+        this::apiServerIsReady);
+  }
+
+  private ServerProcess controllerManager() throws IOException {
+    LoopbackPort own = LoopbackPort.free();
+    return new ServerProcess(
+        "kube-controller-manager",
+        controlPlane(
+            "kube-controller-manager",
+            "--kubeconfig=" + kubeconfig(Credentials.CONTROLLER_MANAGER),
+            "--service-account-private-key-file=" + credentials.serviceAccountKey(),
+            "--use-service-account-credentials=false",
+            "--leader-elect=false",
+            "--bind-address=127.0.0.1",
+            "--secure-port=" + own,
+            "--cert-dir=" + credentials.certificates().resolve("controller-manager"),
+            // KWOK sends few heartbeats, and a pod that was once marked not ready for a lost node
+            // stays so here.
+            "--node-monitor-grace-period=30m"),
+        Map.of(),
+        folder,
+        own::accepts);
+  }
+
+  private ServerProcess scheduler() throws IOException {
+    LoopbackPort own = LoopbackPort.free();
+    return new ServerProcess(
+        "kube-scheduler",
+        controlPlane(
+            "kube-scheduler",
+            "--kubeconfig=" + kubeconfig(Credentials.SCHEDULER),
+            "--leader-elect=false",
+            "--bind-address=127.0.0.1",
+            "--secure-port=" + own,
+            "--cert-dir=" + credentials.certificates().resolve("scheduler")),
+        Map.of(),
+        folder,
+        own::accepts);
+  }
+
+  private ServerProcess kwok() throws IOException {
+    LoopbackPort own = LoopbackPort.free();
+    return new ServerProcess(
+        "kwok",
+        List.of(
+            binaries.program(Module.KWOK).toString(),
+            "--kubeconfig=" + kubeconfig(Credentials.KWOK),
+            "--manage-all-nodes=true",
+            "--server-address=127.0.0.1:" + own,
+            "--config=" + resource("stages.yaml")),
+        Map.of("KWOK_WORKDIR", folder.resolve("kwok").toString()),
+        folder,
+        own::accepts);
+  }
+
+  private List<String> controlPlane(String command, String... arguments) {
+    return Stream.concat(
+            Stream.of(binaries.program(Module.CONTROLPLANE).toString(), command),
+            Stream.of(arguments))
+        .toList();
+  }
+
+  private Path kubeconfig(String user) throws IOException {
+    return credentials.writeKubeconfig(
+        user.replace("system:", "") + ".kubeconfig", address(), credentials.token(user));
+  }
+
+  private Path resource(String name) throws IOException {
+    Path copy = folder.resolve(name);
+    try (InputStream in = Objects.requireNonNull(ControlPlane.class.getResourceAsStream(name))) {
+      Files.copy(in, copy);
+    }
+    return copy;
+  }
+
+  private boolean apiServerIsReady() {
+    try {
+      if (!port.accepts()) {
+        return false;
+      }
+      if (probe == null) {
+        probe = HttpClient.newBuilder().sslContext(credentials.trust()).build();
+      }
+      HttpRequest request =
+          HttpRequest.newBuilder(address().resolve("/readyz"))
+              .timeout(Duration.ofSeconds(5))
+              .header("Authorization", "Bearer " + credentials.token(Credentials.ADMIN))
+              .build();
+      return probe.send(request, BodyHandlers.discarding()).statusCode() == 200;
+    } catch (IOException | GeneralSecurityException _) {
+      return false;
+    } catch (InterruptedException _) {
+      Thread.currentThread().interrupt();
+      return false;
+    }
+  }
+}

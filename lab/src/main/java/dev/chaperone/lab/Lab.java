@@ -1,0 +1,296 @@
+package dev.chaperone.lab;
+
+import dev.chaperone.lab.Binaries.Module;
+import io.fabric8.kubernetes.api.model.NodeBuilder;
+import io.fabric8.kubernetes.api.model.Quantity;
+import io.fabric8.kubernetes.api.model.authentication.TokenRequest;
+import io.fabric8.kubernetes.api.model.authentication.TokenRequestBuilder;
+import io.fabric8.kubernetes.client.Config;
+import io.fabric8.kubernetes.client.ConfigBuilder;
+import io.fabric8.kubernetes.client.KubernetesClient;
+import io.fabric8.kubernetes.client.KubernetesClientBuilder;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.net.URI;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.UUID;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.stream.Stream;
+
+/// A running cluster of its own: own ports on the loopback interface, own folder, own data. Any
+/// number may run at once.
+///
+/// The control plane is real, RBAC and tokens included. Nodes and what runs on them are played by
+/// KWOK: every pod that is bound to a node becomes Ready, whatever its image. Nothing of a lab
+/// outlives the JVM that started it.
+public final class Lab implements AutoCloseable {
+  private static final Duration KUBECTL = Duration.ofMinutes(2);
+
+  private final Path folder;
+  private final Binaries binaries;
+  private final ControlPlane controlPlane;
+  private final AuditLog auditLog;
+  private final Path kubeconfig;
+  private final List<ServerProcess> more = new CopyOnWriteArrayList<>();
+  private final List<Kubectl> drains = new CopyOnWriteArrayList<>();
+  private final AtomicBoolean closed = new AtomicBoolean();
+  private final Thread hook = new Thread(this::end, "lab-end");
+  private volatile boolean keepLogs = System.getenv("CHAPERONE_KEEP_LOGS") != null;
+  private final KubernetesClient client;
+
+  private Lab(Binaries binaries, Path folder) throws IOException {
+    this.folder = folder;
+    this.binaries = binaries;
+    this.controlPlane = new ControlPlane(binaries, folder);
+    this.auditLog = new AuditLog(controlPlane.auditLog());
+    this.kubeconfig =
+        controlPlane.credentials().writeKubeconfig("kubeconfig", apiServer(), adminToken());
+    Runtime.getRuntime().addShutdownHook(hook);
+    try {
+      controlPlane.start();
+      this.client = client(adminToken());
+    } catch (RuntimeException e) {
+      keepLogs = true;
+      close();
+      throw e;
+    }
+  }
+
+  /// Starts a cluster and returns when its API server is ready. The first time on a machine this
+  /// builds the programs, which takes minutes and is reported on standard error.
+  ///
+  /// @throws LabFailure if a part does not start; the message names it, its log and the log's last
+  /// lines
+  public static Lab start() {
+    Binaries binaries = new Binaries();
+    // Before there is a folder to delete: this is what fails on a machine without Go.
+    List.of(Module.CONTROLPLANE, Module.ETCD, Module.KWOK).forEach(binaries::program);
+    try {
+      return new Lab(binaries, Files.createTempDirectory("chaperone-lab-"));
+    } catch (IOException e) {
+      throw new UncheckedIOException("The lab's folder cannot be written", e);
+    }
+  }
+
+  /// A file for `KUBECONFIG`, with all rights.
+  public Path kubeconfig() {
+    return kubeconfig;
+  }
+
+  /// A file for `KUBECONFIG` with the rights of a ServiceAccount, through a token that the cluster
+  /// issued for it.
+  public Path kubeconfig(String namespace, String serviceAccount) {
+    return kubeconfigWith(token(namespace, serviceAccount));
+  }
+
+  Path kubeconfigWith(String token) {
+    try {
+      String file = "kubeconfig-" + UUID.randomUUID();
+      return controlPlane.credentials().writeKubeconfig(file, apiServer(), token);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /// A client with all rights, shared and closed with the lab.
+  public KubernetesClient client() {
+    return client;
+  }
+
+  /// A client with the rights of a ServiceAccount; the caller closes it.
+  public KubernetesClient client(String namespace, String serviceAccount) {
+    return client(token(namespace, serviceAccount));
+  }
+
+  /// Where the API server listens.
+  public URI apiServer() {
+    return controlPlane.address();
+  }
+
+  /// The certificates to trust for [#apiServer()], as PEM.
+  public Path caCertificate() {
+    return controlPlane.credentials().authority();
+  }
+
+  /// Logs, data and credentials of this lab, deleted when it is closed.
+  public Path folder() {
+    return folder;
+  }
+
+  /// The API server's process, to see what happens when it is down, slow or back.
+  public ServerProcess apiServerProcess() {
+    return controlPlane.apiServer();
+  }
+
+  /// Adds a node with room for 110 pods. It becomes Ready by itself within moments.
+  public void addNode(String name, Map<String, String> labels) {
+    Map<String, String> all = new HashMap<>(labels);
+    all.putIfAbsent("kubernetes.io/hostname", name);
+    all.putIfAbsent("kubernetes.io/os", "linux");
+    Map<String, Quantity> size =
+        Map.of(
+            "cpu", new Quantity("32"),
+            "memory", new Quantity("256Gi"),
+            "pods", new Quantity("110"));
+    client
+        .resource(
+            new NodeBuilder()
+                .withNewMetadata()
+                .withName(name)
+                .withLabels(all)
+                .addToAnnotations("kwok.x-k8s.io/node", "fake")
+                .endMetadata()
+                .withNewStatus()
+                .withAllocatable(size)
+                .withCapacity(size)
+                .endStatus()
+                .build())
+        .create();
+  }
+
+  /// Runs kubectl with all rights to its end.
+  ///
+  /// @throws LabFailure if it takes longer than two minutes
+  public Kubectl.Result kubectl(String... arguments) {
+    try (Kubectl run = startKubectl(arguments)) {
+      return run.await(KUBECTL);
+    }
+  }
+
+  /// Starts kubectl with all rights. It ends with the lab at the latest.
+  public Kubectl startKubectl(String... arguments) {
+    Kubectl kubectl =
+        new Kubectl(
+            new ArrayList<>(List.of(binaries.program(Module.CONTROLPLANE).toString(), "kubectl")),
+            List.of(arguments),
+            Map.of(
+                "LAB_PARENT_PIPE",
+                "1",
+                "KUBECONFIG",
+                kubeconfig.toString(),
+                "KUBECACHEDIR",
+                folder.resolve("kubectl-cache").toString(),
+                // the developer's own preferences have no place here
+                "KUBERC",
+                "off"));
+    drains.removeIf(ended -> !ended.isRunning());
+    drains.add(kubectl);
+    return kubectl;
+  }
+
+  /// Applies a manifest, a folder of manifests or a folder with a kustomization.
+  ///
+  /// @throws AssertionError if kubectl fails
+  public void apply(Path manifests) {
+    boolean kustomization = Files.exists(manifests.resolve("kustomization.yaml"));
+    kubectl("apply", kustomization ? "-k" : "-f", manifests.toAbsolutePath().toString()).orFail();
+  }
+
+  /// A token that the cluster issues for an existing ServiceAccount, valid for a day.
+  public String token(String namespace, String serviceAccount) {
+    TokenRequest request =
+        new TokenRequestBuilder()
+            .withNewSpec()
+            .withExpirationSeconds(Duration.ofDays(1).toSeconds())
+            .endSpec()
+            .build();
+    return client
+        .serviceAccounts()
+        .inNamespace(namespace)
+        .withName(serviceAccount)
+        .tokenRequest(request)
+        .getStatus()
+        .getToken();
+  }
+
+  /// Every call that the API server has finished so far, in the order of their ends. A watch is
+  /// there once it has ended.
+  public List<ApiCall> apiCalls() {
+    return auditLog.calls();
+  }
+
+  /// Lets the folder stay when the lab is closed, and says where it is.
+  public void keepLogs() {
+    keepLogs = true;
+  }
+
+  /// Ends everything the lab started and deletes its folder, unless `CHAPERONE_KEEP_LOGS` is set or
+  /// [#keepLogs()] was called.
+  @Override
+  public void close() {
+    try {
+      Runtime.getRuntime().removeShutdownHook(hook);
+    } catch (IllegalStateException _) {
+      // The JVM is ending, so the hook does the same now.
+    }
+    end();
+  }
+
+  AuditLog auditLog() {
+    return auditLog;
+  }
+
+  ServerProcess startServer(
+      String name,
+      List<String> command,
+      Map<String, String> environment,
+      java.util.function.BooleanSupplier ready) {
+    ServerProcess server = new ServerProcess(name, command, environment, folder, ready);
+    more.add(server);
+    server.start();
+    return server;
+  }
+
+  Path program(Module module) {
+    return binaries.program(module);
+  }
+
+  private String adminToken() {
+    return controlPlane.credentials().token(Credentials.ADMIN);
+  }
+
+  private KubernetesClient client(String token) {
+    Config config =
+        new ConfigBuilder(Config.empty())
+            .withMasterUrl(apiServer().toString())
+            .withCaCertFile(caCertificate().toString())
+            .withOauthToken(token)
+            .build();
+    return new KubernetesClientBuilder().withConfig(config).build();
+  }
+
+  private void end() {
+    if (closed.getAndSet(true)) {
+      return;
+    }
+    if (client != null) {
+      client.close();
+    }
+    drains.forEach(Kubectl::destroy);
+    more.forEach(ServerProcess::askToEnd);
+    controlPlane.stop();
+    more.forEach(ServerProcess::awaitEnd);
+    if (keepLogs) {
+      System.err.println("lab: logs are kept in " + folder);
+    } else {
+      delete(folder);
+    }
+  }
+
+  private static void delete(Path folder) {
+    try (Stream<Path> files = Files.walk(folder)) {
+      for (Path file : files.sorted(java.util.Comparator.reverseOrder()).toList()) {
+        Files.deleteIfExists(file);
+      }
+    } catch (IOException | UncheckedIOException e) {
+      System.err.println("lab: " + folder + " could not be deleted: " + e.getMessage());
+    }
+  }
+}

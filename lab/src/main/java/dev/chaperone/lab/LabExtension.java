@@ -1,0 +1,49 @@
+package dev.chaperone.lab;
+
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.extension.ExtensionContext;
+import org.junit.jupiter.api.extension.ExtensionContext.Namespace;
+import org.junit.jupiter.api.extension.LifecycleMethodExecutionExceptionHandler;
+import org.junit.jupiter.api.extension.ParameterContext;
+import org.junit.jupiter.api.extension.ParameterResolver;
+import org.junit.jupiter.api.extension.TestWatcher;
+
+/// Gives tests a [Lab] as a parameter of their constructor or methods: one for all test classes of
+/// a JVM, started when the first asks for it and closed after the last. If anything fails, its logs
+/// are kept and their folder is printed.
+public final class LabExtension
+    implements ParameterResolver, TestWatcher, LifecycleMethodExecutionExceptionHandler {
+  private static final Namespace NAMESPACE = Namespace.create(LabExtension.class);
+
+  @Override
+  public boolean supportsParameter(ParameterContext parameter, ExtensionContext context) {
+    return parameter.getParameter().getType() == Lab.class;
+  }
+
+  @Override
+  public Lab resolveParameter(ParameterContext parameter, ExtensionContext context) {
+    return context
+        .getRoot()
+        .getStore(NAMESPACE)
+        .computeIfAbsent(Lab.class, _ -> Lab.start(), Lab.class);
+  }
+
+  @Override
+  public void testFailed(ExtensionContext context, @Nullable Throwable cause) {
+    keepLogs(context);
+  }
+
+  @Override
+  public void handleBeforeAllMethodExecutionException(ExtensionContext context, Throwable cause)
+      throws Throwable {
+    keepLogs(context);
+    throw cause;
+  }
+
+  private static void keepLogs(ExtensionContext context) {
+    Lab lab = context.getRoot().getStore(NAMESPACE).get(Lab.class, Lab.class);
+    if (lab != null) {
+      lab.keepLogs();
+    }
+  }
+}
