@@ -6,6 +6,7 @@ import dev.chaperone.api.Hold;
 import dev.chaperone.decide.CompanionRef;
 import dev.chaperone.decide.Made;
 import dev.chaperone.decide.ObjectRef;
+import dev.chaperone.decide.Occasion;
 import dev.chaperone.decide.Roster;
 import dev.chaperone.decide.Snapshot;
 import io.fabric8.kubernetes.api.model.HasMetadata;
@@ -26,6 +27,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
 import java.util.SortedSet;
 import java.util.TreeSet;
 import java.util.function.Supplier;
@@ -94,7 +96,8 @@ public class ClusterReader {
   /// it is being deleted.
   ///
   /// @throws Unavailable when the API server does not answer
-  public Optional<Snapshot> read(CompanionRef ref, Instant now, boolean pulse, Deadline deadline) {
+  public Optional<Snapshot> read(
+      CompanionRef ref, Instant now, Occasion occasion, Deadline deadline) {
     deadline.check("reading PodDisruptionBudgets of " + ref.namespace());
     String namespace = ref.namespace();
     List<PodDisruptionBudget> budgets =
@@ -137,11 +140,12 @@ public class ClusterReader {
       var cordoned = parallel.run(() -> nodes ? cordonedNodes() : List.<Node>of());
       DaemonSet theTarget = parallel.result(target);
       deadline.check("reading the cordoned nodes for Companion " + ref);
-      Roster roster = rosterOf(parallel.result(cordoned), ref, theTarget, parallel);
+      Roster roster =
+          rosterOf(parallel.result(cordoned), occasion.nodes(), ref, theTarget, parallel);
       Snapshot seen =
           new Snapshot(
               now,
-              pulse,
+              occasion.pulse(),
               guardImage,
               budgets,
               companion,
@@ -175,25 +179,37 @@ public class ClusterReader {
   }
 
   private Roster rosterOf(
-      List<Node> cordoned, CompanionRef ref, @Nullable DaemonSet target, Parallel parallel) {
+      List<Node> cordoned,
+      Set<String> named,
+      CompanionRef ref,
+      @Nullable DaemonSet target,
+      Parallel parallel) {
     if (target == null) {
       return new Roster(false, List.of(), List.of(), List.of());
     }
-    if (cordoned.size() > FEW) {
+    Set<String> others = new TreeSet<>(named);
+    cordoned.forEach(node -> others.remove(node.getMetadata().getName()));
+    if (cordoned.size() + others.size() > FEW) {
       return rosterOfAll(ref, target, parallel);
     }
     List<Parallel.Result<List<Pod>>> targetPods = new ArrayList<>();
     List<Parallel.Result<List<Pod>>> guards = new ArrayList<>();
-    for (Node node : cordoned) {
-      String name = node.getMetadata().getName();
-      targetPods.add(parallel.run(() -> targetPods(target, name)));
-      guards.add(parallel.run(() -> guards(ref, name)));
-    }
+    Stream.concat(cordoned.stream().map(node -> node.getMetadata().getName()), others.stream())
+        .forEach(
+            name -> {
+              targetPods.add(parallel.run(() -> targetPods(target, name)));
+              guards.add(parallel.run(() -> guards(ref, name)));
+            });
+    List<Pod> allGuards = guards.stream().flatMap(it -> parallel.result(it).stream()).toList();
+    // After the guards: one whose node is not there has lost it.
+    List<Node> nodes =
+        Stream.concat(cordoned.stream(), others.stream().flatMap(name -> node(name).stream()))
+            .toList();
     return new Roster(
         false,
-        cordoned,
+        nodes,
         targetPods.stream().flatMap(it -> parallel.result(it).stream()).toList(),
-        guards.stream().flatMap(it -> parallel.result(it).stream()).toList());
+        allGuards);
   }
 
   private Roster rosterOfAll(CompanionRef ref, DaemonSet target, Parallel parallel) {
@@ -241,6 +257,10 @@ public class ClusterReader {
         .stream()
         .filter(pod -> pod.getMetadata().getDeletionTimestamp() == null)
         .toList();
+  }
+
+  private List<Node> node(String name) {
+    return read("Node " + name, () -> all(client.nodes().withField("metadata.name", name)));
   }
 
   private List<Node> cordonedNodes() {

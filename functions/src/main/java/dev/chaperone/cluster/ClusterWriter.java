@@ -12,6 +12,7 @@ import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.ObjectMetaBuilder;
 import io.fabric8.kubernetes.api.model.Pod;
+import io.fabric8.kubernetes.api.model.Status;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.KubernetesClientException;
 import io.fabric8.kubernetes.client.dsl.base.PatchContext;
@@ -39,6 +40,8 @@ public class ClusterWriter {
   /// What the API server says no to today and tomorrow: a spec it finds invalid, a right that is
   /// missing.
   private static final Set<Integer> FOR_GOOD = Set.of(400, 403, 404, 422);
+
+  private static final String NAMESPACE_TERMINATING = "NamespaceTerminating";
 
   /// The length at which the API server refuses a Kubernetes Event's message.
   private static final int EVENT_MESSAGE = 1024;
@@ -110,6 +113,10 @@ public class ClusterWriter {
   private static Optional<Refusal> failed(Change change, KubernetesClientException e)
       throws LostRace {
     String what = describe(change) + ": " + e.getMessage();
+    if (isEnding(e)) {
+      LOG.debugf("Not written: %s", what);
+      return Optional.empty();
+    }
     return switch (change) {
       // Somebody was faster, or it is gone: both are for the next event to see.
       case Change.Bind bind when e.getCode() == GONE || e.getCode() == CONFLICT -> Optional.empty();
@@ -132,6 +139,13 @@ public class ClusterWriter {
         throw new Unavailable("Not written: " + what, e);
       }
     };
+  }
+
+  /// Whether the namespace is being deleted, and the Companion with it.
+  private static boolean isEnding(KubernetesClientException e) {
+    return Optional.ofNullable(e.getStatus()).map(Status::getDetails).stream()
+        .flatMap(details -> details.getCauses().stream())
+        .anyMatch(cause -> NAMESPACE_TERMINATING.equals(cause.getReason()));
   }
 
   private void apply(Change change) {

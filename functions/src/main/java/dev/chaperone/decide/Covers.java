@@ -6,13 +6,15 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 
-/// Whether the spec and the labels of an object already are what is wanted. What the API server and
-/// others added beside it does not count; a list counts as a whole.
+/// Whether the spec, the labels and the annotations of an object already are what is wanted. What
+/// the API server and others added beside it does not count; a list counts as a whole.
 final class Covers {
   private static final ObjectMapper JSON = JsonMapper.builder().build();
 
   private static final JsonPointer LABELS = JsonPointer.compile("/metadata/labels");
+  private static final JsonPointer ANNOTATIONS = JsonPointer.compile("/metadata/annotations");
   private static final JsonPointer SPEC = JsonPointer.compile("/spec");
 
   private Covers() {}
@@ -20,11 +22,12 @@ final class Covers {
   static boolean covers(HasMetadata actual, HasMetadata wanted) {
     JsonNode is = JSON.valueToTree(actual);
     JsonNode should = JSON.valueToTree(wanted);
-    return covers(is.at(LABELS), should.at(LABELS)) && covers(is.at(SPEC), should.at(SPEC));
+    return Stream.of(LABELS, ANNOTATIONS, SPEC)
+        .allMatch(part -> covers(is.at(part), should.at(part)));
   }
 
   private static boolean covers(JsonNode actual, JsonNode wanted) {
-    if (wanted.isNull()) {
+    if (wanted.isNull() || wanted.isMissingNode()) {
       return true;
     }
     if (wanted.isObject()) {

@@ -40,8 +40,7 @@ final class FieldOwners {
   private static boolean owns(@Nullable Object fields, String jsonPointer) {
     Object at = fields;
     for (String key : SEPARATOR.splitAsStream(jsonPointer.substring(1)).toList()) {
-      String field = "f:" + key.replace("~1", "/").replace("~0", "~");
-      at = at instanceof Map<?, ?> map ? map.get(field) : null;
+      at = at instanceof Map<?, ?> map ? map.get("f:" + key) : null;
     }
     return at != null;
   }

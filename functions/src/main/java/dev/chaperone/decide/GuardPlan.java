@@ -2,6 +2,7 @@ package dev.chaperone.decide;
 
 import dev.chaperone.api.CompanionSpec.Protect;
 import dev.chaperone.api.CompanionStatus.GuardCount;
+import io.fabric8.kubernetes.api.model.ObjectMeta;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.apps.DaemonSet;
 import io.fabric8.kubernetes.api.model.apps.Deployment;
@@ -25,6 +26,10 @@ import org.jspecify.annotations.Nullable;
 /// not exist, so no scheduler and no autoscaler touches one that waits; binding each to its node is
 /// done here.
 record GuardPlan(List<Change> changes, GuardCount count, Finding finding) {
+
+  /// On the guards: the target's placement at which each was last seen to be where it should be.
+  /// Counts alone do not show a target that moves from some nodes to as many others.
+  private static final String PLACED_FOR = "chaperone.dev/placed-for";
 
   private static final GuardCount NONE = new GuardCount(0, 0);
 
@@ -64,10 +69,9 @@ record GuardPlan(List<Change> changes, GuardCount count, Finding finding) {
     if (guards == null || !Covers.covers(guards, wanted) || losesPriority(guards, wanted)) {
       changes.add(new Change.Apply(wanted));
     }
-    List<Change> deletes = List.of();
+    List<Change> deletes = guards == null ? List.of() : deletes(seen, target, nodes);
     List<Change> binds = List.of();
     if (guards != null && seen.roster().complete()) {
-      deletes = deletes(seen, target, nodes);
       // A guard bound while its ReplicaSet shrinks could be the one that goes.
       binds = replicas < replicas(guards) ? List.of() : binds(seen, target);
     }
@@ -81,6 +85,31 @@ record GuardPlan(List<Change> changes, GuardCount count, Finding finding) {
     int bound = Math.clamp(existing - seen.waiting().size() + binds.size(), 0, nodes);
     return new GuardPlan(
         changes, new GuardCount(nodes, bound), finding(seen, guards, nodes, bound));
+  }
+
+  /// Whether guards may still be where a target was before its placement changed.
+  static boolean mayBeElsewhere(Deployment guards, DaemonSet target) {
+    return !placementId(target).equals(placedFor(guards));
+  }
+
+  private static @Nullable String placedFor(@Nullable Deployment guards) {
+    return guards == null || guards.getMetadata().getAnnotations() == null
+        ? null
+        : guards.getMetadata().getAnnotations().get(PLACED_FOR);
+  }
+
+  private static String placementId(DaemonSet target) {
+    return Integer.toHexString(Placement.of(target).hashCode());
+  }
+
+  /// Whether every node that should run a target pod does, and has its guard or one that waits.
+  private static boolean isPlaced(Snapshot seen, DaemonSet target) {
+    Roster roster = seen.roster();
+    return roster.complete()
+        && !Snapshot.isStale(target)
+        && Snapshot.everyNodeRunsIts(target)
+        && roster.idle().isEmpty()
+        && roster.unguardedNodes().size() <= seen.waiting().size();
   }
 
   /// Shrinks only by guards that wait: a ReplicaSet deletes those first. Lowering it further would
@@ -104,19 +133,24 @@ record GuardPlan(List<Change> changes, GuardCount count, Finding finding) {
 
   private static List<Change> deletes(Snapshot seen, DaemonSet target, int nodes) {
     Roster roster = seen.roster();
+    if (!roster.complete()) {
+      return delete(roster.vanished().stream());
+    }
     int surplus = roster.guardedNodes().size() - nodes;
     int uncovered = roster.unguardedNodes().size() - seen.waiting().size();
     // Deleted only where there are too many, or where another node has none coming.
     int idle = Snapshot.isStale(target) ? 0 : Math.max(surplus, uncovered);
-    return Stream.of(
-            roster.vanished().stream(),
-            roster.doubled().stream(),
-            roster.idle().stream().limit(Math.max(0, idle)),
-            seen.pulse() ? roster.refused().stream() : Stream.<Pod>empty())
-        .flatMap(pods -> pods)
-        .distinct()
-        .<Change>map(Change.Delete::new)
-        .toList();
+    return delete(
+        Stream.of(
+                roster.vanished().stream(),
+                roster.doubled().stream(),
+                roster.idle().stream().limit(Math.max(0, idle)),
+                seen.pulse() ? roster.refused().stream() : Stream.<Pod>empty())
+            .flatMap(pods -> pods));
+  }
+
+  private static List<Change> delete(Stream<Pod> guards) {
+    return guards.distinct().<Change>map(Change.Delete::new).toList();
   }
 
   private static List<Change> binds(Snapshot seen, DaemonSet target) {
@@ -196,8 +230,13 @@ record GuardPlan(List<Change> changes, GuardCount count, Finding finding) {
 
   private static Deployment deployment(Snapshot seen, DaemonSet target, int replicas) {
     Map<String, String> labels = Made.guardLabels(seen.ref().name());
+    ObjectMeta metadata = Made.metadata(seen.companion(), Made.GUARDS_SUFFIX);
+    String placedFor = isPlaced(seen, target) ? placementId(target) : placedFor(seen.guards());
+    if (placedFor != null) {
+      metadata.setAnnotations(Map.of(PLACED_FOR, placedFor));
+    }
     return new DeploymentBuilder()
-        .withMetadata(Made.metadata(seen.companion(), Made.GUARDS_SUFFIX))
+        .withMetadata(metadata)
         .withNewSpec()
         .withReplicas(replicas)
         .withNewSelector()

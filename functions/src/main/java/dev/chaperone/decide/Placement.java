@@ -59,14 +59,13 @@ public record Placement(
         .toList();
   }
 
-  /// The parts that are not empty, as server-side apply tells them apart: each label of the
-  /// nodeSelector by itself, each list as a whole.
+  /// The parts that are not empty, as server-side apply tells them apart: each as a whole, the
+  /// nodeSelector too (`mapType=atomic`).
   private SortedMap<String, Object> parts() {
     SortedMap<String, Object> parts = new TreeMap<>();
-    nodeSelector.forEach(
-        (key, value) ->
-            parts.put(
-                POD_SPEC + "/nodeSelector/" + key.replace("~", "~0").replace("/", "~1"), value));
+    if (!nodeSelector.isEmpty()) {
+      parts.put(POD_SPEC + "/nodeSelector", nodeSelector);
+    }
     String affinity = POD_SPEC + "/affinity/nodeAffinity/";
     if (!requiredNodes.isEmpty()) {
       parts.put(affinity + "requiredDuringSchedulingIgnoredDuringExecution", requiredNodes);

@@ -15,7 +15,9 @@ import java.util.stream.Collectors;
 
 /// Who is where: nodes, the target's pods and the guards on them.
 ///
-/// @param complete whether it covers every node; if not, it covers every cordoned one
+/// @param complete whether it covers every node; if not, it covers the cordoned ones and those to
+///     which something just happened
+/// @param nodes those of them that exist
 public record Roster(boolean complete, List<Node> nodes, List<Pod> targetPods, List<Pod> guards) {
 
   private static final String FAILED = "Failed";

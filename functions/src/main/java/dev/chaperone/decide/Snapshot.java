@@ -28,8 +28,7 @@ import org.jspecify.annotations.Nullable;
 /// @param guards the guard Deployment; absent: not made yet
 /// @param holds every Hold of the namespace that names this Companion, expired ones included
 /// @param waiting guard pods that have no node
-/// @param roster who is where: of the cordoned nodes alone, or of all nodes when
-///     [#needsEveryNode] said so
+/// @param roster who is where: on a few nodes, or on all of them when [#needsEveryNode] said so
 public record Snapshot(
     Instant now,
     boolean pulse,
@@ -94,18 +93,27 @@ public record Snapshot(
     return generation != null && (observed == null || observed < generation);
   }
 
+  /// Whether each node that should run a pod of the DaemonSet has one.
+  static boolean everyNodeRunsIts(DaemonSet daemonSet) {
+    DaemonSetStatus status = daemonSet.getStatus();
+    return status != null
+        && orZero(status.getCurrentNumberScheduled()) == orZero(status.getDesiredNumberScheduled());
+  }
+
   Optional<PodDisruptionBudget> budget(String name) {
     return budgets.stream().filter(b -> b.getMetadata().getName().equals(name)).findFirst();
   }
 
-  /// Whether the cordoned nodes alone do not explain the guards: one waits for a node that is not
-  /// cordoned, or there are more guards than nodes. Only then is reading every node worth its
+  /// Whether the few nodes do not explain the guards: one waits for a node that is not cordoned,
+  /// there are more guards than nodes, or the target's placement is not the one that they have been
+  /// placed for. Only then is reading every node worth its
   /// price; a pulse looks in any case, because it heals what no count shows.
   public boolean needsEveryNode() {
     if (target == null || guards == null || !protects(Protect.Nodes) || roster.complete()) {
       return false;
     }
     return pulse
+        || GuardPlan.mayBeElsewhere(guards, target)
         || waiting.size() > roster.cordonedWithoutGuard()
         || GuardPlan.replicas(guards) > nodes(target);
   }

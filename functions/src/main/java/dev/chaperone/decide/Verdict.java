@@ -59,7 +59,9 @@ public sealed interface Verdict {
         yield reasons.isEmpty()
             ? new Allowed(
                 "NothingHolds",
-                "Nothing holds: " + seen.disruption().maxUnavailable() + " may go at once")
+                "Nothing holds: "
+                    + seen.disruption().maxUnavailable().getValue()
+                    + " may go at once")
             : new Held(reasons);
       }
     };

@@ -6,6 +6,7 @@ import io.cloudevents.SpecVersion;
 import io.cloudevents.core.builder.CloudEventBuilder;
 import io.cloudevents.rw.CloudEventRWException;
 import java.net.URI;
+import java.util.Locale;
 import java.util.Map;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
@@ -37,7 +38,8 @@ final class Envelope {
       }
       for (Map.Entry<String, String> extension : received.extensions().entrySet()) {
         if (extension.getValue() != null) {
-          event.withExtension(extension.getKey(), extension.getValue());
+          // Funqy hands over header names as they were sent, such as Apiversion.
+          event.withExtension(extension.getKey().toLowerCase(Locale.ROOT), extension.getValue());
         }
       }
       return event.build();

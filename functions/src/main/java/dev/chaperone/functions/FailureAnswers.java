@@ -2,6 +2,7 @@ package dev.chaperone.functions;
 
 import dev.chaperone.cluster.Unavailable;
 import io.quarkus.funqy.runtime.ApplicationException;
+import io.quarkus.funqy.runtime.InternalError;
 import io.vertx.core.http.HttpMethod;
 import io.vertx.ext.web.Router;
 import io.vertx.ext.web.RoutingContext;
@@ -22,6 +23,10 @@ class FailureAnswers {
   private static final int NOT_FOUND = 404;
   private static final int INTERNAL_ERROR = 500;
   private static final int UNAVAILABLE = 503;
+
+  private static final String HOW_TO_POST =
+      "not a CloudEvent of at most 10 MB: post it to /, with ce-id and the other ce- headers, or"
+          + " as application/cloudevents+json";
 
   void install(@Observes Router router) {
     router.route().failureHandler(FailureAnswers::answer);
@@ -54,21 +59,16 @@ class FailureAnswers {
 
   private static Failure failure(@Nullable Throwable thrown, int status) {
     boolean inFunction = thrown instanceof ApplicationException;
+    boolean broken = thrown instanceof InternalError;
     Throwable cause = thrown != null && inFunction ? thrown.getCause() : thrown;
     return switch (cause) {
-      case null ->
-          status == NOT_FOUND
-              ? new Failure(
-                  BAD_REQUEST,
-                  "not a CloudEvent: post to /, with ce-id or as application/cloudevents+json")
-              : new Failure(
-                  status, "not a CloudEvent in binary or structured mode (HTTP " + status + ")");
+      case null -> new Failure(status == NOT_FOUND ? BAD_REQUEST : status, HOW_TO_POST);
       case Malformed malformed -> new Failure(BAD_REQUEST, String.valueOf(malformed.getMessage()));
       case Unavailable unavailable ->
           new Failure(UNAVAILABLE, String.valueOf(unavailable.getMessage()));
       case RejectedExecutionException busy -> new Failure(UNAVAILABLE, "too many events at once");
       // Thrown outside of a function: Funqy could not read the event.
-      case Exception unreadable when !inFunction ->
+      case Exception unreadable when !inFunction && !broken ->
           new Failure(BAD_REQUEST, "not a CloudEvent: " + unreadable.getMessage());
       default -> new Failure(INTERNAL_ERROR, "internal error: " + cause);
     };

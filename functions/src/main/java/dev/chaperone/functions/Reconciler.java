@@ -11,6 +11,7 @@ import dev.chaperone.decide.Decision;
 import dev.chaperone.decide.Decision.Refusal;
 import dev.chaperone.decide.Holds;
 import dev.chaperone.decide.ObjectRef;
+import dev.chaperone.decide.Occasion;
 import dev.chaperone.decide.Snapshot;
 import jakarta.enterprise.context.ApplicationScoped;
 import java.time.Clock;
@@ -52,7 +53,7 @@ class Reconciler {
   ///     rest
   List<Answer> changed(ObjectRef object) {
     Deadline deadline = Deadline.in(patience);
-    return reconcile(reader.concerned(object), false, deadline);
+    return reconcile(reader.concerned(object), Occasion.of(object), deadline);
   }
 
   /// Looks again at everything.
@@ -62,24 +63,24 @@ class Reconciler {
   ///     rest
   List<Answer> pulse() {
     Deadline deadline = Deadline.in(patience);
-    return reconcile(reader.everyone(), true, deadline);
+    return reconcile(reader.everyone(), Occasion.PULSE, deadline);
   }
 
   private List<Answer> reconcile(
-      Collection<CompanionRef> companions, boolean pulse, Deadline deadline) {
+      Collection<CompanionRef> companions, Occasion occasion, Deadline deadline) {
     List<Answer> turned = new ArrayList<>();
     for (CompanionRef ref : companions) {
-      runs.share(ref, pulse, deadline, withPulse -> reconcile(ref, withPulse, deadline))
+      runs.share(ref, occasion, deadline, all -> reconcile(ref, all, deadline))
           .ifPresent(turned::add);
     }
     return turned;
   }
 
-  private Optional<Answer> reconcile(CompanionRef ref, boolean pulse, Deadline deadline) {
+  private Optional<Answer> reconcile(CompanionRef ref, Occasion occasion, Deadline deadline) {
     for (int race = 0; race < RACES; race++) {
       try {
         Instant now = clock.instant();
-        Optional<Snapshot> seen = reader.read(ref, now, pulse, deadline);
+        Optional<Snapshot> seen = reader.read(ref, now, occasion, deadline);
         if (seen.isEmpty()) {
           writer.write(Holds.reports(reader.holds(ref), false, now), deadline);
           return Optional.empty();

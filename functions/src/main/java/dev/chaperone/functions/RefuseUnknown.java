@@ -6,7 +6,7 @@ import io.quarkus.funqy.knative.events.CloudEventMapping;
 
 /// Events of types that no function wants. Without it Funqy answers 404, which Knative sends again
 /// and again.
-class RefuseUnknown {
+public class RefuseUnknown {
   @Funq
   @CloudEventMapping(trigger = "*")
   public void unknown(CloudEvent<byte[]> event) {

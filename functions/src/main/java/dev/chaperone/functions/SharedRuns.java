@@ -3,6 +3,7 @@ package dev.chaperone.functions;
 import dev.chaperone.cluster.Deadline;
 import dev.chaperone.cluster.Unavailable;
 import dev.chaperone.decide.CompanionRef;
+import dev.chaperone.decide.Occasion;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
@@ -13,9 +14,9 @@ import org.jspecify.annotations.Nullable;
 /// Runs for one Companion: one after the other, and one for all events that arrived before it
 /// began, because it reads what each of them would have.
 final class SharedRuns<T> {
-  /// One run.
+  /// One run, for everything that happened since the last began.
   interface Run<T> {
-    Optional<T> run(boolean pulse);
+    Optional<T> run(Occasion occasion);
   }
 
   private final Map<CompanionRef, Queue<T>> queues = new ConcurrentHashMap<>();
@@ -24,7 +25,7 @@ final class SharedRuns<T> {
   ///
   /// @return what the run gave, to the one caller who did it; nothing to those who shared it
   /// @throws Unavailable when the deadline passes first, or the shared run ended so
-  Optional<T> share(CompanionRef ref, boolean pulse, Deadline deadline, Run<T> run) {
+  Optional<T> share(CompanionRef ref, Occasion occasion, Deadline deadline, Run<T> run) {
     Queue<T> queue =
         queues.compute(
             ref,
@@ -34,7 +35,7 @@ final class SharedRuns<T> {
               return joined;
             });
     try {
-      return queue.share(ref, pulse, deadline, run);
+      return queue.share(ref, occasion, deadline, run);
     } finally {
       queues.computeIfPresent(ref, (key, left) -> --left.users == 0 ? null : left);
     }
@@ -47,18 +48,18 @@ final class SharedRuns<T> {
     private final ReentrantLock running = new ReentrantLock(true);
     private final Object arrivals = new Object();
     private long arrived;
-    private boolean pulsed;
+    private @Nullable Occasion waiting;
 
     /// Guarded by `running`: arrivals up to this one have had their run.
     private long served;
 
     private @Nullable Unavailable failure;
 
-    Optional<T> share(CompanionRef ref, boolean pulse, Deadline deadline, Run<T> run) {
+    Optional<T> share(CompanionRef ref, Occasion occasion, Deadline deadline, Run<T> run) {
       long mine;
       synchronized (arrivals) {
         mine = ++arrived;
-        pulsed |= pulse;
+        waiting = waiting == null ? occasion : waiting.and(occasion);
       }
       enter(ref, deadline);
       try {
@@ -68,14 +69,14 @@ final class SharedRuns<T> {
           }
           return Optional.empty();
         }
-        boolean withPulse;
+        Occasion all;
         synchronized (arrivals) {
           served = arrived;
-          withPulse = pulsed;
-          pulsed = false;
+          all = waiting == null ? occasion : waiting;
+          waiting = null;
         }
         failure = null;
-        return run.run(withPulse);
+        return run.run(all);
       } catch (Unavailable e) {
         failure = e;
         throw e;

@@ -115,6 +115,25 @@ class GuardPlanTest {
   }
 
   @Test
+  void guards_follow_a_target_that_moves_to_as_many_other_nodes_without_a_pulse() {
+    World moving = new World().nodes(4);
+    moving.nodes.forEach(
+        (name, node) ->
+            node.getMetadata().setLabels(Map.of("pool", name.compareTo("node-3") < 0 ? "a" : "b")));
+    moving.target().getSpec().getTemplate().getSpec().setNodeSelector(Map.of("pool", "a"));
+    moving.settle();
+    assertThat(moving.guardedNodes()).containsExactlyInAnyOrder("node-1", "node-2");
+
+    moving.target().getSpec().getTemplate().getSpec().setNodeSelector(Map.of("pool", "b"));
+    for (int i = 0; i < 6; i++) {
+      moving.controllers();
+      moving.event(false);
+    }
+
+    assertThat(moving.guardedNodes()).containsExactlyInAnyOrder("node-3", "node-4");
+  }
+
+  @Test
   void a_rollout_of_the_target_frees_no_guard() {
     world.targetPods.remove("target-node-1");
 

@@ -36,21 +36,20 @@ class PlacementPlanTest {
   @Test
   void what_another_client_once_wrote_is_taken_out_of_the_way() {
     selector(world.follower(), Map.of("zone", "a"));
-    owner("kubectl-client-side-apply", "Update", "f:zone");
+    owner("kubectl-client-side-apply", "Update");
 
     assertThat(PlacementPlan.of(world.snapshot()).changes())
         .singleElement()
         .isInstanceOfSatisfying(
             Change.Place.class,
             place ->
-                assertThat(place.inTheWay())
-                    .containsExactly("/spec/template/spec/nodeSelector/zone"));
+                assertThat(place.inTheWay()).containsExactly("/spec/template/spec/nodeSelector"));
   }
 
   @Test
   void what_chaperone_alone_wrote_goes_by_server_side_apply() {
     selector(world.follower(), Map.of("zone", "a"));
-    owner("chaperone", "Apply", "f:zone");
+    owner("chaperone", "Apply");
 
     assertThat(PlacementPlan.of(world.snapshot()).changes())
         .singleElement()
@@ -61,7 +60,7 @@ class PlacementPlanTest {
   @Test
   void a_placement_that_another_applies_is_not_fought_over() {
     selector(world.follower(), Map.of("zone", "a"));
-    owner("argocd", "Apply", "f:zone");
+    owner("argocd", "Apply");
 
     assertThat(finding().reason()).isEqualTo("PlacementConflict");
     assertThat(finding().message()).contains("argocd");
@@ -113,11 +112,10 @@ class PlacementPlanTest {
     return PlacementPlan.of(world.snapshot()).finding();
   }
 
-  private void owner(String manager, String operation, String label) {
+  private void owner(String manager, String operation) {
     FieldsV1 fields = new FieldsV1();
     fields.setAdditionalProperty(
-        "f:spec",
-        Map.of("f:template", Map.of("f:spec", Map.of("f:nodeSelector", Map.of(label, Map.of())))));
+        "f:spec", Map.of("f:template", Map.of("f:spec", Map.of("f:nodeSelector", Map.of()))));
     world
         .follower()
         .getMetadata()

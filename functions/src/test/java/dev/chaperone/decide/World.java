@@ -312,6 +312,7 @@ final class World {
   private void count(DaemonSet daemonSet) {
     int desired = (int) nodes.values().stream().filter(node -> fits(daemonSet, node)).count();
     daemonSet.getStatus().setDesiredNumberScheduled(desired);
+    daemonSet.getStatus().setCurrentNumberScheduled(desired);
   }
 
   private static boolean selects(DaemonSet daemonSet, Node node) {
