@@ -25,10 +25,10 @@ import java.util.stream.Stream;
 final class Binaries {
   /// A Go module under lab/go, and what it becomes.
   enum Module {
-    CONTROLPLANE("about 5 minutes", " " + version("1", "34", "4")),
+    CONTROLPLANE("4 to 7 minutes", " " + version("1", "34", "4")),
     ETCD("about 1 minute", ""),
-    KWOK("about 2 minutes", ""),
-    KNATIVE("about 2 minutes", "");
+    KWOK("1 to 2 minutes", ""),
+    KNATIVE("1 to 3 minutes", "");
 
     private final String expected;
     private final String linkerFlags;

@@ -262,6 +262,8 @@ public final class Lab implements AutoCloseable {
             .withMasterUrl(apiServer().toString())
             .withCaCertFile(caCertificate().toString())
             .withOauthToken(token)
+            // A refused eviction is an answer, not something to try again for half a minute.
+            .withRequestRetryBackoffLimit(0)
             .build();
     return new KubernetesClientBuilder().withConfig(config).build();
   }

@@ -1,0 +1,295 @@
+package dev.chaperone.lab;
+
+import com.sun.net.httpserver.HttpExchange;
+import com.sun.net.httpserver.HttpServer;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpRequest.BodyPublishers;
+import java.net.http.HttpResponse;
+import java.net.http.HttpResponse.BodyHandlers;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+
+/// Plays the part of Knative Serving: an address that starts a program on the first request, holds
+/// requests until it answers, and ends it when none came for a while.
+public final class FunctionsOnDemand implements AutoCloseable {
+  private static final Duration COMES_UP = Duration.ofSeconds(60);
+  private static final Duration LOOK_AGAIN = Duration.ofMillis(200);
+  private static final Duration ENDS = Duration.ofSeconds(10);
+  private static final int UNAVAILABLE = 503;
+  private static final int NO_CONTENT = 204;
+
+  /// Of one connection, not of the message that passes through.
+  private static final Set<String> HOP_BY_HOP =
+      Set.of(
+          "connection",
+          "content-length",
+          "expect",
+          "host",
+          "http2-settings",
+          "keep-alive",
+          "proxy-connection",
+          "te",
+          "trailer",
+          "transfer-encoding",
+          "upgrade");
+
+  private final List<String> command;
+  private final Map<String, String> environment;
+  private final Duration idle;
+  private final Path log;
+  private final HttpServer server;
+  private final HttpClient client =
+      HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
+  private final Thread clock = Thread.ofVirtual().unstarted(this::endWhenIdle);
+
+  private @Nullable Process process;
+  private LoopbackPort port = LoopbackPort.free();
+  private int starts;
+  private int requests;
+  private int inFlight;
+  private long startedAt;
+  private long lastUsed;
+  private Duration ran = Duration.ZERO;
+  private Duration lastStart = Duration.ZERO;
+
+  private FunctionsOnDemand(
+      List<String> command, Map<String, String> environment, Duration idle, Path log)
+      throws IOException {
+    this.command = List.copyOf(command);
+    this.environment = Map.copyOf(environment);
+    this.idle = idle;
+    this.log = log;
+    this.server = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
+    server.createContext("/", this::serve);
+    server.setExecutor(Executors.newVirtualThreadPerTaskExecutor());
+    server.start();
+    Runtime.getRuntime().addShutdownHook(new Thread(this::end));
+    clock.start();
+  }
+
+  /// Opens the address; starts nothing yet.
+  ///
+  /// @param command a program that listens on `QUARKUS_HTTP_PORT`
+  /// @param idle how long without a request until it is ended
+  /// @param log what it writes is appended to this file
+  public static FunctionsOnDemand start(
+      List<String> command, Map<String, String> environment, Duration idle, Path log) {
+    try {
+      return new FunctionsOnDemand(command, environment, idle, log);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /// Where requests go.
+  public URI address() {
+    return URI.create("http://127.0.0.1:" + server.getAddress().getPort() + "/");
+  }
+
+  /// How often the program was started.
+  public synchronized int starts() {
+    return starts;
+  }
+
+  /// How many requests came.
+  public synchronized int requests() {
+    return requests;
+  }
+
+  /// How long the program ran, all runs together, the present one included.
+  public synchronized Duration runningTime() {
+    return isRunning() ? ran.plusNanos(System.nanoTime() - startedAt) : ran;
+  }
+
+  /// How long the last start took until the program listened.
+  public synchronized Duration lastStart() {
+    return lastStart;
+  }
+
+  /// Whether the program runs now.
+  public synchronized boolean isRunning() {
+    return process != null && process.isAlive();
+  }
+
+  /// Closes the address and ends the program.
+  @Override
+  public void close() {
+    server.stop(0);
+    clock.interrupt();
+    end();
+  }
+
+  private void serve(HttpExchange exchange) throws IOException {
+    try (exchange) {
+      LoopbackPort target;
+      try {
+        target = enter();
+      } catch (LabFailure e) {
+        answer(exchange, UNAVAILABLE, String.valueOf(e.getMessage()));
+        return;
+      }
+      try {
+        forward(exchange, target);
+      } finally {
+        leave();
+      }
+    }
+  }
+
+  private void forward(HttpExchange exchange, LoopbackPort target) throws IOException {
+    byte[] body = exchange.getRequestBody().readAllBytes();
+    HttpRequest.Builder request =
+        HttpRequest.newBuilder(
+                URI.create("http://127.0.0.1:" + target).resolve(exchange.getRequestURI()))
+            .method(exchange.getRequestMethod(), BodyPublishers.ofByteArray(body));
+    exchange
+        .getRequestHeaders()
+        .forEach(
+            (name, values) -> {
+              if (passes(name)) {
+                values.forEach(value -> request.header(name, value));
+              }
+            });
+    try {
+      HttpResponse<byte[]> response = client.send(request.build(), BodyHandlers.ofByteArray());
+      response
+          .headers()
+          .map()
+          .forEach(
+              (name, values) -> {
+                if (passes(name)) {
+                  values.forEach(value -> exchange.getResponseHeaders().add(name, value));
+                }
+              });
+      boolean empty = response.statusCode() == NO_CONTENT || response.body().length == 0;
+      exchange.sendResponseHeaders(response.statusCode(), empty ? -1 : response.body().length);
+      if (!empty) {
+        exchange.getResponseBody().write(response.body());
+      }
+    } catch (IOException e) {
+      answer(exchange, UNAVAILABLE, "the functions broke off: " + e + "; see " + log);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      answer(exchange, UNAVAILABLE, "the lab is ending");
+    }
+  }
+
+  private static void answer(HttpExchange exchange, int status, String text) throws IOException {
+    byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
+    exchange.sendResponseHeaders(status, bytes.length);
+    exchange.getResponseBody().write(bytes);
+  }
+
+  private static boolean passes(String header) {
+    return !HOP_BY_HOP.contains(header.toLowerCase(Locale.ROOT));
+  }
+
+  /// Counts a request in, and starts the program if it does not run. Others wait meanwhile.
+  private synchronized LoopbackPort enter() {
+    requests++;
+    if (!isRunning()) {
+      launch();
+    }
+    inFlight++;
+    return port;
+  }
+
+  private synchronized void leave() {
+    inFlight--;
+    lastUsed = System.nanoTime();
+  }
+
+  private void launch() {
+    port = LoopbackPort.free();
+    List<String> whole =
+        new ArrayList<>(
+            List.of(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "-XX:+UseSerialGC",
+                "-XX:TieredStopAtLevel=1",
+                "-Xmx16m",
+                "-cp",
+                System.getProperty("java.class.path"),
+                WithParent.class.getName()));
+    whole.addAll(command);
+    ProcessBuilder builder = new ProcessBuilder(whole);
+    builder.environment().putAll(environment);
+    builder.environment().put("QUARKUS_HTTP_PORT", port.toString());
+    builder.environment().put("QUARKUS_HTTP_HOST", "127.0.0.1");
+    builder.redirectErrorStream(true);
+    builder.redirectOutput(ProcessBuilder.Redirect.appendTo(log.toFile()));
+    starts++;
+    startedAt = System.nanoTime();
+    try {
+      Process started = builder.start();
+      process = started;
+      while (!port.accepts()) {
+        if (!started.isAlive()) {
+          throw new LabFailure("the functions ended at once; see " + log);
+        }
+        if (System.nanoTime() - startedAt > COMES_UP.toNanos()) {
+          end();
+          throw new LabFailure("the functions do not listen after " + COMES_UP + "; see " + log);
+        }
+        started.waitFor(20, TimeUnit.MILLISECONDS);
+      }
+    } catch (IOException e) {
+      throw new LabFailure("the functions could not be started: " + e.getMessage(), e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new LabFailure("interrupted while the functions start", e);
+    }
+    lastUsed = System.nanoTime();
+    lastStart = Duration.ofNanos(lastUsed - startedAt);
+  }
+
+  private void endWhenIdle() {
+    try {
+      while (true) {
+        Thread.sleep(LOOK_AGAIN);
+        endIfIdle();
+      }
+    } catch (InterruptedException closed) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  private synchronized void endIfIdle() {
+    if (isRunning() && inFlight == 0 && System.nanoTime() - lastUsed > idle.toNanos()) {
+      end();
+    }
+  }
+
+  private synchronized void end() {
+    Process running = process;
+    process = null;
+    if (running == null) {
+      return;
+    }
+    ran = ran.plusNanos(System.nanoTime() - startedAt);
+    running.destroy();
+    try {
+      if (!running.waitFor(ENDS.toMillis(), TimeUnit.MILLISECONDS)) {
+        running.descendants().forEach(ProcessHandle::destroyForcibly);
+        running.destroyForcibly();
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+}

@@ -1,0 +1,35 @@
+package dev.chaperone.lab;
+
+import java.io.IOException;
+import java.util.List;
+
+/// Runs a command that ends with whoever started this: when standard input is closed, which the
+/// death of the starting process does in any case, `kill -9` included.
+public final class WithParent {
+  private WithParent() {}
+
+  /// Runs the command that the arguments are, and ends with its exit code.
+  public static void main(String[] command) throws IOException, InterruptedException {
+    Process process =
+        new ProcessBuilder(List.of(command))
+            .redirectInput(ProcessBuilder.Redirect.PIPE)
+            .redirectOutput(ProcessBuilder.Redirect.INHERIT)
+            .redirectError(ProcessBuilder.Redirect.INHERIT)
+            .start();
+    Runtime.getRuntime().addShutdownHook(new Thread(process::destroy));
+    Thread.ofPlatform()
+        .daemon()
+        .start(
+            () -> {
+              try {
+                while (System.in.read() >= 0) {
+                  // Nothing is ever written; only the end counts.
+                }
+              } catch (IOException _) {
+                // the same as the end
+              }
+              process.destroy();
+            });
+    System.exit(process.waitFor());
+  }
+}
