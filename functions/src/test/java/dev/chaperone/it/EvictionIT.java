@@ -1,7 +1,6 @@
 package dev.chaperone.it;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.awaitility.Awaitility.await;
 
 import dev.chaperone.lab.ApiServerSource;
 import io.fabric8.kubernetes.api.model.policy.v1.EvictionBuilder;
@@ -54,25 +53,7 @@ class EvictionIT {
       scene.awaitPods("follower", 5);
       scene.awaitAllowed("agent-pods", 2);
       // So that the pods that are evicted do not run again while the others are asked for.
-      for (int node = 1; node <= 5; node++) {
-        chaperone.lab().kubectl("taint", "node", scene.node(node), "stop=:NoSchedule").orFail();
-      }
-      await()
-          .atMost(Scene.LONG)
-          .until(
-              () ->
-                  chaperone
-                      .lab()
-                      .kubectl(
-                          "get",
-                          "daemonset",
-                          "follower",
-                          "-n",
-                          scene.name,
-                          "-o",
-                          "jsonpath={.status.numberMisscheduled}")
-                      .out()
-                      .equals("5"));
+      scene.taint("follower", 1, 2, 3, 4, 5);
 
       List<Integer> answers =
           scene.runningPods("follower").stream().map(pod -> evict(scene, pod)).toList();

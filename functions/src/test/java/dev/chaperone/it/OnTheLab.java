@@ -1,5 +1,7 @@
 package dev.chaperone.it;
 
+import static org.awaitility.Awaitility.await;
+
 import dev.chaperone.lab.Lab;
 import io.quarkus.test.common.QuarkusTestResourceLifecycleManager;
 import java.io.IOException;
@@ -26,10 +28,12 @@ public class OnTheLab implements QuarkusTestResourceLifecycleManager {
     lab.apply(HOME.resolve("knative"));
     lab.apply(HOME.resolve("triggers/rbac.yaml"));
     lab.kubectl("wait", "--for=condition=Established", "crd", "--all").orFail();
+    Lab ready = lab;
+    // Established comes a moment before lists are answered.
+    await().until(() -> ready.kubectl("get", "companions,holds", "-A").exit() == 0);
     port = freePort();
     return Map.of(
         "quarkus.http.test-port", String.valueOf(port),
-        "quarkus.kubernetes-client.devservices.enabled", "false",
         "quarkus.kubernetes-client.api-server-url", lab.apiServer().toString(),
         "quarkus.kubernetes-client.ca-cert-file", lab.caCertificate().toString(),
         "quarkus.kubernetes-client.token", lab.token("chaperone", "functions"));

@@ -8,11 +8,13 @@ import dev.chaperone.lab.Kubectl;
 import dev.chaperone.lab.Lab;
 import io.fabric8.kubernetes.api.model.Condition;
 import io.fabric8.kubernetes.api.model.Pod;
+import io.fabric8.kubernetes.api.model.apps.DaemonSet;
 import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudget;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import java.io.ByteArrayInputStream;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
@@ -108,6 +110,17 @@ final class Scene implements AutoCloseable {
             .formatted(hold, name));
   }
 
+  void hold(String hold, Instant expiresAt) {
+    apply(
+        """
+        apiVersion: chaperone.dev/v1alpha1
+        kind: Hold
+        metadata: {name: %s, namespace: %s}
+        spec: {companionRef: {name: agent}, reason: a test, expiresAt: "%s"}
+        """
+            .formatted(hold, name, expiresAt));
+  }
+
   void release(String hold) {
     lab.kubectl("delete", "hold", hold, "-n", name).orFail();
   }
@@ -118,6 +131,35 @@ final class Scene implements AutoCloseable {
         .items()
         .forEach(
             item -> client.resource(item).fieldManager("user").forceConflicts().serverSideApply());
+  }
+
+  /// Taints nodes, and waits until the DaemonSet has counted its pods there as misscheduled. Of a
+  /// taint alone Kubernetes 1.34 takes no notice there (syncNodeUpdate); of any change to the
+  /// DaemonSet it does.
+  void taint(String daemonSet, Integer... numbers) {
+    for (int number : numbers) {
+      lab.kubectl("taint", "node", node(number), "maintenance=:NoSchedule").orFail();
+    }
+    recount(daemonSet);
+    await("misscheduled pods of " + daemonSet)
+        .atMost(LONG)
+        .until(() -> daemonSet(daemonSet).getStatus().getNumberMisscheduled() == numbers.length);
+  }
+
+  void recount(String daemonSet) {
+    lab.kubectl(
+            "annotate",
+            "daemonset",
+            daemonSet,
+            "-n",
+            name,
+            "--overwrite",
+            "touched=" + System.nanoTime())
+        .orFail();
+  }
+
+  DaemonSet daemonSet(String daemonSet) {
+    return client.apps().daemonSets().inNamespace(name).withName(daemonSet).get();
   }
 
   /// Starts a real drain.
