@@ -13,6 +13,7 @@ import io.fabric8.kubernetes.client.dsl.base.PatchContext;
 import io.fabric8.kubernetes.client.dsl.base.PatchType;
 import io.quarkus.test.common.QuarkusTestResource;
 import io.quarkus.test.junit.QuarkusTest;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
@@ -183,11 +184,17 @@ class AnyOrderIT {
         }
       }
       Set<String> nodes = nodes();
-      scene.recount("target");
-      scene.recount("follower");
-      await("DaemonSets on " + nodes)
-          .atMost(Scene.LONG)
-          .until(() -> Stream.of("target", "follower").allMatch(it -> runsOn(it, nodes.size())));
+      for (String daemonSet : List.of("target", "follower")) {
+        await(daemonSet + " on " + nodes)
+            .atMost(Scene.LONG)
+            .pollInterval(Scene.HALF_A_SECOND)
+            .pollDelay(Duration.ZERO)
+            .until(
+                () -> {
+                  scene.recount(daemonSet);
+                  return runsOn(daemonSet, nodes.size());
+                });
+      }
 
       assertThat(chaperone.pulse().statusCode()).isIn(200, 204);
       history.add("pulse");

@@ -108,8 +108,14 @@ class DrainIT {
       scene.awaitGuarded(1, 3);
       // Kubernetes counts the DaemonSet's nodes anew when their pods are cleared away, within a
       // minute; or when the DaemonSet is touched.
-      scene.recount("target");
-      await().atMost(Scene.LONG).until(() -> scene.guards().size() == 2);
+      await()
+          .atMost(Scene.LONG)
+          .pollInterval(Scene.HALF_A_SECOND)
+          .until(
+              () -> {
+                scene.recount("target");
+                return scene.guards().size() == 2;
+              });
       await()
           .atMost(Scene.LONG)
           .until(() -> scene.budget("agent-nodes").getStatus().getExpectedPods() == 2);

@@ -31,6 +31,8 @@ final class Scene implements AutoCloseable {
   /// Long enough for a busy machine; nothing is asserted about how long it took.
   static final Duration LONG = Duration.ofMinutes(2);
 
+  static final Duration HALF_A_SECOND = Duration.ofMillis(500);
+
   private final Installation chaperone;
   private final Lab lab;
   private final KubernetesClient client;
@@ -140,12 +142,18 @@ final class Scene implements AutoCloseable {
     for (int number : numbers) {
       lab.kubectl("taint", "node", node(number), "maintenance=:NoSchedule").orFail();
     }
-    recount(daemonSet);
     await("misscheduled pods of " + daemonSet)
         .atMost(LONG)
-        .until(() -> daemonSet(daemonSet).getStatus().getNumberMisscheduled() == numbers.length);
+        .pollInterval(HALF_A_SECOND)
+        .until(
+            () -> {
+              recount(daemonSet);
+              return daemonSet(daemonSet).getStatus().getNumberMisscheduled() == numbers.length;
+            });
   }
 
+  /// Makes Kubernetes count the DaemonSet's nodes anew, on what it then knows of them: ask again
+  /// until it knows.
   void recount(String daemonSet) {
     lab.kubectl(
             "annotate",
