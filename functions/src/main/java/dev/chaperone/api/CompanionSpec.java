@@ -16,6 +16,7 @@ import org.jspecify.annotations.Nullable;
 /// @param companionRef the DaemonSet that follows; absent: the target's nodes are guarded and
 ///     nothing follows
 /// @param disruption when drains and evictions may go ahead, and how many at once
+/// @param signals which CloudEvents of others hold and release
 public record CompanionSpec(
     @Required @JsonPropertyDescription("The existing DaemonSet that is followed.")
         TargetRef targetRef,
@@ -26,7 +27,29 @@ public record CompanionSpec(
         @Nullable CompanionRef companionRef,
     @Default("{}")
         @JsonPropertyDescription("When drains and evictions may go ahead, and how many at once.")
-        Disruption disruption) {
+        Disruption disruption,
+    @Size(max = 16)
+        @JsonPropertyDescription(
+            "CloudEvents of others that hold and release. Whoever sends one needs the right to"
+                + " create, or delete, holds in this namespace.")
+        List<Signal> signals) {
+
+  public CompanionSpec {
+    signals = orEmpty(signals);
+  }
+
+  /// Without signals.
+  public CompanionSpec(
+      TargetRef targetRef, @Nullable CompanionRef companionRef, Disruption disruption) {
+    this(targetRef, companionRef, disruption, List.of());
+  }
+
+  private static <T> List<T> orEmpty(@Nullable List<T> list) {
+    return list == null ? List.of() : List.copyOf(list);
+  }
+
+  /// A positive length of time, in hours, minutes and seconds.
+  private static final String DURATION = "'^([0-9]{1,6}h)?([0-9]{1,6}m)?([0-9]{1,6}s)?$'";
 
   private static final String DNS_NAME =
       "self.name.matches('^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$')";
@@ -66,6 +89,14 @@ public record CompanionSpec(
   ///     [Protect#Nodes]: nodes against drains
   /// @param maxUnavailable how many nodes, and companion pods, may go at once when nothing
   ///     holds: an integer of at least 1, or `"1%"` to `"100%"`, rounded up as Kubernetes does
+  /// @param observe other objects that expressions may read
+  /// @param holdWhen expressions of which each holds while it is true
+  /// @param failurePolicy what an expression means that cannot be evaluated
+  /// @param settlePeriod how long to go on holding after the last reason went away, and after a
+  ///     node was let go; absent: not at all
+  /// @param holdDeadline how long to hold at most without a break; absent: as long as there is a
+  ///     reason
+  /// @param maintenanceWindows outside of them all nothing may go; empty: at any time
   @ValidationRule(
       value =
           "!has(self.protect) || (size(self.protect) > 0"
@@ -79,6 +110,27 @@ public record CompanionSpec(
       message =
           "maxUnavailable must be an integer of at least 1, or a percentage from \"1%\" to"
               + " \"100%\"; to hold always, write policy: AlwaysHold")
+  @ValidationRule(
+      value =
+          "!has(self.settlePeriod) || (size(self.settlePeriod) > 0 && self.settlePeriod.matches("
+              + DURATION
+              + "))",
+      message = "settlePeriod must be like 60s, 5m or 1m30s")
+  @ValidationRule(
+      value =
+          "!has(self.holdDeadline) || (size(self.holdDeadline) > 0 && self.holdDeadline.matches("
+              + DURATION
+              + "))",
+      message = "holdDeadline must be like 24h, 90m or 1h30m")
+  @ValidationRule(
+      value =
+          "!has(self.observe) || self.observe.all(o, self.observe.exists_one(p, p.__as__ == o.__as__))",
+      message = "observe must have each name (as) once")
+  @ValidationRule(
+      value =
+          "!has(self.holdWhen) || self.holdWhen.all(h, self.holdWhen.exists_one(i, i.name =="
+              + " h.name))",
+      message = "holdWhen must have each name once")
   public record Disruption(
       @Default("Auto")
           @JsonPropertyDescription(
@@ -93,7 +145,159 @@ public record CompanionSpec(
           @JsonPropertyDescription(
               "How many may go at once when nothing holds: an integer, or a percentage that is"
                   + " rounded up.")
-          IntOrString maxUnavailable) {}
+          IntOrString maxUnavailable,
+      @Size(max = 8)
+          @JsonPropertyDescription("Other objects that expressions may read, of any kind.")
+          List<Observed> observe,
+      @Size(max = 16)
+          @JsonPropertyDescription("CEL expressions. While one of them is true, nothing may go.")
+          List<HoldCondition> holdWhen,
+      @Default("Hold")
+          @JsonPropertyDescription(
+              "What it means when an expression cannot be evaluated or an observed object is"
+                  + " missing: Hold, or Allow.")
+          FailurePolicy failurePolicy,
+      @Size(max = 20)
+          @JsonPropertyDescription(
+              "How long to go on holding after the last reason went away, and after each node that"
+                  + " was let go: health needs time to notice. For example 60s.")
+          @Nullable String settlePeriod,
+      @Size(max = 20)
+          @JsonPropertyDescription(
+              "How long reasons hold without a break at most; then everything opens, with a Warning"
+                  + " Event. For example 24h.")
+          @Nullable String holdDeadline,
+      @Size(max = 8) @JsonPropertyDescription("If there are any, nothing may go outside of them.")
+          List<MaintenanceWindow> maintenanceWindows) {
+
+    public Disruption {
+      observe = orEmpty(observe);
+      holdWhen = orEmpty(holdWhen);
+      maintenanceWindows = orEmpty(maintenanceWindows);
+    }
+
+    /// With Holds alone to decide.
+    public Disruption(Policy policy, List<Protect> protect, IntOrString maxUnavailable) {
+      this(
+          policy,
+          protect,
+          maxUnavailable,
+          List.of(),
+          List.of(),
+          FailurePolicy.Hold,
+          null,
+          null,
+          List.of());
+    }
+  }
+
+  /// An object that expressions may read.
+  ///
+  /// @param as the name that it has in expressions
+  /// @param namespace absent: the Companion's own, or none if the kind has none
+  @ValidationRule(
+      value = "self.__as__.matches('^[a-z][a-zA-Z0-9]{0,30}$')",
+      message = "observe.as must be a name for expressions, for example ceph")
+  @ValidationRule(
+      value =
+          "!(self.__as__ in ['target', 'companion', 'guards', 'now', 'true', 'false', 'null', 'in'])",
+      message = "observe.as must not be target, companion, guards or now: those are there already")
+  @ValidationRule(
+      value = "self.apiVersion.matches('^([a-z0-9.-]+/)?v[0-9][a-z0-9]*$')",
+      message = "observe.apiVersion must be a group and version, for example ceph.rook.io/v1")
+  @ValidationRule(
+      value = "self.kind.matches('^[A-Z][A-Za-z0-9]*$')",
+      message = "observe.kind must be a kind, for example CephCluster")
+  public record Observed(
+      @Required @Size(max = 31) @JsonPropertyDescription("Its name in expressions.") String as,
+      @Required @Size(max = 128) String apiVersion,
+      @Required @Size(max = 63) String kind,
+      @Size(max = 63)
+          @JsonPropertyDescription("Left out: the Companion's own, or none if the kind has none.")
+          @Nullable String namespace,
+      @Required @Size(max = 253) String name) {}
+
+  /// Holds while its expression is true.
+  ///
+  /// @param expression CEL that gives true or false
+  /// @param message what people read when their drain waits
+  @ValidationRule(
+      value = "self.name.matches('^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$')",
+      message = "holdWhen.name must consist of lower case letters, digits and -")
+  public record HoldCondition(
+      @Required @Size(max = 63) @JsonPropertyDescription("A short name for it.") String name,
+      @Required
+          @Size(min = 1, max = 2048)
+          @JsonPropertyDescription(
+              "CEL over target, companion (DaemonSets), guards (desired, bound), now, and what"
+                  + " observe names.")
+          String expression,
+      @Size(max = 256) @JsonPropertyDescription("What people read when their drain waits.")
+          @Nullable String message) {}
+
+  /// A time in which nodes may go.
+  ///
+  /// @param schedule when it begins: cron with five fields
+  /// @param timeZone of the schedule, from the IANA database
+  @ValidationRule(
+      value = "self.schedule.matches('^[^ ]+( +[^ ]+){4}$')",
+      message = "schedule must be cron with five fields, for example 0 22 * * 1-5")
+  @ValidationRule(
+      value = "size(self.duration) > 0 && self.duration.matches(" + DURATION + ")",
+      message = "maintenanceWindows.duration must be like 6h, 90m or 1h30m")
+  @ValidationRule(
+      value = "!has(self.timeZone) || self.timeZone.matches('^[A-Za-z][A-Za-z0-9_+/-]*$')",
+      message = "timeZone must be a name from the IANA database, for example Europe/Budapest")
+  public record MaintenanceWindow(
+      @Required @Size(max = 100) @JsonPropertyDescription("Cron with five fields: when it begins.")
+          String schedule,
+      @Required @Size(max = 20) @JsonPropertyDescription("How long it lasts, for example 6h.")
+          String duration,
+      @Default("UTC")
+          @Size(max = 64)
+          @JsonPropertyDescription("Of the schedule, from the IANA database.")
+          String timeZone) {}
+
+  /// CloudEvents of one type that hold and release.
+  ///
+  /// @param holdWhen CEL over type, source, subject and data; true holds
+  /// @param releaseWhen the same; true releases. Absent: `ttl` alone ends it
+  /// @param ttl how long it holds without another such event
+  /// @param key CEL that gives a string, to tell holds of one source apart; absent: the subject
+  @ValidationRule(
+      value = "!self.type.startsWith('dev.chaperone.') && !self.type.startsWith('dev.knative.')",
+      message = "signals.type must be a type of your own, not one that Chaperone itself receives")
+  @ValidationRule(
+      value = "!has(self.ttl) || (size(self.ttl) > 0 && self.ttl.matches(" + DURATION + "))",
+      message = "signals.ttl must be like 2h, 90m or 1h30m")
+  @ValidationRule(
+      value = "has(self.releaseWhen) || has(self.ttl)",
+      message = "signals must say when they end: write releaseWhen, ttl, or both")
+  public record Signal(
+      @Required @Size(min = 1, max = 256) @JsonPropertyDescription("The type of the CloudEvents.")
+          String type,
+      @Required
+          @Size(min = 1, max = 2048)
+          @JsonPropertyDescription("CEL over type, source, subject and data: true holds.")
+          String holdWhen,
+      @Size(max = 2048) @JsonPropertyDescription("The same: true releases.")
+          @Nullable String releaseWhen,
+      @Size(max = 20)
+          @JsonPropertyDescription("How long it holds without another such event, for example 2h.")
+          @Nullable String ttl,
+      @Size(max = 2048)
+          @JsonPropertyDescription(
+              "CEL that gives a string: events of one source with the same key are about the same"
+                  + " hold. Left out: the subject.")
+          @Nullable String key,
+      @Size(max = 256) @JsonPropertyDescription("What people read when their drain waits.")
+          @Nullable String reason) {}
+
+  /// What it means when it is not known whether to hold.
+  public enum FailurePolicy {
+    Hold,
+    Allow
+  }
 
   /// Whether Holds decide.
   public enum Policy {

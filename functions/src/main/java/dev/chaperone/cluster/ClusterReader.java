@@ -1,14 +1,23 @@
 package dev.chaperone.cluster;
 
+import com.fasterxml.jackson.core.type.TypeReference;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.chaperone.api.Companion;
+import dev.chaperone.api.CompanionSpec;
+import dev.chaperone.api.CompanionSpec.Observed;
 import dev.chaperone.api.CompanionSpec.Protect;
 import dev.chaperone.api.Hold;
 import dev.chaperone.decide.CompanionRef;
 import dev.chaperone.decide.Made;
 import dev.chaperone.decide.ObjectRef;
+import dev.chaperone.decide.Observation;
 import dev.chaperone.decide.Occasion;
 import dev.chaperone.decide.Roster;
 import dev.chaperone.decide.Snapshot;
+import io.fabric8.kubernetes.api.model.APIResource;
+import io.fabric8.kubernetes.api.model.APIResourceList;
+import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.KubernetesResourceList;
 import io.fabric8.kubernetes.api.model.ListOptions;
@@ -21,10 +30,13 @@ import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudget;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.KubernetesClientException;
 import io.fabric8.kubernetes.client.dsl.FilterWatchListDeletable;
+import io.fabric8.kubernetes.client.dsl.base.ResourceDefinitionContext;
 import jakarta.enterprise.context.ApplicationScoped;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
@@ -45,13 +57,53 @@ public class ClusterReader {
   /// With more cordoned nodes than this, one list of everything is cheaper than two reads for each.
   private static final int FEW = 16;
 
+  private static final int FORBIDDEN = 403;
+  private static final ObjectMapper JSON = JsonMapper.builder().build();
+  private static final TypeReference<Map<String, Object>> OBJECT = new TypeReference<>() {};
+  private static final String AGGREGATE_TO_OBSERVE = "chaperone.dev/aggregate-to-observe: \"true\"";
+
+  static final ResourceDefinitionContext PING_SOURCES =
+      new ResourceDefinitionContext.Builder()
+          .withGroup("sources.knative.dev")
+          .withVersion("v1")
+          .withKind("PingSource")
+          .withPlural("pingsources")
+          .withNamespaced(true)
+          .build();
+
   private final KubernetesClient client;
   private final String guardImage;
+  private final String pulseNamespace;
+  private final String pulseName;
 
   ClusterReader(
-      KubernetesClient client, @ConfigProperty(name = "chaperone.guard-image") String guardImage) {
+      KubernetesClient client,
+      @ConfigProperty(name = "chaperone.guard-image") String guardImage,
+      @ConfigProperty(name = "chaperone.pulse.namespace") String pulseNamespace,
+      @ConfigProperty(name = "chaperone.pulse.name") String pulseName) {
     this.client = client;
     this.guardImage = guardImage;
+    this.pulseNamespace = pulseNamespace;
+    this.pulseName = pulseName;
+  }
+
+  /// The PingSource of the pulse; empty if there is none, or somebody else's business.
+  ///
+  /// @throws Unavailable when the API server does not answer
+  public Optional<GenericKubernetesResource> pulse() {
+    try {
+      return Optional.ofNullable(
+          client
+              .genericKubernetesResources(PING_SOURCES)
+              .inNamespace(pulseNamespace)
+              .withName(pulseName)
+              .get());
+    } catch (KubernetesClientException e) {
+      if (e.getCode() == FORBIDDEN) {
+        return Optional.empty();
+      }
+      throw new Unavailable("Cannot read PingSource " + pulseName + ": " + e.getMessage(), e);
+    }
   }
 
   /// The Companions that may have to change because of this object: found by what their specs name,
@@ -65,31 +117,42 @@ public class ClusterReader {
           hold(object)
               .map(hold -> sorted(Stream.of(companionOf(hold))))
               .orElseGet(() -> refs(companionsIn(object.namespace()).stream()));
-      case "DaemonSet" ->
-          refs(
-              Stream.concat(
-                  read(
-                          "Companions of target " + object,
-                          () ->
-                              all(
-                                  client
-                                      .resources(Companion.class)
-                                      .inAnyNamespace()
-                                      .withField("spec.targetRef.name", object.name())))
-                      .stream()
-                      .filter(it -> Snapshot.targetNamespace(it).equals(object.namespace())),
-                  withFollower(object.namespace(), object.name()).stream()));
       case "Node" -> everyone();
-      default -> refs(companionsIn(object.namespace()).stream());
+      default -> refs(companions().stream().filter(it -> concerns(object, it)));
     };
+  }
+
+  private static boolean concerns(ObjectRef object, Companion companion) {
+    String namespace = companion.getMetadata().getNamespace();
+    CompanionSpec spec = companion.getSpec();
+    boolean named =
+        switch (object.kind()) {
+          case "DaemonSet" ->
+              object.isNamed(Snapshot.targetNamespace(companion), spec.targetRef().name())
+                  || (spec.companionRef() != null
+                      && object.isNamed(namespace, spec.companionRef().name()));
+          case "Pod", "Deployment", "PodDisruptionBudget" -> object.namespace().equals(namespace);
+          default -> false;
+        };
+    return named
+        || spec.disruption().observe().stream()
+            .filter(it -> it.kind().equals(object.kind()))
+            .anyMatch(
+                it ->
+                    object.name().equals(it.name())
+                        && (object.namespace().isEmpty()
+                            || object.namespace().equals(namespaceOf(it, namespace))));
+  }
+
+  private static String namespaceOf(Observed observed, String own) {
+    return observed.namespace() == null ? own : observed.namespace();
   }
 
   /// Every Companion that there is.
   ///
   /// @throws Unavailable when the API server does not answer
   public SortedSet<CompanionRef> everyone() {
-    return refs(
-        read("Companions", () -> all(client.resources(Companion.class).inAnyNamespace())).stream());
+    return refs(companions().stream());
   }
 
   /// Everything a decision about the Companion depends on; empty if there is no such Companion, or
@@ -105,15 +168,7 @@ public class ClusterReader {
             "PodDisruptionBudgets of " + namespace,
             () -> all(client.policy().v1().podDisruptionBudget().inNamespace(namespace)));
     deadline.check("reading Companion " + ref);
-    Companion companion =
-        read(
-            "Companion " + ref,
-            () ->
-                client
-                    .resources(Companion.class)
-                    .inNamespace(namespace)
-                    .withName(ref.name())
-                    .get());
+    Companion companion = companion(ref);
     if (companion == null || companion.getMetadata().getDeletionTimestamp() != null) {
       return Optional.empty();
     }
@@ -135,6 +190,10 @@ public class ClusterReader {
                           .toList());
       var guards = parallel.run(() -> deployment(namespace, Made.guards(ref.name())));
       var holds = parallel.run(() -> holds(ref));
+      Map<String, Parallel.Result<Observation>> observed = new LinkedHashMap<>();
+      for (Observed it : companion.getSpec().disruption().observe()) {
+        observed.put(it.as(), parallel.run(() -> observe(it, namespace)));
+      }
       boolean nodes = companion.getSpec().disruption().protect().contains(Protect.Nodes);
       var waiting = parallel.run(() -> nodes ? waitingGuards(ref) : List.<Pod>of());
       var cordoned = parallel.run(() -> nodes ? cordonedNodes() : List.<Node>of());
@@ -154,6 +213,7 @@ public class ClusterReader {
               parallel.result(follower),
               parallel.result(guards),
               parallel.result(holds),
+              results(observed, parallel),
               parallel.result(waiting),
               roster);
       if (theTarget == null || !seen.needsEveryNode()) {
@@ -176,6 +236,70 @@ public class ClusterReader {
                     .resources(Hold.class)
                     .inNamespace(ref.namespace())
                     .withField("spec.companionRef.name", ref.name())));
+  }
+
+  private static <T> Map<String, T> results(
+      Map<String, Parallel.Result<T>> running, Parallel parallel) {
+    Map<String, T> results = new LinkedHashMap<>();
+    running.forEach((name, result) -> results.put(name, parallel.result(result)));
+    return results;
+  }
+
+  /// A kind that the cluster does not know, an object that is not there and a right that is missing
+  /// are what the Companion's failurePolicy is for; no answer is not.
+  private Observation observe(Observed what, String ownNamespace) {
+    String kind = what.kind() + " (" + what.apiVersion() + ")";
+    try {
+      APIResourceList known = client.getApiResources(what.apiVersion());
+      Optional<APIResource> resource =
+          Stream.ofNullable(known)
+              .flatMap(it -> it.getResources().stream())
+              .filter(it -> it.getKind().equals(what.kind()) && !it.getName().contains("/"))
+              .findFirst();
+      if (resource.isEmpty()) {
+        return new Observation.Unseen(
+            "the cluster does not know " + kind + ", observed as " + what.as());
+      }
+      var context =
+          new ResourceDefinitionContext.Builder()
+              .withGroup(group(what.apiVersion()))
+              .withVersion(what.apiVersion().substring(what.apiVersion().indexOf('/') + 1))
+              .withKind(what.kind())
+              .withPlural(resource.get().getName())
+              .withNamespaced(resource.get().getNamespaced())
+              .build();
+      var all = client.genericKubernetesResources(context);
+      String namespace = namespaceOf(what, ownNamespace);
+      GenericKubernetesResource object =
+          resource.get().getNamespaced()
+              ? all.inNamespace(namespace).withName(what.name()).get()
+              : all.withName(what.name()).get();
+      String name = (resource.get().getNamespaced() ? namespace + "/" : "") + what.name();
+      return object == null
+          ? new Observation.Unseen(
+              kind + " " + name + ", observed as " + what.as() + ", does not exist")
+          : new Observation.Seen(json(object));
+    } catch (KubernetesClientException e) {
+      if (e.getCode() == FORBIDDEN) {
+        return new Observation.Unseen(
+            "Chaperone may not read %s: let a ClusterRole with the label %s grant get on it"
+                .formatted(kind, AGGREGATE_TO_OBSERVE));
+      }
+      throw new Unavailable("Cannot read " + kind + " " + what.name() + ": " + e.getMessage(), e);
+    }
+  }
+
+  private static Map<String, Object> json(GenericKubernetesResource object) {
+    Map<String, Object> json = new LinkedHashMap<>(object.getAdditionalProperties());
+    json.put("apiVersion", object.getApiVersion());
+    json.put("kind", object.getKind());
+    json.put("metadata", JSON.convertValue(object.getMetadata(), OBJECT));
+    return json;
+  }
+
+  private static String group(String apiVersion) {
+    int slash = apiVersion.indexOf('/');
+    return slash < 0 ? "" : apiVersion.substring(0, slash);
   }
 
   private Roster rosterOf(
@@ -280,6 +404,10 @@ public class ClusterReader {
         () -> client.apps().deployments().inNamespace(namespace).withName(name).get());
   }
 
+  private List<Companion> companions() {
+    return read("Companions", () -> all(client.resources(Companion.class).inAnyNamespace()));
+  }
+
   private List<Companion> companionsIn(String namespace) {
     return namespace.isEmpty()
         ? List.of()
@@ -299,7 +427,37 @@ public class ClusterReader {
                     .withField("spec.companionRef.name", name)));
   }
 
-  private Optional<Hold> hold(ObjectRef ref) {
+  /// Whether there is such a Companion.
+  ///
+  /// @throws Unavailable when the API server does not answer
+  public boolean exists(CompanionRef ref) {
+    return companion(ref) != null;
+  }
+
+  /// The Companions with a signal of this type.
+  ///
+  /// @throws Unavailable when the API server does not answer
+  public List<Companion> listening(String type) {
+    return companions().stream()
+        .filter(it -> it.getSpec().signals().stream().anyMatch(its -> its.type().equals(type)))
+        .toList();
+  }
+
+  private @Nullable Companion companion(CompanionRef ref) {
+    return read(
+        "Companion " + ref,
+        () ->
+            client
+                .resources(Companion.class)
+                .inNamespace(ref.namespace())
+                .withName(ref.name())
+                .get());
+  }
+
+  /// The Hold; empty if it does not exist.
+  ///
+  /// @throws Unavailable when the API server does not answer
+  public Optional<Hold> hold(ObjectRef ref) {
     return Optional.ofNullable(
         read(
             ref.toString(),

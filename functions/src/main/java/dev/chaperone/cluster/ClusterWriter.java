@@ -124,6 +124,8 @@ public class ClusterWriter {
       case Change.Report report when e.getCode() == GONE -> Optional.empty();
       case Change.ReportHold report when e.getCode() == GONE || e.getCode() == CONFLICT ->
           Optional.empty();
+      case Change.SetSchedule beat when e.getCode() == GONE || e.getCode() == CONFLICT ->
+          Optional.empty();
       // Nobody's safety hangs on an Event.
       case Change.Tell tell -> {
         LOG.warnf("Not told: %s", what);
@@ -161,6 +163,7 @@ public class ClusterWriter {
       case Change.Delete delete -> delete(delete.object());
       case Change.Report report -> client.resource(report.object()).updateStatus();
       case Change.ReportHold report -> client.resource(report.object()).updateStatus();
+      case Change.SetSchedule beat -> setSchedule(beat);
       case Change.Tell tell -> client.v1().events().resource(event(tell)).create();
     }
   }
@@ -251,6 +254,22 @@ public class ClusterWriter {
         binding);
   }
 
+  private void setSchedule(Change.SetSchedule beat) {
+    Map<String, Object> patch =
+        Map.of(
+            "metadata", Map.of("resourceVersion", beat.object().getMetadata().getResourceVersion()),
+            "spec", Map.of("schedule", beat.schedule()));
+    client
+        .genericKubernetesResources(ClusterReader.PING_SOURCES)
+        .resource(beat.object())
+        .patch(
+            new PatchContext.Builder()
+                .withPatchType(PatchType.JSON_MERGE)
+                .withFieldManager(Made.FIELD_MANAGER)
+                .build(),
+            client.getKubernetesSerialization().asJson(patch));
+  }
+
   private void delete(HasMetadata object) {
     if (object instanceof Pod) {
       // The kubelet of a vanished node never confirms. Pods have names of their own for ever, so
@@ -313,6 +332,7 @@ public class ClusterWriter {
       case Change.Delete delete -> "delete " + name;
       case Change.Report report -> "status of " + name;
       case Change.ReportHold report -> "status of " + name;
+      case Change.SetSchedule beat -> "set schedule " + beat.schedule() + " of " + name;
       case Change.Tell tell -> "Event " + tell.reason() + " on " + name;
     };
   }

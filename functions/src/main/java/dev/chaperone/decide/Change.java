@@ -2,6 +2,7 @@ package dev.chaperone.decide;
 
 import dev.chaperone.api.Companion;
 import dev.chaperone.api.Hold;
+import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.apps.DaemonSet;
@@ -35,6 +36,11 @@ public sealed interface Change {
 
   /// Writes the status that the Hold carries, on the version that was seen.
   record ReportHold(Hold object) implements Change {}
+
+  /// Sets how often the pulse beats, on the version that was seen.
+  ///
+  /// @param schedule cron with five fields
+  record SetSchedule(GenericKubernetesResource object, String schedule) implements Change {}
 
   /// Tells people, as a Kubernetes Event about an object.
   record Tell(HasMetadata object, boolean warning, String reason, String message)

@@ -3,9 +3,11 @@ package dev.chaperone.decide;
 import dev.chaperone.api.Companion;
 import dev.chaperone.api.CompanionSpec.Protect;
 import dev.chaperone.api.CompanionStatus;
+import dev.chaperone.api.CompanionStatus.Reason;
 import dev.chaperone.decide.Conditions.Named;
 import io.fabric8.kubernetes.api.model.Condition;
 import io.fabric8.kubernetes.api.model.HasMetadata;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
@@ -13,6 +15,7 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /// What a [Snapshot] asks for: the writes, in the order in which they are safe, and what is then
 /// said about it.
@@ -20,6 +23,7 @@ public final class Decision {
   private static final String ALLOWED = "DisruptionAllowed";
 
   private final Snapshot seen;
+  private final Reasons reasons;
   private final Verdict verdict;
   private final PlacementPlan placement;
   private final GuardPlan guards;
@@ -27,7 +31,8 @@ public final class Decision {
 
   private Decision(Snapshot seen) {
     this.seen = seen;
-    this.verdict = Verdict.of(seen);
+    this.reasons = Reasons.of(seen);
+    this.verdict = Verdict.of(seen, reasons);
     this.placement = PlacementPlan.of(seen);
     this.guards = GuardPlan.of(seen);
     this.budgets = BudgetPlan.of(seen, verdict);
@@ -55,7 +60,7 @@ public final class Decision {
   ///
   /// @param refused changes that the API server refused for good, with its words
   public List<Change> report(List<Refusal> refused) {
-    CompanionStatus before = before();
+    CompanionStatus before = seen.status();
     CompanionStatus after = status(refused);
     List<Change> report = new ArrayList<>();
     report.addAll(turns(conditions(before), conditions(after)));
@@ -69,7 +74,7 @@ public final class Decision {
 
   /// Whether what was last said of disruptions is no longer so.
   public boolean answerChanged() {
-    return Conditions.find(conditions(before()), ALLOWED)
+    return Conditions.find(conditions(seen.status()), ALLOWED)
         .map(condition -> "True".equals(condition.getStatus()) != verdict.allowed())
         .orElse(true);
   }
@@ -77,31 +82,62 @@ public final class Decision {
   /// A change that the API server refused, and why.
   public record Refusal(Change change, String message) {}
 
-  private CompanionStatus before() {
-    CompanionStatus status = seen.companion().getStatus();
-    return status == null ? new CompanionStatus(null, null, null, null) : status;
+  /// Whether something will soon be otherwise that no event tells of: a Hold expires, a window
+  /// begins or ends, a settle period or a deadline passes, a guard waits for its node.
+  public boolean isPending() {
+    return guards.count().bound() < guards.count().desired()
+        || Pulse.isPending(reasons.nextTurn(seen.now()), seen.now());
   }
 
   private CompanionStatus status(List<Refusal> refused) {
-    Finding disruption = new Finding(verdict.allowed(), verdict.reason(), verdict.message());
+    List<Named> findings = new ArrayList<>();
+    findings.add(new Named("Placed", refusal(refused, true).orElse(placement.finding())));
+    findings.add(new Named("Guarded", refusal(refused, false).orElseGet(this::guarded)));
+    findings.add(
+        new Named(ALLOWED, new Finding(verdict.allowed(), verdict.reason(), verdict.message())));
+    evaluated().ifPresent(it -> findings.add(new Named("Evaluated", it)));
+    Long generation = seen.companion().getMetadata().getGeneration();
+    Timeline timeline = reasons.timeline();
     return new CompanionStatus(
-        seen.companion().getMetadata().getGeneration(),
+        generation,
         guards.count(),
         heldNodes(),
-        Conditions.next(
-            conditions(before()),
-            List.of(
-                new Named("Placed", refusal(refused, true).orElse(placement.finding())),
-                new Named("Guarded", refusal(refused, false).orElseGet(this::guarded)),
-                new Named(ALLOWED, disruption)),
-            seen.companion().getMetadata().getGeneration(),
-            seen.now()));
+        reasons.all().stream().map(Decision::reason).toList(),
+        text(timeline.heldSince()),
+        text(timeline.quietSince()),
+        timeline.letGo(),
+        Conditions.next(conditions(seen.status()), findings, generation, seen.now()));
+  }
+
+  private static Reason reason(HoldReason it) {
+    return new Reason(
+        it.type(), it.name(), it.message(), String.valueOf(it.since()), text(it.until()));
+  }
+
+  private static @Nullable String text(@Nullable Instant time) {
+    return time == null ? null : time.toString();
+  }
+
+  /// Only where there is something to evaluate.
+  private Optional<Finding> evaluated() {
+    if (seen.disruption().holdWhen().isEmpty()
+        && seen.disruption().maintenanceWindows().isEmpty()) {
+      return Optional.empty();
+    }
+    return Optional.of(
+        reasons.failures().isEmpty()
+            ? Finding.good("Evaluated", "Every expression and window could be evaluated")
+            : Finding.bad(
+                "EvaluationFailed",
+                String.join("; ", reasons.failures())
+                    + "; failurePolicy: "
+                    + seen.disruption().failurePolicy()));
   }
 
   private Finding guarded() {
     return budgets
         .problem()
-        .or(() -> Overlaps.of(seen).map(o -> Finding.bad(o.reason(), o.message())))
+        .or(() -> Overlaps.of(seen).map(o -> Finding.bad(o.type(), o.message())))
         .filter(problem -> seen.target() != null)
         .orElse(guards.finding());
   }
@@ -168,7 +204,9 @@ public final class Decision {
               boolean disruption = ALLOWED.equals(condition.getType());
               return tell(
                   seen.companion(),
-                  !good && !disruption && !"GuardsWaiting".equals(condition.getReason()),
+                  disruption
+                      ? "HoldDeadlinePassed".equals(condition.getReason())
+                      : !good && !"GuardsWaiting".equals(condition.getReason()),
                   disruption
                       ? (good ? "DisruptionAllowed" : "DisruptionHeld")
                       : condition.getReason(),

@@ -2,7 +2,6 @@ package dev.chaperone.decide;
 
 import dev.chaperone.api.Hold;
 import dev.chaperone.api.HoldStatus;
-import dev.chaperone.decide.Verdict.HoldReason;
 import io.fabric8.kubernetes.api.model.Condition;
 import java.time.Instant;
 import java.time.OffsetDateTime;
@@ -10,28 +9,17 @@ import java.time.format.DateTimeParseException;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
-import java.util.stream.Collectors;
 
 /// Which Holds hold, and what each is told about itself.
 public final class Holds {
-  /// So many are named; a message is read at 3 a.m. and has room for 32,768 characters.
-  private static final int NAMED = 5;
-
   private Holds() {}
 
   static List<HoldReason> reasons(Snapshot seen) {
-    List<Hold> active =
-        seen.holds().stream()
-            .filter(hold -> isActive(hold, seen.now()))
-            .sorted(Comparator.comparing(hold -> hold.getMetadata().getName()))
-            .toList();
-    if (active.isEmpty()) {
-      return List.of();
-    }
-    String named =
-        active.stream().limit(NAMED).map(Holds::describe).collect(Collectors.joining("; "));
-    String more = active.size() > NAMED ? "; and " + (active.size() - NAMED) + " more" : "";
-    return List.of(new HoldReason("Hold", named + more));
+    return seen.holds().stream()
+        .filter(hold -> isActive(hold, seen.now()))
+        .sorted(Comparator.comparing(hold -> hold.getMetadata().getName()))
+        .map(Holds::reason)
+        .toList();
   }
 
   /// What is written back to each of these Holds whose status says otherwise.
@@ -83,7 +71,7 @@ public final class Holds {
   }
 
   /// A time that cannot be read never comes: it holds on, because the safe side is closed.
-  private static Optional<Instant> expiry(Hold hold) {
+  static Optional<Instant> expiry(Hold hold) {
     try {
       return Optional.ofNullable(hold.getSpec().expiresAt())
           .map(time -> OffsetDateTime.parse(time).toInstant());
@@ -92,16 +80,13 @@ public final class Holds {
     }
   }
 
-  private static String describe(Hold hold) {
-    String until =
-        Optional.ofNullable(hold.getSpec().expiresAt())
-            .map(time -> "until " + time)
-            .orElse("until it is deleted");
-    return "Hold %s: %s (since %s, %s)"
-        .formatted(
-            hold.getMetadata().getName(),
-            hold.getSpec().reason(),
-            hold.getMetadata().getCreationTimestamp(),
-            until);
+  private static HoldReason reason(Hold hold) {
+    String name = hold.getMetadata().getName();
+    return new HoldReason(
+        "Hold",
+        name,
+        "Hold " + name + ": " + hold.getSpec().reason(),
+        Instant.parse(hold.getMetadata().getCreationTimestamp()),
+        expiry(hold).orElse(null));
   }
 }

@@ -4,6 +4,10 @@ package dev.chaperone.decide;
 ///
 /// @param namespace empty for objects that have none, as Nodes
 public record ObjectRef(String kind, String namespace, String name) {
+  public boolean isNamed(String thisNamespace, String thisName) {
+    return namespace.equals(thisNamespace) && name.equals(thisName);
+  }
+
   @Override
   public String toString() {
     return kind + " " + (namespace.isEmpty() ? "" : namespace + "/") + name;

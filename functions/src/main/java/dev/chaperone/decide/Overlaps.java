@@ -1,7 +1,6 @@
 package dev.chaperone.decide;
 
 import dev.chaperone.api.CompanionSpec.Protect;
-import dev.chaperone.decide.Verdict.HoldReason;
 import io.fabric8.kubernetes.api.model.apps.DaemonSet;
 import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudget;
 import java.util.List;
@@ -27,6 +26,7 @@ final class Overlaps {
         : Optional.of(
             new HoldReason(
                 "OverlappingBudget",
+                String.join(",", names),
                 "PodDisruptionBudget "
                     + String.join(", ", names)
                     + " selects the same pods as Chaperone's, and the API server refuses every"

@@ -30,15 +30,15 @@ public record Roster(boolean complete, List<Node> nodes, List<Pod> targetPods, L
         .toList();
   }
 
-  /// Cordoned nodes that run a target pod and have lost their guard: each keeps one guard waiting.
-  int cordonedWithoutGuard() {
+  /// Cordoned nodes that run a target pod and have lost their guard, sorted: each keeps one guard
+  /// waiting.
+  List<String> drainedNodes() {
     Set<String> running = nodesOf(targetPods);
     Set<String> guarded = guardedNodes();
-    return (int)
-        cordoned().stream()
-            .map(node -> node.getMetadata().getName())
-            .filter(node -> running.contains(node) && !guarded.contains(node))
-            .count();
+    return cordoned().stream()
+        .map(node -> node.getMetadata().getName())
+        .filter(node -> running.contains(node) && !guarded.contains(node))
+        .toList();
   }
 
   Set<String> guardedNodes() {

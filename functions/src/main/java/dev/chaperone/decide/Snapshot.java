@@ -4,6 +4,7 @@ import dev.chaperone.api.Companion;
 import dev.chaperone.api.CompanionSpec;
 import dev.chaperone.api.CompanionSpec.Disruption;
 import dev.chaperone.api.CompanionSpec.Protect;
+import dev.chaperone.api.CompanionStatus;
 import dev.chaperone.api.Hold;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.apps.DaemonSet;
@@ -12,6 +13,7 @@ import io.fabric8.kubernetes.api.model.apps.Deployment;
 import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudget;
 import java.time.Instant;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
@@ -27,6 +29,7 @@ import org.jspecify.annotations.Nullable;
 ///     DaemonSet
 /// @param guards the guard Deployment; absent: not made yet
 /// @param holds every Hold of the namespace that names this Companion, expired ones included
+/// @param observed the objects that expressions may read, by the name that they have there
 /// @param waiting guard pods that have no node
 /// @param roster who is where: on a few nodes, or on all of them when [#needsEveryNode] said so
 public record Snapshot(
@@ -40,6 +43,7 @@ public record Snapshot(
     @Nullable DaemonSet follower,
     @Nullable Deployment guards,
     List<Hold> holds,
+    Map<String, Observation> observed,
     List<Pod> waiting,
     Roster roster) {
 
@@ -50,6 +54,11 @@ public record Snapshot(
 
   CompanionSpec spec() {
     return companion.getSpec();
+  }
+
+  /// What was last said of the Companion.
+  CompanionStatus status() {
+    return companion.getStatus() == null ? CompanionStatus.NONE : companion.getStatus();
   }
 
   Disruption disruption() {
@@ -114,7 +123,7 @@ public record Snapshot(
     }
     return pulse
         || GuardPlan.mayBeElsewhere(guards, target)
-        || waiting.size() > roster.cordonedWithoutGuard()
+        || waiting.size() > roster.drainedNodes().size()
         || GuardPlan.replicas(guards) > nodes(target);
   }
 
@@ -131,6 +140,7 @@ public record Snapshot(
         follower,
         guards,
         holds,
+        observed,
         waiting,
         everyNode);
   }

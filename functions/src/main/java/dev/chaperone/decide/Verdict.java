@@ -2,10 +2,11 @@ package dev.chaperone.decide;
 
 import java.util.List;
 import java.util.stream.Collectors;
-import java.util.stream.Stream;
 
 /// Whether disruptions may go ahead, and why.
 public sealed interface Verdict {
+  /// So many reasons are named; a message is read at 3 a.m. and has room for 32,768 characters.
+  int NAMED = 5;
 
   /// Budgets are open.
   record Allowed(String reason, String message) implements Verdict {}
@@ -20,9 +21,6 @@ public sealed interface Verdict {
     }
   }
 
-  /// One of the things that hold.
-  record HoldReason(String reason, String message) {}
-
   default boolean allowed() {
     return this instanceof Allowed;
   }
@@ -30,21 +28,20 @@ public sealed interface Verdict {
   default String reason() {
     return switch (this) {
       case Allowed allowed -> allowed.reason();
-      case Held held -> held.reasons().getFirst().reason();
+      case Held held -> held.reasons().getFirst().type();
     };
   }
 
   default String message() {
     return switch (this) {
       case Allowed allowed -> allowed.message();
-      case Held held ->
-          held.reasons().stream().map(HoldReason::message).collect(Collectors.joining("; "));
+      case Held held -> describe(held.reasons());
     };
   }
 
   /// The rules, in order: what the owner says always counts first, then everything that holds,
   /// together.
-  static Verdict of(Snapshot seen) {
+  static Verdict of(Snapshot seen, Reasons reasons) {
     if (seen.target() == null) {
       return new Allowed("TargetMissing", "Nothing is guarded: " + seen.targetMissing());
     }
@@ -52,18 +49,37 @@ public sealed interface Verdict {
       case AlwaysAllow ->
           new Allowed("AlwaysAllow", "spec.disruption.policy is AlwaysAllow: no Hold counts");
       case AlwaysHold ->
-          new Held(List.of(new HoldReason("AlwaysHold", "spec.disruption.policy is AlwaysHold")));
-      case Auto -> {
-        List<HoldReason> reasons =
-            Stream.concat(Overlaps.of(seen).stream(), Holds.reasons(seen).stream()).toList();
-        yield reasons.isEmpty()
-            ? new Allowed(
-                "NothingHolds",
-                "Nothing holds: "
-                    + seen.disruption().maxUnavailable().getValue()
-                    + " may go at once")
-            : new Held(reasons);
-      }
+          new Held(
+              List.of(new HoldReason("AlwaysHold", "", "spec.disruption.policy is AlwaysHold")));
+      case Auto -> auto(seen, reasons);
     };
+  }
+
+  private static Verdict auto(Snapshot seen, Reasons reasons) {
+    List<HoldReason> all = reasons.all();
+    if (all.isEmpty()) {
+      return new Allowed(
+          "NothingHolds",
+          "Nothing holds: " + seen.disruption().maxUnavailable().getValue() + " may go at once");
+    }
+    if (reasons.timeline().isOverdue(seen.now())) {
+      // The deadline is for what may never end; a window's end is known.
+      return reasons.windows().outside().isPresent()
+          ? new Held(reasons.windows().outside().stream().toList())
+          : new Allowed(
+              "HoldDeadlinePassed",
+              "Held since %s, longer than holdDeadline %s; allowed although: %s"
+                  .formatted(
+                      reasons.timeline().heldSince(),
+                      seen.disruption().holdDeadline(),
+                      describe(all)));
+    }
+    return new Held(all);
+  }
+
+  private static String describe(List<HoldReason> reasons) {
+    String named =
+        reasons.stream().limit(NAMED).map(HoldReason::describe).collect(Collectors.joining("; "));
+    return reasons.size() > NAMED ? named + "; and " + (reasons.size() - NAMED) + " more" : named;
   }
 }

@@ -64,6 +64,7 @@ class FailureAnswers {
     return switch (cause) {
       case null -> new Failure(status == NOT_FOUND ? BAD_REQUEST : status, HOW_TO_POST);
       case Malformed malformed -> new Failure(BAD_REQUEST, String.valueOf(malformed.getMessage()));
+      case Denied denied -> new Failure(denied.status(), String.valueOf(denied.getMessage()));
       case Unavailable unavailable ->
           new Failure(UNAVAILABLE, String.valueOf(unavailable.getMessage()));
       case RejectedExecutionException busy -> new Failure(UNAVAILABLE, "too many events at once");

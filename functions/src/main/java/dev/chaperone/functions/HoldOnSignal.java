@@ -1,15 +1,128 @@
 package dev.chaperone.functions;
 
+import com.fasterxml.jackson.core.type.TypeReference;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import dev.chaperone.api.Companion;
+import dev.chaperone.api.CompanionSpec.Signal;
+import dev.chaperone.cluster.Access.Verb;
+import dev.chaperone.cluster.ClusterReader;
+import dev.chaperone.decide.CompanionRef;
+import dev.chaperone.decide.Expression;
+import dev.chaperone.decide.HoldRequest;
+import dev.chaperone.decide.Lengths;
 import io.quarkus.funqy.Funq;
 import io.quarkus.funqy.knative.events.CloudEvent;
 import io.quarkus.funqy.knative.events.CloudEventMapping;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.jboss.logging.Logger;
+import org.jspecify.annotations.Nullable;
 
-/// Events of types that no function wants. Without it Funqy answers 404, which Knative sends again
-/// and again.
-public class RefuseUnknown {
+/// Any other event: holds and releases as the Companions' signals say. One that no Companion wants
+/// is refused, or else Funqy answers 404, which Knative sends again and again.
+public class HoldOnSignal {
+  private static final Logger LOG = Logger.getLogger(HoldOnSignal.class);
+  private static final Set<String> VARIABLES = Set.of("type", "source", "subject", "data");
+  private static final ObjectMapper JSON = JsonMapper.builder().build();
+  private static final TypeReference<Object> ANYTHING = new TypeReference<>() {};
+
+  private final ClusterReader reader;
+  private final Sender sender;
+  private final HoldKeeper keeper;
+
+  HoldOnSignal(ClusterReader reader, Sender sender, HoldKeeper keeper) {
+    this.reader = reader;
+    this.sender = sender;
+    this.keeper = keeper;
+  }
+
   @Funq
   @CloudEventMapping(trigger = "*")
-  public void unknown(CloudEvent<byte[]> event) {
-    throw new Malformed("no function wants events of type " + Envelope.of(event).getType());
+  public @Nullable CloudEvent<Answer> signal(CloudEvent<byte[]> received) {
+    var event = Envelope.of(received);
+    List<Companion> listening = reader.listening(event.getType());
+    if (listening.isEmpty()) {
+      throw new Malformed("nobody wants events of type " + event.getType());
+    }
+    Sender.Rights rights = sender.of(event);
+    Map<String, Object> values = new LinkedHashMap<>();
+    values.put("type", event.getType());
+    values.put("source", event.getSource().toString());
+    values.put("subject", event.getSubject() == null ? "" : event.getSubject());
+    Payload.json(received).ifPresent(data -> values.put("data", anything(data)));
+
+    List<Answer> turned = new ArrayList<>();
+    RuntimeException failure = null;
+    for (Companion companion : listening) {
+      var ref =
+          new CompanionRef(
+              companion.getMetadata().getNamespace(), companion.getMetadata().getName());
+      for (Signal signal : companion.getSpec().signals()) {
+        if (signal.type().equals(event.getType())) {
+          try {
+            turned.addAll(apply(signal, ref, received, values, rights));
+          } catch (Expression.Failed e) {
+            LOG.warnf("%s: signal %s: %s", ref, signal.type(), e.getMessage());
+            failure = new Malformed("signal of Companion " + ref + ": " + e.getMessage());
+          } catch (Denied | Malformed e) {
+            // The others who listen are asked all the same.
+            LOG.warnf("%s: signal %s: %s", ref, signal.type(), e.getMessage());
+            failure = e;
+          }
+        }
+      }
+    }
+    if (failure != null && turned.isEmpty()) {
+      throw failure;
+    }
+    return Replies.about(turned);
+  }
+
+  private List<Answer> apply(
+      Signal signal,
+      CompanionRef ref,
+      CloudEvent<byte[]> received,
+      Map<String, Object> values,
+      Sender.Rights rights)
+      throws Expression.Failed {
+    String source = String.valueOf(values.get("source"));
+    if (Expression.compile(signal.holdWhen(), VARIABLES).isTrue(values)) {
+      String key = key(signal, values);
+      rights.require(Verb.CREATE, ref.namespace());
+      String reason =
+          signal.reason() == null || signal.reason().isBlank()
+              ? Payload.cut("signal " + signal.type() + " " + key)
+              : signal.reason();
+      return keeper.hold(
+          List.of(new HoldRequest(ref, source, key)),
+          reason,
+          Payload.time(received),
+          Lengths.parse(signal.ttl()));
+    }
+    if (signal.releaseWhen() != null
+        && Expression.compile(signal.releaseWhen(), VARIABLES).isTrue(values)) {
+      String key = key(signal, values);
+      rights.require(Verb.DELETE, ref.namespace());
+      return keeper.release(List.of(new HoldRequest(ref, source, key)));
+    }
+    return List.of();
+  }
+
+  /// Keys of two signals never meet: the type is part of each.
+  private static String key(Signal signal, Map<String, Object> values) throws Expression.Failed {
+    String key =
+        signal.key() == null
+            ? String.valueOf(values.get("subject"))
+            : Expression.compile(signal.key(), VARIABLES).text(values);
+    return signal.type() + " " + Payload.key(key);
+  }
+
+  private static Object anything(JsonNode data) {
+    return JSON.convertValue(data, ANYTHING);
   }
 }

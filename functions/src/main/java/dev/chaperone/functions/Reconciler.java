@@ -12,6 +12,7 @@ import dev.chaperone.decide.Decision.Refusal;
 import dev.chaperone.decide.Holds;
 import dev.chaperone.decide.ObjectRef;
 import dev.chaperone.decide.Occasion;
+import dev.chaperone.decide.Pulse;
 import dev.chaperone.decide.Snapshot;
 import jakarta.enterprise.context.ApplicationScoped;
 import java.time.Clock;
@@ -35,7 +36,7 @@ class Reconciler {
   private final ClusterWriter writer;
   private final Clock clock = Clock.systemUTC();
   private final Duration patience;
-  private final SharedRuns<Answer> runs = new SharedRuns<>();
+  private final SharedRuns<Outcome> runs = new SharedRuns<>();
 
   Reconciler(
       ClusterReader reader,
@@ -68,22 +69,44 @@ class Reconciler {
 
   private List<Answer> reconcile(
       Collection<CompanionRef> companions, Occasion occasion, Deadline deadline) {
-    List<Answer> turned = new ArrayList<>();
+    List<Outcome> outcomes = new ArrayList<>();
     for (CompanionRef ref : companions) {
-      runs.share(ref, occasion, deadline, all -> reconcile(ref, all, deadline))
-          .ifPresent(turned::add);
+      runs.share(ref, occasion, deadline, all -> Optional.of(reconcile(ref, all, deadline)))
+          .ifPresent(outcomes::add);
     }
-    return turned;
+    boolean pending = outcomes.stream().anyMatch(Outcome::pending);
+    // Only who has seen every Companion can say that nothing is pending.
+    if (pending || (occasion.pulse() && outcomes.size() == companions.size())) {
+      beat(pending, deadline);
+    }
+    return outcomes.stream().flatMap(it -> it.answer().stream()).toList();
   }
 
-  private Optional<Answer> reconcile(CompanionRef ref, Occasion occasion, Deadline deadline) {
+  /// What came of one Companion.
+  ///
+  /// @param answer if it turned
+  /// @param pending whether something turns soon that no event tells of
+  private record Outcome(Optional<Answer> answer, boolean pending) {}
+
+  private void beat(boolean pending, Deadline deadline) {
+    List<Change> change = reader.pulse().flatMap(it -> Pulse.change(it, pending)).stream().toList();
+    try {
+      writer
+          .write(change, deadline)
+          .forEach(it -> LOG.warnf("The pulse stays as it is: %s", it.message()));
+    } catch (LostRace e) {
+      LOG.debugf("The pulse was changed meanwhile: %s", e.getMessage());
+    }
+  }
+
+  private Outcome reconcile(CompanionRef ref, Occasion occasion, Deadline deadline) {
     for (int race = 0; race < RACES; race++) {
       try {
         Instant now = clock.instant();
         Optional<Snapshot> seen = reader.read(ref, now, occasion, deadline);
         if (seen.isEmpty()) {
           writer.write(Holds.reports(reader.holds(ref), false, now), deadline);
-          return Optional.empty();
+          return new Outcome(Optional.empty(), false);
         }
         return reconcile(ref, Decision.of(seen.get()), deadline);
       } catch (LostRace e) {
@@ -94,7 +117,7 @@ class Reconciler {
         "Companion " + ref + ": others wrote at the same time, " + RACES + " times in a row");
   }
 
-  private Optional<Answer> reconcile(CompanionRef ref, Decision decision, Deadline deadline)
+  private Outcome reconcile(CompanionRef ref, Decision decision, Deadline deadline)
       throws LostRace {
     List<Change> changes = decision.changes();
     List<Refusal> refused = writer.write(changes, deadline);
@@ -111,14 +134,14 @@ class Reconciler {
           refused.size());
     }
     refused.forEach(it -> LOG.warnf("%s: refused: %s", ref, it.message()));
-    return decision.answerChanged()
-        ? Optional.of(
-            new Answer(
-                ref.namespace(),
-                ref.name(),
-                decision.verdict().allowed(),
-                decision.verdict().reason(),
-                decision.verdict().message()))
-        : Optional.empty();
+    Answer answer =
+        new Answer(
+            ref.namespace(),
+            ref.name(),
+            decision.verdict().allowed(),
+            decision.verdict().reason(),
+            decision.verdict().message());
+    return new Outcome(
+        Optional.of(answer).filter(_ -> decision.answerChanged()), decision.isPending());
   }
 }

@@ -26,6 +26,7 @@ import io.fabric8.kubernetes.client.utils.Serialization;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -51,6 +52,7 @@ final class World {
   @Nullable Deployment guards;
   final SortedMap<String, PodDisruptionBudget> budgets = new TreeMap<>();
   final SortedMap<String, Hold> holds = new TreeMap<>();
+  final Map<String, Observation> observed = new HashMap<>();
   final SortedMap<String, Node> nodes = new TreeMap<>();
   final SortedMap<String, Pod> targetPods = new TreeMap<>();
   final SortedMap<String, Pod> guardPods = new TreeMap<>();
@@ -184,6 +186,7 @@ final class World {
             follower,
             guards,
             List.copyOf(holds.values()),
+            Map.copyOf(observed),
             guardPods.values().stream().filter(pod -> pod.getSpec().getNodeName() == null).toList(),
             new Roster(
                 false,
@@ -251,6 +254,7 @@ final class World {
       case Change.Report report -> companion.setStatus(report.object().getStatus());
       case Change.ReportHold report ->
           holds.computeIfPresent(name(report.object()), (name, hold) -> report.object());
+      case Change.SetSchedule beat -> {}
       case Change.Tell tell -> {}
     }
   }

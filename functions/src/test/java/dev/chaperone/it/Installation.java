@@ -3,6 +3,7 @@ package dev.chaperone.it;
 import dev.chaperone.lab.ApiCall;
 import dev.chaperone.lab.ApiServerSource;
 import dev.chaperone.lab.Lab;
+import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.URI;
@@ -11,6 +12,7 @@ import java.net.http.HttpRequest;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandlers;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -32,6 +34,20 @@ record Installation(Lab lab, URI functions, Path sources) {
   /// Starts the real ApiServerSource adapters.
   ApiServerSource startSources() {
     return ApiServerSource.start(lab, functions, sources);
+  }
+
+  /// Applies as a user would.
+  void apply(String yaml) {
+    lab.client()
+        .load(new ByteArrayInputStream(yaml.getBytes(StandardCharsets.UTF_8)))
+        .items()
+        .forEach(
+            item ->
+                lab.client()
+                    .resource(item)
+                    .fieldManager("user")
+                    .forceConflicts()
+                    .serverSideApply());
   }
 
   HttpResponse<String> pulse() {

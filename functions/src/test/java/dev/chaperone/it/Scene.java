@@ -11,8 +11,6 @@ import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.apps.DaemonSet;
 import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudget;
 import io.fabric8.kubernetes.client.KubernetesClient;
-import java.io.ByteArrayInputStream;
-import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.Arrays;
@@ -128,11 +126,7 @@ final class Scene implements AutoCloseable {
   }
 
   void apply(String yaml) {
-    client
-        .load(new ByteArrayInputStream(yaml.getBytes(StandardCharsets.UTF_8)))
-        .items()
-        .forEach(
-            item -> client.resource(item).fieldManager("user").forceConflicts().serverSideApply());
+    chaperone.apply(yaml);
   }
 
   /// Taints nodes, and waits until the DaemonSet has counted its pods there as misscheduled. Of a
@@ -164,6 +158,20 @@ final class Scene implements AutoCloseable {
             "--overwrite",
             "touched=" + System.nanoTime())
         .orFail();
+  }
+
+  /// Waits until Kubernetes has counted the target's nodes for its present spec.
+  void awaitCounted() {
+    await("the DaemonSet controller")
+        .atMost(LONG)
+        .until(
+            () -> {
+              DaemonSet target = daemonSet("target");
+              return target
+                  .getMetadata()
+                  .getGeneration()
+                  .equals(target.getStatus().getObservedGeneration());
+            });
   }
 
   DaemonSet daemonSet(String daemonSet) {

@@ -194,10 +194,13 @@ public final class Lab implements AutoCloseable {
   }
 
   /// A token that the cluster issues for an existing ServiceAccount, valid for a day.
-  public String token(String namespace, String serviceAccount) {
+  ///
+  /// @param audiences what it is meant for; none: the API server
+  public String token(String namespace, String serviceAccount, String... audiences) {
     TokenRequest request =
         new TokenRequestBuilder()
             .withNewSpec()
+            .withAudiences(audiences)
             .withExpirationSeconds(Duration.ofDays(1).toSeconds())
             .endSpec()
             .build();
@@ -208,6 +211,11 @@ public final class Lab implements AutoCloseable {
         .tokenRequest(request)
         .getStatus()
         .getToken();
+  }
+
+  /// The private key with which the cluster signs the tokens of ServiceAccounts, as PEM.
+  public Path tokenKey() {
+    return controlPlane.credentials().serviceAccountKey();
   }
 
   /// Every call that the API server has finished so far, in the order of their ends. A watch is

@@ -1,0 +1,91 @@
+package dev.chaperone.cluster;
+
+import io.fabric8.kubernetes.api.model.authentication.TokenReview;
+import io.fabric8.kubernetes.api.model.authentication.TokenReviewBuilder;
+import io.fabric8.kubernetes.api.model.authentication.UserInfo;
+import io.fabric8.kubernetes.api.model.authorization.v1.SubjectAccessReview;
+import io.fabric8.kubernetes.api.model.authorization.v1.SubjectAccessReviewBuilder;
+import io.fabric8.kubernetes.client.KubernetesClient;
+import io.fabric8.kubernetes.client.KubernetesClientException;
+import jakarta.enterprise.context.ApplicationScoped;
+import java.util.List;
+import java.util.Optional;
+import java.util.function.Supplier;
+import org.eclipse.microprofile.config.inject.ConfigProperty;
+
+/// Who somebody is, and what they may do: Kubernetes' own answer to both, asked anew each time.
+@ApplicationScoped
+public class Access {
+  private final KubernetesClient client;
+  private final String audience;
+
+  Access(KubernetesClient client, @ConfigProperty(name = "chaperone.audience") String audience) {
+    this.client = client;
+    this.audience = audience;
+  }
+
+  /// What may be done to Holds.
+  public enum Verb {
+    CREATE,
+    DELETE
+  }
+
+  /// Whose token this is; empty if it is nobody's, has expired, or is not meant for Chaperone.
+  ///
+  /// @throws Unavailable when the API server does not answer
+  public Optional<UserInfo> user(String token) {
+    TokenReview review =
+        ask(
+            "whose token it is",
+            () ->
+                client
+                    .resource(
+                        new TokenReviewBuilder()
+                            .withNewSpec()
+                            .withToken(token)
+                            .withAudiences(audience)
+                            .endSpec()
+                            .build())
+                    .create());
+    return Optional.ofNullable(review.getStatus())
+        .filter(it -> Boolean.TRUE.equals(it.getAuthenticated()))
+        .filter(it -> it.getAudiences() != null && it.getAudiences().contains(audience))
+        .map(it -> it.getUser());
+  }
+
+  /// Whether this user may do this to Holds in the namespace.
+  ///
+  /// @throws Unavailable when the API server does not answer
+  public boolean mayHold(UserInfo user, Verb verb, String namespace) {
+    SubjectAccessReview review =
+        ask(
+            "what " + user.getUsername() + " may do",
+            () ->
+                client
+                    .resource(
+                        new SubjectAccessReviewBuilder()
+                            .withNewSpec()
+                            .withUser(user.getUsername())
+                            .withUid(user.getUid())
+                            .withGroups(user.getGroups() == null ? List.of() : user.getGroups())
+                            .withExtra(user.getExtra())
+                            .withNewResourceAttributes()
+                            .withGroup("chaperone.dev")
+                            .withResource("holds")
+                            .withVerb(verb.name().toLowerCase(java.util.Locale.ROOT))
+                            .withNamespace(namespace)
+                            .endResourceAttributes()
+                            .endSpec()
+                            .build())
+                    .create());
+    return review.getStatus() != null && Boolean.TRUE.equals(review.getStatus().getAllowed());
+  }
+
+  private static <T> T ask(String what, Supplier<T> call) {
+    try {
+      return call.get();
+    } catch (KubernetesClientException e) {
+      throw new Unavailable("Cannot ask " + what + ": " + e.getMessage(), e);
+    }
+  }
+}

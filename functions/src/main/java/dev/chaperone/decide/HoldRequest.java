@@ -1,0 +1,69 @@
+package dev.chaperone.decide;
+
+import dev.chaperone.api.Hold;
+import dev.chaperone.api.HoldSpec;
+import io.fabric8.kubernetes.api.model.ObjectMetaBuilder;
+import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
+import java.util.HexFormat;
+import java.util.Optional;
+
+/// What an event asks for: to hold a Companion, or to stop doing so.
+///
+/// @param source of the event
+/// @param key tells the holds of one source apart
+public record HoldRequest(CompanionRef companion, String source, String key) {
+  private static final int DIGITS = 24;
+
+  /// The one name of the Hold for this source, key and Companion.
+  public String holdName() {
+    try {
+      byte[] digest =
+          MessageDigest.getInstance("SHA-256")
+              .digest((source + "\n" + companion + "\n" + key).getBytes(StandardCharsets.UTF_8));
+      return "event-" + HexFormat.of().formatHex(digest).substring(0, DIGITS);
+    } catch (NoSuchAlgorithmException e) {
+      throw new IllegalStateException("every JDK has SHA-256", e);
+    }
+  }
+
+  /// The Hold to write; empty when it holds already for that long, or would have expired.
+  ///
+  /// @param asked when the event was sent; a time to come counts as now
+  /// @param ttl absent: until it is released
+  public Optional<Hold> hold(
+      Optional<Hold> existing, String reason, Instant asked, Optional<Duration> ttl, Instant now) {
+    Optional<Instant> end =
+        ttl.map(it -> (asked.isAfter(now) ? now : asked).plus(it).truncatedTo(ChronoUnit.SECONDS));
+    if (end.isPresent() && !end.get().isAfter(now)) {
+      return Optional.empty();
+    }
+    if (existing.isPresent()) {
+      Optional<Instant> before = Holds.expiry(existing.get());
+      boolean longer = before.isPresent() && (end.isEmpty() || end.get().isAfter(before.get()));
+      if (!longer && (before.isEmpty() || before.get().isAfter(now))) {
+        return Optional.empty();
+      }
+    }
+    Hold hold = new Hold();
+    hold.setMetadata(
+        new ObjectMetaBuilder()
+            .withNamespace(companion.namespace())
+            .withName(holdName())
+            .addToLabels(Made.MANAGED)
+            .addToLabels(Made.COMPANION_LABEL, companion.name())
+            .addToAnnotations("chaperone.dev/source", source)
+            .addToAnnotations("chaperone.dev/key", key)
+            .build());
+    hold.setSpec(
+        new HoldSpec(
+            new HoldSpec.CompanionRef(companion.name()),
+            reason,
+            end.map(Instant::toString).orElse(null)));
+    return Optional.of(hold);
+  }
+}

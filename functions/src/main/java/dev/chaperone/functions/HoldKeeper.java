@@ -1,0 +1,109 @@
+package dev.chaperone.functions;
+
+import dev.chaperone.api.Hold;
+import dev.chaperone.cluster.ClusterReader;
+import dev.chaperone.cluster.ClusterWriter;
+import dev.chaperone.cluster.Deadline;
+import dev.chaperone.cluster.LostRace;
+import dev.chaperone.cluster.Unavailable;
+import dev.chaperone.decide.Change;
+import dev.chaperone.decide.Decision.Refusal;
+import dev.chaperone.decide.HoldRequest;
+import dev.chaperone.decide.ObjectRef;
+import jakarta.enterprise.context.ApplicationScoped;
+import java.time.Clock;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import org.eclipse.microprofile.config.inject.ConfigProperty;
+import org.jboss.logging.Logger;
+
+/// Makes and deletes Holds that events ask for, and has what follows from that done at once. The
+/// same request again finds its Hold and changes nothing.
+@ApplicationScoped
+class HoldKeeper {
+  private static final Logger LOG = Logger.getLogger(HoldKeeper.class);
+
+  private final ClusterReader reader;
+  private final ClusterWriter writer;
+  private final Reconciler reconciler;
+  private final Clock clock = Clock.systemUTC();
+  private final Duration patience;
+
+  HoldKeeper(
+      ClusterReader reader,
+      ClusterWriter writer,
+      Reconciler reconciler,
+      @ConfigProperty(name = "chaperone.event-deadline") Duration patience) {
+    this.reader = reader;
+    this.writer = writer;
+    this.reconciler = reconciler;
+    this.patience = patience;
+  }
+
+  /// Makes what Holds are missing, or lets them end later.
+  ///
+  /// @return the answers that turned
+  /// @throws Malformed when there is no such Companion
+  List<Answer> hold(
+      List<HoldRequest> requests, String reason, Optional<Instant> sent, Optional<Duration> ttl) {
+    Instant now = clock.instant();
+    List<Answer> turned = new ArrayList<>();
+    for (HoldRequest request : requests) {
+      if (!reader.exists(request.companion())) {
+        throw new Malformed("there is no Companion " + request.companion());
+      }
+      Optional<Hold> hold = request.hold(existing(request), reason, sent.orElse(now), ttl, now);
+      hold.ifPresent(it -> write(new Change.Apply(it)));
+      LOG.infof(
+          "%s: %s asks to hold: %s; %s",
+          request.companion(),
+          request.source(),
+          reason,
+          hold.map(it -> "Hold " + it.getMetadata().getName() + " written")
+              .orElse("nothing to change"));
+      turned.addAll(reconciler.changed(companion(request)));
+    }
+    return turned;
+  }
+
+  /// Deletes what Holds there are.
+  ///
+  /// @return the answers that turned
+  List<Answer> release(List<HoldRequest> requests) {
+    List<Answer> turned = new ArrayList<>();
+    for (HoldRequest request : requests) {
+      Optional<Hold> hold = existing(request);
+      hold.ifPresent(it -> write(new Change.Delete(it)));
+      LOG.infof(
+          "%s: %s releases; %s",
+          request.companion(),
+          request.source(),
+          hold.map(it -> "Hold " + it.getMetadata().getName() + " deleted")
+              .orElse("nothing to release"));
+      turned.addAll(reconciler.changed(companion(request)));
+    }
+    return turned;
+  }
+
+  private Optional<Hold> existing(HoldRequest request) {
+    return reader.hold(new ObjectRef("Hold", request.companion().namespace(), request.holdName()));
+  }
+
+  private static ObjectRef companion(HoldRequest request) {
+    return new ObjectRef("Companion", request.companion().namespace(), request.companion().name());
+  }
+
+  private void write(Change change) {
+    try {
+      List<Refusal> refused = writer.write(List.of(change), Deadline.in(patience));
+      if (!refused.isEmpty()) {
+        throw new Malformed(refused.getFirst().message());
+      }
+    } catch (LostRace e) {
+      throw new Unavailable("Somebody wrote the same Hold at the same time: " + e.getMessage());
+    }
+  }
+}

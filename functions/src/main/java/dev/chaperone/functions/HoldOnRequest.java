@@ -1,0 +1,60 @@
+package dev.chaperone.functions;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import dev.chaperone.cluster.Access.Verb;
+import dev.chaperone.decide.CompanionRef;
+import dev.chaperone.decide.HoldRequest;
+import io.quarkus.funqy.Funq;
+import io.quarkus.funqy.knative.events.CloudEvent;
+import io.quarkus.funqy.knative.events.CloudEventMapping;
+import java.util.List;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+
+/// Somebody asks to hold a Companion, or to release it: a Hold is made, or deleted.
+public class HoldOnRequest {
+  private static final Pattern COMPANION =
+      Pattern.compile("([a-z0-9][-a-z0-9]{0,62})/([a-z0-9][-a-z0-9.]{0,49})");
+
+  private final Sender sender;
+  private final HoldKeeper keeper;
+
+  HoldOnRequest(Sender sender, HoldKeeper keeper) {
+    this.sender = sender;
+    this.keeper = keeper;
+  }
+
+  @Funq
+  @CloudEventMapping(trigger = "dev.chaperone.hold")
+  public @Nullable CloudEvent<Answer> hold(CloudEvent<byte[]> received) {
+    var event = Envelope.of(received);
+    Sender.Rights rights = sender.of(event);
+    JsonNode data = Payload.object(received);
+    HoldRequest request = request(event.getSource().toString(), data);
+    String reason = Payload.reason(Payload.text(data, "reason", ""));
+    var ttl = Payload.length(Payload.text(data, "ttl", ""));
+    rights.require(Verb.CREATE, request.companion().namespace());
+    return Replies.about(keeper.hold(List.of(request), reason, Payload.time(received), ttl));
+  }
+
+  @Funq
+  @CloudEventMapping(trigger = "dev.chaperone.release")
+  public @Nullable CloudEvent<Answer> release(CloudEvent<byte[]> received) {
+    var event = Envelope.of(received);
+    Sender.Rights rights = sender.of(event);
+    HoldRequest request = request(event.getSource().toString(), Payload.object(received));
+    rights.require(Verb.DELETE, request.companion().namespace());
+    return Replies.about(keeper.release(List.of(request)));
+  }
+
+  private static HoldRequest request(String source, JsonNode data) {
+    var companion = COMPANION.matcher(Payload.text(data, "companion", ""));
+    if (!companion.matches()) {
+      throw new Malformed("data.companion must be namespace/name of a Companion");
+    }
+    return new HoldRequest(
+        new CompanionRef(companion.group(1), companion.group(2)),
+        source,
+        Payload.key(Payload.text(data, "key", "")));
+  }
+}
