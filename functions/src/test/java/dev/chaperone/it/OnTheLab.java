@@ -19,6 +19,8 @@ import org.jspecify.annotations.Nullable;
 public class OnTheLab implements QuarkusTestResourceLifecycleManager {
   private static final Path HOME = Path.of(System.getProperty("chaperone.home"));
 
+  private static final String KUBECONFIG = "kubeconfig";
+
   private @Nullable Lab lab;
   private int port;
 
@@ -32,11 +34,9 @@ public class OnTheLab implements QuarkusTestResourceLifecycleManager {
     // Established comes a moment before lists are answered.
     await().until(() -> ready.kubectl("get", "companions,holds", "-A").exit() == 0);
     port = freePort();
-    return Map.of(
-        "quarkus.http.test-port", String.valueOf(port),
-        "quarkus.kubernetes-client.api-server-url", lab.apiServer().toString(),
-        "quarkus.kubernetes-client.ca-cert-file", lab.caCertificate().toString(),
-        "quarkus.kubernetes-client.token", lab.token("chaperone", "functions"));
+    // As by KUBECONFIG; Quarkus' own settings for it are fixed when it is built.
+    System.setProperty(KUBECONFIG, lab.kubeconfig("chaperone", "functions").toString());
+    return Map.of("quarkus.http.test-port", String.valueOf(port));
   }
 
   @Override
@@ -51,6 +51,7 @@ public class OnTheLab implements QuarkusTestResourceLifecycleManager {
 
   @Override
   public void stop() {
+    System.clearProperty(KUBECONFIG);
     if (lab != null) {
       lab.close();
     }
