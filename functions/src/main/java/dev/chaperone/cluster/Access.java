@@ -9,6 +9,7 @@ import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.KubernetesClientException;
 import jakarta.enterprise.context.ApplicationScoped;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.function.Supplier;
 import org.eclipse.microprofile.config.inject.ConfigProperty;
@@ -27,7 +28,12 @@ public class Access {
   /// What may be done to Holds.
   public enum Verb {
     CREATE,
-    DELETE
+    DELETE;
+
+    @Override
+    public String toString() {
+      return name().toLowerCase(Locale.ROOT);
+    }
   }
 
   /// Whose token this is; empty if it is nobody's, has expired, or is not meant for Chaperone.
@@ -72,7 +78,7 @@ public class Access {
                             .withNewResourceAttributes()
                             .withGroup("chaperone.dev")
                             .withResource("holds")
-                            .withVerb(verb.name().toLowerCase(java.util.Locale.ROOT))
+                            .withVerb(verb.toString())
                             .withNamespace(namespace)
                             .endResourceAttributes()
                             .endSpec()

@@ -14,7 +14,6 @@ import jakarta.enterprise.context.ApplicationScoped;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import org.eclipse.microprofile.config.inject.ConfigProperty;
@@ -43,49 +42,42 @@ class HoldKeeper {
     this.patience = patience;
   }
 
-  /// Makes what Holds are missing, or lets them end later.
+  /// Makes the Hold if it is missing, or lets it end later.
   ///
+  /// @param sent when the event was sent, if it says so
   /// @return the answers that turned
   /// @throws Malformed when there is no such Companion
   List<Answer> hold(
-      List<HoldRequest> requests, String reason, Optional<Instant> sent, Optional<Duration> ttl) {
-    Instant now = clock.instant();
-    List<Answer> turned = new ArrayList<>();
-    for (HoldRequest request : requests) {
-      if (!reader.exists(request.companion())) {
-        throw new Malformed("there is no Companion " + request.companion());
-      }
-      Optional<Hold> hold = request.hold(existing(request), reason, sent.orElse(now), ttl, now);
-      hold.ifPresent(it -> write(new Change.Apply(it)));
-      LOG.infof(
-          "%s: %s asks to hold: %s; %s",
-          request.companion(),
-          request.source(),
-          reason,
-          hold.map(it -> "Hold " + it.getMetadata().getName() + " written")
-              .orElse("nothing to change"));
-      turned.addAll(reconciler.changed(companion(request)));
+      HoldRequest request, String reason, Optional<Instant> sent, Optional<Duration> ttl) {
+    if (!reader.exists(request.companion())) {
+      throw new Malformed("there is no Companion " + request.companion());
     }
-    return turned;
+    Instant now = clock.instant();
+    Optional<Hold> hold = request.hold(existing(request), reason, sent.orElse(now), ttl, now);
+    hold.ifPresent(it -> write(new Change.Apply(it)));
+    LOG.infof(
+        "%s: %s asks to hold: %s; %s",
+        request.companion(),
+        request.source(),
+        reason,
+        hold.map(it -> "Hold " + it.getMetadata().getName() + " written")
+            .orElse("nothing to change"));
+    return reconciler.changed(companion(request));
   }
 
-  /// Deletes what Holds there are.
+  /// Deletes the Hold if there is one.
   ///
   /// @return the answers that turned
-  List<Answer> release(List<HoldRequest> requests) {
-    List<Answer> turned = new ArrayList<>();
-    for (HoldRequest request : requests) {
-      Optional<Hold> hold = existing(request);
-      hold.ifPresent(it -> write(new Change.Delete(it)));
-      LOG.infof(
-          "%s: %s releases; %s",
-          request.companion(),
-          request.source(),
-          hold.map(it -> "Hold " + it.getMetadata().getName() + " deleted")
-              .orElse("nothing to release"));
-      turned.addAll(reconciler.changed(companion(request)));
-    }
-    return turned;
+  List<Answer> release(HoldRequest request) {
+    Optional<Hold> hold = existing(request);
+    hold.ifPresent(it -> write(new Change.Delete(it)));
+    LOG.infof(
+        "%s: %s releases; %s",
+        request.companion(),
+        request.source(),
+        hold.map(it -> "Hold " + it.getMetadata().getName() + " deleted")
+            .orElse("nothing to release"));
+    return reconciler.changed(companion(request));
   }
 
   private Optional<Hold> existing(HoldRequest request) {

@@ -7,7 +7,6 @@ import dev.chaperone.decide.HoldRequest;
 import io.quarkus.funqy.Funq;
 import io.quarkus.funqy.knative.events.CloudEvent;
 import io.quarkus.funqy.knative.events.CloudEventMapping;
-import java.util.List;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
@@ -34,7 +33,7 @@ public class HoldOnRequest {
     String reason = Payload.reason(Payload.text(data, "reason", ""));
     var ttl = Payload.length(Payload.text(data, "ttl", ""));
     rights.require(Verb.CREATE, request.companion().namespace());
-    return Replies.about(keeper.hold(List.of(request), reason, Payload.time(received), ttl));
+    return Replies.about(keeper.hold(request, reason, Payload.time(received), ttl));
   }
 
   @Funq
@@ -44,7 +43,7 @@ public class HoldOnRequest {
     Sender.Rights rights = sender.of(event);
     HoldRequest request = request(event.getSource().toString(), Payload.object(received));
     rights.require(Verb.DELETE, request.companion().namespace());
-    return Replies.about(keeper.release(List.of(request)));
+    return Replies.about(keeper.release(request));
   }
 
   private static HoldRequest request(String source, JsonNode data) {

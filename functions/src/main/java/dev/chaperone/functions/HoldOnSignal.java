@@ -99,7 +99,7 @@ public class HoldOnSignal {
               ? Payload.cut("signal " + signal.type() + " " + key)
               : signal.reason();
       return keeper.hold(
-          List.of(new HoldRequest(ref, source, key)),
+          new HoldRequest(ref, source, key),
           reason,
           Payload.time(received),
           Lengths.parse(signal.ttl()));
@@ -108,7 +108,7 @@ public class HoldOnSignal {
         && Expression.compile(signal.releaseWhen(), VARIABLES).isTrue(values)) {
       String key = key(signal, values);
       rights.require(Verb.DELETE, ref.namespace());
-      return keeper.release(List.of(new HoldRequest(ref, source, key)));
+      return keeper.release(new HoldRequest(ref, source, key));
     }
     return List.of();
   }

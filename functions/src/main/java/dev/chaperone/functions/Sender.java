@@ -55,7 +55,7 @@ class Sender {
       if (trustedSources.contains(event.getSource().toString())) {
         return (verb, namespace) -> LOG.infof("%s: trusted without a token", what);
       }
-      throw Denied.unknown(what + " needs a bearer token for audience of Chaperone, and has none");
+      throw Denied.unknown(what + " needs a bearer token, and has none");
     }
     UserInfo user =
         access
@@ -70,11 +70,7 @@ class Sender {
       if (!access.mayHold(user, verb, namespace)) {
         throw Denied.forbidden(
             "%s: %s may not %s holds in namespace %s"
-                .formatted(
-                    what,
-                    user.getUsername(),
-                    verb.name().toLowerCase(java.util.Locale.ROOT),
-                    namespace));
+                .formatted(what, user.getUsername(), verb, namespace));
       }
     };
   }
