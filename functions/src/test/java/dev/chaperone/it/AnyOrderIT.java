@@ -102,7 +102,7 @@ class AnyOrderIT {
     private ObjectRef change() {
       int number = 1 + random.nextInt(NODES);
       String hold = "hold-" + random.nextInt(2);
-      return switch (random.nextInt(10)) {
+      return switch (random.nextInt(11)) {
         case 0, 1 -> {
           scene.hold(hold);
           yield did("hold", "Hold", scene.name, hold);
@@ -144,6 +144,17 @@ class AnyOrderIT {
           scene.addNode(number);
           yield did("add node", "DaemonSet", scene.name, "target");
         }
+        case 9 -> {
+          // As many as before, so that no count shows it.
+          int other = number + NODES;
+          boolean there = nodes().contains(scene.node(number));
+          if (there == nodes().contains(scene.node(other))) {
+            yield did("nothing", "Node", "", scene.node(number));
+          }
+          scene.addNode(there ? other : number);
+          scene.deleteNode(there ? number : other);
+          yield did("replace node", "Node", "", scene.node(there ? other : number));
+        }
         default -> {
           taint(number, true);
           scene.recount("target");
@@ -177,7 +188,7 @@ class AnyOrderIT {
     /// Brings every node back, so that the end does not depend on which ones were drained; none of
     /// that is told but by one pulse, which comes when Kubernetes' own controllers are done.
     void settle() {
-      for (int number = 1; number <= NODES; number++) {
+      for (int number = 1; number <= 2 * NODES; number++) {
         if (nodes().contains(scene.node(number))) {
           cordon(number, false);
           taint(number, false);
