@@ -278,7 +278,7 @@ public class ClusterReader {
       return object == null
           ? new Observation.Unseen(
               kind + " " + name + ", observed as " + what.as() + ", does not exist")
-          : new Observation.Seen(json(object));
+          : new Observation.Seen(JSON.convertValue(object, OBJECT));
     } catch (KubernetesClientException e) {
       if (e.getCode() == FORBIDDEN) {
         return new Observation.Unseen(
@@ -287,14 +287,6 @@ public class ClusterReader {
       }
       throw new Unavailable("Cannot read " + kind + " " + what.name() + ": " + e.getMessage(), e);
     }
-  }
-
-  private static Map<String, Object> json(GenericKubernetesResource object) {
-    Map<String, Object> json = new LinkedHashMap<>(object.getAdditionalProperties());
-    json.put("apiVersion", object.getApiVersion());
-    json.put("kind", object.getKind());
-    json.put("metadata", JSON.convertValue(object.getMetadata(), OBJECT));
-    return json;
   }
 
   private static String group(String apiVersion) {

@@ -31,10 +31,10 @@ public final class Decision {
 
   private Decision(Snapshot seen) {
     this.seen = seen;
-    this.reasons = Reasons.of(seen);
+    this.guards = GuardPlan.of(seen);
+    this.reasons = Reasons.of(seen, guards.count());
     this.verdict = Verdict.of(seen, reasons);
     this.placement = PlacementPlan.of(seen);
-    this.guards = GuardPlan.of(seen);
     this.budgets = BudgetPlan.of(seen, verdict);
   }
 
@@ -137,7 +137,7 @@ public final class Decision {
   private Finding guarded() {
     return budgets
         .problem()
-        .or(() -> Overlaps.of(seen).map(o -> Finding.bad(o.type(), o.message())))
+        .or(() -> reasons.overlap().map(it -> Finding.bad(it.type(), it.message())))
         .filter(problem -> seen.target() != null)
         .orElse(guards.finding());
   }

@@ -60,11 +60,9 @@ public final class Expression {
     }
   }
 
-  /// Compiles it.
-  ///
-  /// @param variables the names that it may use; what they stand for is not known yet
-  /// @throws Failed when it does not compile
-  public static Expression compile(String text, Collection<String> variables) throws Failed {
+  /// The language of expressions with these variables; what they stand for is not known yet. It
+  /// costs more to make than an expression, so expressions with the same variables share one.
+  public static Language language(Collection<String> variables) {
     var builder =
         CelFactory.standardCelBuilder()
             .setOptions(BOUNDS)
@@ -73,18 +71,33 @@ public final class Expression {
             .addRuntimeLibraries(CelExtensions.optional(), CelExtensions.strings());
     variables.forEach(
         name -> builder.addVar(name, name.equals("now") ? SimpleType.TIMESTAMP : SimpleType.DYN));
-    Cel cel = builder.build();
-    try {
-      return new Expression(cel, cel.compile(text).getAst());
-    } catch (CelValidationException e) {
-      throw new Failed(
-          e.getErrors().stream()
-              .limit(2)
-              .map(Expression::describe)
-              .collect(Collectors.joining("; ")));
-    } catch (RuntimeException e) {
-      // The parser's own way to give up on what is too deep.
-      throw new Failed("cannot be compiled: " + e.getMessage());
+    return new Language(builder.build());
+  }
+
+  /// CEL with certain variables.
+  public static final class Language {
+    private final Cel cel;
+
+    private Language(Cel cel) {
+      this.cel = cel;
+    }
+
+    /// Compiles an expression.
+    ///
+    /// @throws Failed when it does not compile
+    public Expression compile(String text) throws Failed {
+      try {
+        return new Expression(cel, cel.compile(text).getAst());
+      } catch (CelValidationException e) {
+        throw new Failed(
+            e.getErrors().stream()
+                .limit(2)
+                .map(Expression::describe)
+                .collect(Collectors.joining("; ")));
+      } catch (RuntimeException e) {
+        // The parser's own way to give up on what is too deep.
+        throw new Failed("cannot be compiled: " + e.getMessage());
+      }
     }
   }
 

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.chaperone.api.CompanionSpec.FailurePolicy;
 import dev.chaperone.api.CompanionSpec.HoldCondition;
+import dev.chaperone.api.CompanionStatus.GuardCount;
 import io.fabric8.kubernetes.api.model.apps.DaemonSet;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -21,7 +22,7 @@ record Expressions(List<HoldReason> reasons, List<String> failures) {
   private static final ObjectMapper JSON = JsonMapper.builder().build();
   private static final TypeReference<Map<String, Object>> OBJECT = new TypeReference<>() {};
 
-  static Expressions of(Snapshot seen) {
+  static Expressions of(Snapshot seen, GuardCount guards) {
     if (seen.disruption().holdWhen().isEmpty()) {
       return new Expressions(List.of(), List.of());
     }
@@ -29,7 +30,7 @@ record Expressions(List<HoldReason> reasons, List<String> failures) {
     Map<String, String> missing = new LinkedHashMap<>();
     put(values, missing, "target", seen.target(), "there is no target");
     put(values, missing, "companion", seen.follower(), "there is no companion DaemonSet");
-    values.put("guards", guards(seen));
+    values.put("guards", Map.of("desired", guards.desired(), "bound", guards.bound()));
     values.put("now", seen.now());
     seen.observed()
         .forEach(
@@ -42,11 +43,12 @@ record Expressions(List<HoldReason> reasons, List<String> failures) {
     Set<String> names = new HashSet<>(values.keySet());
     names.addAll(missing.keySet());
 
+    Expression.Language language = Expression.language(names);
     List<HoldReason> reasons = new ArrayList<>();
     List<String> failures = new ArrayList<>();
     for (HoldCondition condition : seen.disruption().holdWhen()) {
       try {
-        Expression expression = Expression.compile(condition.expression(), names);
+        Expression expression = language.compile(condition.expression());
         for (String used : expression.uses()) {
           if (missing.containsKey(used)) {
             throw new Expression.Failed(missing.get(used));
@@ -79,11 +81,6 @@ record Expressions(List<HoldReason> reasons, List<String> failures) {
     } else {
       values.put(name, JSON.convertValue(daemonSet, OBJECT));
     }
-  }
-
-  private static Map<String, Object> guards(Snapshot seen) {
-    var count = GuardPlan.of(seen).count();
-    return Map.of("desired", count.desired(), "bound", count.bound());
   }
 
   private static String describe(HoldCondition condition, List<String> read) {

@@ -11,6 +11,8 @@ import java.util.stream.Stream;
 /// Budgets of others that select pods which ours select. The API server refuses every eviction of a
 /// pod that two budgets select, so such a pod cannot be drained by anybody.
 final class Overlaps {
+  static final String TYPE = "OverlappingBudget";
+
   private Overlaps() {}
 
   static Optional<HoldReason> of(Snapshot seen) {
@@ -25,7 +27,7 @@ final class Overlaps {
         ? Optional.empty()
         : Optional.of(
             new HoldReason(
-                "OverlappingBudget",
+                TYPE,
                 String.join(",", names),
                 "PodDisruptionBudget "
                     + String.join(", ", names)

@@ -1,5 +1,6 @@
 package dev.chaperone.decide;
 
+import dev.chaperone.api.CompanionStatus.GuardCount;
 import dev.chaperone.api.CompanionStatus.Reason;
 import java.time.Instant;
 import java.util.List;
@@ -19,11 +20,11 @@ record Reasons(
       new Reasons(
           List.of(), new Windows(Optional.empty(), null, List.of()), Timeline.NONE, List.of());
 
-  static Reasons of(Snapshot seen) {
+  static Reasons of(Snapshot seen, GuardCount guards) {
     if (seen.target() == null) {
       return NONE;
     }
-    Expressions expressions = Expressions.of(seen);
+    Expressions expressions = Expressions.of(seen, guards);
     Windows windows = Windows.of(seen);
     List<HoldReason> holding =
         Stream.of(
@@ -39,6 +40,10 @@ record Reasons(
             windows.outside().map(it -> withSince(it, seen)), windows.turns(), windows.failures()),
         Timeline.of(seen, !holding.isEmpty()),
         Stream.concat(expressions.failures().stream(), windows.failures().stream()).toList());
+  }
+
+  Optional<HoldReason> overlap() {
+    return holding.stream().filter(it -> it.type().equals(Overlaps.TYPE)).findFirst();
   }
 
   /// In the order in which they are told.

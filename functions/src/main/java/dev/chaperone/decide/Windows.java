@@ -16,7 +16,6 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /// Whether now is inside a maintenance window.
@@ -89,7 +88,7 @@ record Windows(Optional<HoldReason> outside, @Nullable Instant turns, List<Strin
           .lastExecution(just)
           .map(begin -> begin.toInstant().plus(length))
           .filter(now::isBefore)
-          .map(end -> extend(end));
+          .map(this::extend);
     }
 
     /// Windows that begin before another has ended are one.
@@ -111,10 +110,7 @@ record Windows(Optional<HoldReason> outside, @Nullable Instant turns, List<Strin
     }
 
     Optional<Instant> next(Instant now) {
-      return Stream.of(begins.nextExecution(now.atZone(zone)))
-          .flatMap(Optional::stream)
-          .map(ZonedDateTime::toInstant)
-          .findFirst();
+      return begins.nextExecution(now.atZone(zone)).map(ZonedDateTime::toInstant);
     }
   }
 }

@@ -1,9 +1,5 @@
 package dev.chaperone.functions;
 
-import com.fasterxml.jackson.core.type.TypeReference;
-import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
-import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.chaperone.api.Companion;
 import dev.chaperone.api.CompanionSpec.Signal;
 import dev.chaperone.cluster.Access.Verb;
@@ -28,8 +24,6 @@ import org.jspecify.annotations.Nullable;
 public class HoldOnSignal {
   private static final Logger LOG = Logger.getLogger(HoldOnSignal.class);
   private static final Set<String> VARIABLES = Set.of("type", "source", "subject", "data");
-  private static final ObjectMapper JSON = JsonMapper.builder().build();
-  private static final TypeReference<Object> ANYTHING = new TypeReference<>() {};
 
   private final ClusterReader reader;
   private final Sender sender;
@@ -54,7 +48,8 @@ public class HoldOnSignal {
     values.put("type", event.getType());
     values.put("source", event.getSource().toString());
     values.put("subject", event.getSubject() == null ? "" : event.getSubject());
-    Payload.json(received).ifPresent(data -> values.put("data", anything(data)));
+    Payload.value(received).ifPresent(data -> values.put("data", data));
+    Expression.Language language = Expression.language(VARIABLES);
 
     List<Answer> turned = new ArrayList<>();
     RuntimeException failure = null;
@@ -65,7 +60,7 @@ public class HoldOnSignal {
       for (Signal signal : companion.getSpec().signals()) {
         if (signal.type().equals(event.getType())) {
           try {
-            turned.addAll(apply(signal, ref, received, values, rights));
+            turned.addAll(apply(signal, ref, received, language, values, rights));
           } catch (Expression.Failed e) {
             LOG.warnf("%s: signal %s: %s", ref, signal.type(), e.getMessage());
             failure = new Malformed("signal of Companion " + ref + ": " + e.getMessage());
@@ -87,12 +82,13 @@ public class HoldOnSignal {
       Signal signal,
       CompanionRef ref,
       CloudEvent<byte[]> received,
+      Expression.Language language,
       Map<String, Object> values,
       Sender.Rights rights)
       throws Expression.Failed {
     String source = String.valueOf(values.get("source"));
-    if (Expression.compile(signal.holdWhen(), VARIABLES).isTrue(values)) {
-      String key = key(signal, values);
+    if (language.compile(signal.holdWhen()).isTrue(values)) {
+      String key = key(signal, language, values);
       rights.require(Verb.CREATE, ref.namespace());
       String reason =
           signal.reason() == null || signal.reason().isBlank()
@@ -104,9 +100,8 @@ public class HoldOnSignal {
           Payload.time(received),
           Lengths.parse(signal.ttl()));
     }
-    if (signal.releaseWhen() != null
-        && Expression.compile(signal.releaseWhen(), VARIABLES).isTrue(values)) {
-      String key = key(signal, values);
+    if (signal.releaseWhen() != null && language.compile(signal.releaseWhen()).isTrue(values)) {
+      String key = key(signal, language, values);
       rights.require(Verb.DELETE, ref.namespace());
       return keeper.release(new HoldRequest(ref, source, key));
     }
@@ -114,15 +109,12 @@ public class HoldOnSignal {
   }
 
   /// Keys of two signals never meet: the type is part of each.
-  private static String key(Signal signal, Map<String, Object> values) throws Expression.Failed {
+  private static String key(Signal signal, Expression.Language language, Map<String, Object> values)
+      throws Expression.Failed {
     String key =
         signal.key() == null
             ? String.valueOf(values.get("subject"))
-            : Expression.compile(signal.key(), VARIABLES).text(values);
+            : language.compile(signal.key()).text(values);
     return signal.type() + " " + Payload.key(key);
-  }
-
-  private static Object anything(JsonNode data) {
-    return JSON.convertValue(data, ANYTHING);
   }
 }

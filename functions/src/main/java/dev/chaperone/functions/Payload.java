@@ -22,7 +22,7 @@ final class Payload {
   private Payload() {}
 
   /// The JSON that the event carries; empty if it carries none.
-  static Optional<JsonNode> json(CloudEvent<byte[]> event) {
+  private static Optional<JsonNode> json(CloudEvent<byte[]> event) {
     try {
       byte[] data = event.data();
       return data == null || data.length == 0
@@ -32,6 +32,11 @@ final class Payload {
       // Funqy throws what it likes for data without a type, or none at all.
       return Optional.empty();
     }
+  }
+
+  /// The same as expressions read it: maps, lists, text, numbers and truth.
+  static Optional<Object> value(CloudEvent<byte[]> event) {
+    return json(event).map(it -> JSON.convertValue(it, Object.class));
   }
 
   static JsonNode object(CloudEvent<byte[]> event) {

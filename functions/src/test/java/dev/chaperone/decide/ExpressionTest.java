@@ -52,7 +52,8 @@ class ExpressionTest {
         "ceph.status.ceph.health.lowerAscii().contains('warn'); true"
       })
   void reads_json_and_time(String text, boolean expected) throws Expression.Failed {
-    assertThat(Expression.compile(text, VALUES.keySet()).isTrue(VALUES)).isEqualTo(expected);
+    assertThat(Expression.language(VALUES.keySet()).compile(text).isTrue(VALUES))
+        .isEqualTo(expected);
   }
 
   @ParameterizedTest
@@ -66,7 +67,7 @@ class ExpressionTest {
         "now == 'today'; column 5",
       })
   void says_where_and_why_it_does_not_compile(String text, String message) {
-    assertThatThrownBy(() -> Expression.compile(text, VALUES.keySet()))
+    assertThatThrownBy(() -> Expression.language(VALUES.keySet()).compile(text))
         .isInstanceOf(Expression.Failed.class)
         .hasMessageContaining(message);
   }
@@ -83,7 +84,7 @@ class ExpressionTest {
         "ceph.status.osds[7].up; cannot be evaluated"
       })
   void says_why_it_cannot_be_evaluated(String text, String message) {
-    assertThatThrownBy(() -> Expression.compile(text, VALUES.keySet()).isTrue(VALUES))
+    assertThatThrownBy(() -> Expression.language(VALUES.keySet()).compile(text).isTrue(VALUES))
         .isInstanceOf(Expression.Failed.class)
         .hasMessageContaining(message);
   }
@@ -91,9 +92,9 @@ class ExpressionTest {
   @Test
   void tells_which_values_it_read() throws Expression.Failed {
     Expression expression =
-        Expression.compile(
-            "ceph.status.ceph.health != 'HEALTH_OK' || guards.bound < 3 || has(ceph.status.x)",
-            VALUES.keySet());
+        Expression.language(VALUES.keySet())
+            .compile(
+                "ceph.status.ceph.health != 'HEALTH_OK' || guards.bound < 3 || has(ceph.status.x)");
 
     assertThat(expression.read(VALUES))
         .containsExactly(
@@ -110,8 +111,9 @@ class ExpressionTest {
     it.put("c", Arrays.asList(1, null));
     Map<String, Object> values = Map.of("it", it);
 
-    assertThat(Expression.compile("has(it.b)", Set.of("it")).isTrue(values)).isFalse();
-    assertThat(Expression.compile("size(it.c) == 1", Set.of("it")).isTrue(values)).isTrue();
+    assertThat(Expression.language(Set.of("it")).compile("has(it.b)").isTrue(values)).isFalse();
+    assertThat(Expression.language(Set.of("it")).compile("size(it.c) == 1").isTrue(values))
+        .isTrue();
   }
 
   /// Each of these would run for ages, or take the stack or the heap, without bounds.
@@ -129,7 +131,7 @@ class ExpressionTest {
     long begin = System.nanoTime();
 
     try {
-      Expression.compile(text, Set.of("L")).isTrue(values);
+      Expression.language(Set.of("L")).compile(text).isTrue(values);
     } catch (Expression.Failed expected) {
       assertThat(expected).hasMessageNotContaining("OutOfMemory");
     }
@@ -142,9 +144,10 @@ class ExpressionTest {
   @Test
   void is_bounded_in_depth_and_length() {
     assertThatThrownBy(
-            () -> Expression.compile("(".repeat(900) + "true" + ")".repeat(900), Set.of()))
+            () -> Expression.language(Set.of()).compile("(".repeat(900) + "true" + ")".repeat(900)))
         .isInstanceOf(Expression.Failed.class);
-    assertThatThrownBy(() -> Expression.compile("'" + "x".repeat(3000) + "' == ''", Set.of()))
+    assertThatThrownBy(
+            () -> Expression.language(Set.of()).compile("'" + "x".repeat(3000) + "' == ''"))
         .isInstanceOf(Expression.Failed.class);
   }
 }

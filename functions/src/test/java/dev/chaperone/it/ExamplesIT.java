@@ -6,7 +6,6 @@ import static org.awaitility.Awaitility.await;
 import dev.chaperone.api.Companion;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.NamespaceBuilder;
-import io.fabric8.kubernetes.api.model.apps.DaemonSetBuilder;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.quarkus.test.common.QuarkusTestResource;
 import io.quarkus.test.junit.QuarkusTest;
@@ -153,32 +152,20 @@ class ExamplesIT {
   }
 
   private void daemonSet(String namespace, String name) {
-    client()
-        .resource(
-            new DaemonSetBuilder()
-                .withNewMetadata()
-                .withNamespace(namespace)
-                .withName(name)
-                .endMetadata()
-                .withNewSpec()
-                .withNewSelector()
-                .addToMatchLabels("app", name)
-                .endSelector()
-                .withNewTemplate()
-                .withNewMetadata()
-                .addToLabels("app", name)
-                .endMetadata()
-                .withNewSpec()
-                .addToNodeSelector("no-such", "node")
-                .addNewContainer()
-                .withName("main")
-                .withImage("none")
-                .endContainer()
-                .endSpec()
-                .endTemplate()
-                .endSpec()
-                .build())
-        .serverSideApply();
+    chaperone.apply(
+        """
+        apiVersion: apps/v1
+        kind: DaemonSet
+        metadata: {name: %1$s, namespace: %2$s}
+        spec:
+          selector: {matchLabels: {app: %1$s}}
+          template:
+            metadata: {labels: {app: %1$s}}
+            spec:
+              nodeSelector: {no-such: node}
+              containers: [{name: main, image: none}]
+        """
+            .formatted(name, namespace));
   }
 
   /// `status Reason message` of DisruptionAllowed.

@@ -26,7 +26,7 @@ class LifecycleIT {
   @Test
   void what_was_made_goes_with_the_companion_and_nothing_else_does() {
     try (Scene scene = new Scene(chaperone, "goes", 2).withCompanion("{}")) {
-      guard(scene);
+      scene.pulseUntilGuarded();
 
       kubectl("delete", "companion", "agent", "-n", scene.name);
 
@@ -47,7 +47,7 @@ class LifecycleIT {
   @Test
   void guards_and_budgets_go_with_the_target_and_come_back_with_it() {
     try (Scene scene = new Scene(chaperone, "target-goes", 2).withCompanion("{}")) {
-      guard(scene);
+      scene.pulseUntilGuarded();
 
       kubectl("delete", "daemonset", "target", "-n", scene.name);
       chaperone.changed("DaemonSet", scene.name, "target");
@@ -58,7 +58,7 @@ class LifecycleIT {
       await().atMost(Scene.LONG).until(() -> scene.guards().isEmpty());
 
       scene.daemonSet("target", "{pool: %s}".formatted(scene.name));
-      guard(scene);
+      scene.pulseUntilGuarded();
       assertThat(scene.budget("agent-nodes")).isNotNull();
     }
   }
@@ -112,7 +112,7 @@ class LifecycleIT {
   @Test
   void a_hold_ends_by_itself_at_the_next_pulse() {
     try (Scene scene = new Scene(chaperone, "expires", 1).withCompanion("{}")) {
-      guard(scene);
+      scene.pulseUntilGuarded();
       Instant end = Instant.now().plusSeconds(4).truncatedTo(ChronoUnit.SECONDS);
       scene.hold("rebuild", end);
       chaperone.changed("Hold", scene.name, "rebuild");
@@ -148,7 +148,7 @@ class LifecycleIT {
           "--type=merge",
           "-p",
           "{\"spec\":{\"template\":{\"spec\":{\"tolerations\":[{\"operator\":\"Exists\"}]}}}}");
-      guard(scene);
+      scene.pulseUntilGuarded();
       scene.hold("rebuild");
       chaperone.changed("Hold", scene.name, "rebuild");
 
@@ -167,7 +167,7 @@ class LifecycleIT {
   @Test
   void kubectl_shows_what_matters_in_one_line() {
     try (Scene scene = new Scene(chaperone, "shows", 1).withCompanion("{}")) {
-      guard(scene);
+      scene.pulseUntilGuarded();
       scene.hold("rebuild");
       chaperone.changed("Hold", scene.name, "rebuild");
 
@@ -186,19 +186,6 @@ class LifecycleIT {
           .contains("Hold rebuild: a test (since ")
           .contains("DisruptionHeld");
     }
-  }
-
-  /// Pulses until every node that runs a target pod has its guard.
-  private void guard(Scene scene) {
-    await()
-        .atMost(Scene.LONG)
-        .until(
-            () -> {
-              chaperone.pulse();
-              return scene.condition("Guarded").equals("True EveryNodeGuarded")
-                  && !scene.guardedNodes().isEmpty()
-                  && scene.guardedNodes().size() == scene.runningPods("target").size();
-            });
   }
 
   private PodSpec podSpec(Scene scene) {

@@ -3,11 +3,8 @@ package dev.chaperone.it;
 import static org.awaitility.Awaitility.await;
 
 import dev.chaperone.lab.Lab;
+import dev.chaperone.lab.LoopbackPort;
 import io.quarkus.test.common.QuarkusTestResourceLifecycleManager;
-import java.io.IOException;
-import java.io.UncheckedIOException;
-import java.net.InetAddress;
-import java.net.ServerSocket;
 import java.net.URI;
 import java.nio.file.Path;
 import java.util.Map;
@@ -33,7 +30,7 @@ public class OnTheLab implements QuarkusTestResourceLifecycleManager {
     Lab ready = lab;
     // Established comes a moment before lists are answered.
     await().until(() -> ready.kubectl("get", "companions,holds", "-A").exit() == 0);
-    port = freePort();
+    port = LoopbackPort.free().number();
     // As by KUBECONFIG; Quarkus' own settings for it are fixed when it is built.
     System.setProperty(KUBECONFIG, lab.kubeconfig("chaperone", "functions").toString());
     return Map.of("quarkus.http.test-port", String.valueOf(port));
@@ -54,14 +51,6 @@ public class OnTheLab implements QuarkusTestResourceLifecycleManager {
     System.clearProperty(KUBECONFIG);
     if (lab != null) {
       lab.close();
-    }
-  }
-
-  private static int freePort() {
-    try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-      return socket.getLocalPort();
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
     }
   }
 }

@@ -11,6 +11,7 @@ import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.apps.DaemonSet;
 import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudget;
 import io.fabric8.kubernetes.client.KubernetesClient;
+import io.fabric8.kubernetes.client.readiness.Readiness;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.Arrays;
@@ -218,9 +219,7 @@ final class Scene implements AutoCloseable {
   }
 
   static boolean isReady(Pod pod) {
-    return pod.getMetadata().getDeletionTimestamp() == null
-        && pod.getStatus().getConditions().stream()
-            .anyMatch(it -> it.getType().equals("Ready") && it.getStatus().equals("True"));
+    return pod.getMetadata().getDeletionTimestamp() == null && Readiness.isPodReady(pod);
   }
 
   void awaitGuarded(Integer... numbers) {
@@ -229,6 +228,19 @@ final class Scene implements AutoCloseable {
     await("guards on " + nodes)
         .atMost(LONG)
         .untilAsserted(() -> assertThat(guardedNodes()).isEqualTo(nodes));
+  }
+
+  /// Pulses until every node that runs a target pod has its guard, and the status says so.
+  void pulseUntilGuarded() {
+    await("every guard")
+        .atMost(LONG)
+        .until(
+            () -> {
+              chaperone.pulse();
+              return condition("Guarded").equals("True EveryNodeGuarded")
+                  && !guardedNodes().isEmpty()
+                  && guardedNodes().size() == runningPods("target").size();
+            });
   }
 
   PodDisruptionBudget budget(String budget) {

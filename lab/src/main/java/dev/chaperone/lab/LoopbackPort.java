@@ -10,7 +10,7 @@ import java.util.Set;
 import java.util.concurrent.ThreadLocalRandom;
 
 /// A TCP port that is free on the loopback interface and given out once per JVM.
-record LoopbackPort(int number) {
+public record LoopbackPort(int number) {
   private static final Set<Integer> GIVEN = new HashSet<>();
 
   /// Below the range from which systems take the ports of outgoing connections, so that a server
@@ -19,7 +19,10 @@ record LoopbackPort(int number) {
 
   private static final int HIGHEST = 32_000;
 
-  static synchronized LoopbackPort free() {
+  /// One that nobody has.
+  ///
+  /// @throws LabFailure if there is none
+  public static synchronized LoopbackPort free() {
     for (int attempt = 0; attempt < 1_000; attempt++) {
       int number = ThreadLocalRandom.current().nextInt(LOWEST, HIGHEST);
       if (!GIVEN.contains(number) && isFree(number)) {

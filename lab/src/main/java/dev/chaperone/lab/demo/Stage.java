@@ -6,6 +6,7 @@ import io.fabric8.kubernetes.api.model.Node;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudget;
 import io.fabric8.kubernetes.client.KubernetesClient;
+import io.fabric8.kubernetes.client.readiness.Readiness;
 import java.io.ByteArrayInputStream;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
@@ -141,9 +142,7 @@ final class Stage {
   }
 
   private static boolean isReady(Pod pod) {
-    return pod.getMetadata().getDeletionTimestamp() == null
-        && pod.getStatus().getConditions().stream()
-            .anyMatch(it -> "Ready".equals(it.getType()) && "True".equals(it.getStatus()));
+    return pod.getMetadata().getDeletionTimestamp() == null && Readiness.isPodReady(pod);
   }
 
   /// What Kubernetes itself says of the budget as it now is.
