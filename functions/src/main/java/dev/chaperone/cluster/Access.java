@@ -38,11 +38,12 @@ public class Access {
 
   /// Whose token this is; empty if it is nobody's, has expired, or is not meant for Chaperone.
   ///
-  /// @throws Unavailable when the API server does not answer
-  public Optional<UserInfo> user(String token) {
+  /// @throws Unavailable when the API server does not answer, or not in time
+  public Optional<UserInfo> user(String token, Deadline deadline) {
     TokenReview review =
         ask(
             "whose token it is",
+            deadline,
             () ->
                 client
                     .resource(
@@ -61,11 +62,12 @@ public class Access {
 
   /// Whether this user may do this to Holds in the namespace.
   ///
-  /// @throws Unavailable when the API server does not answer
-  public boolean mayHold(UserInfo user, Verb verb, String namespace) {
+  /// @throws Unavailable when the API server does not answer, or not in time
+  public boolean mayHold(UserInfo user, Verb verb, String namespace, Deadline deadline) {
     SubjectAccessReview review =
         ask(
             "what " + user.getUsername() + " may do",
+            deadline,
             () ->
                 client
                     .resource(
@@ -87,7 +89,8 @@ public class Access {
     return review.getStatus() != null && Boolean.TRUE.equals(review.getStatus().getAllowed());
   }
 
-  private static <T> T ask(String what, Supplier<T> call) {
+  private static <T> T ask(String what, Deadline deadline, Supplier<T> call) {
+    deadline.check("asking " + what);
     try {
       return call.get();
     } catch (KubernetesClientException e) {

@@ -14,7 +14,11 @@ public record Deadline(long nanoTime) {
     return Duration.ofNanos(nanoTime - System.nanoTime());
   }
 
-  void check(String next) {
+  /// Returns while there is time to begin something.
+  ///
+  /// @param next what is to be begun, for the message
+  /// @throws Unavailable when it has passed
+  public void check(String next) {
     if (!left().isPositive()) {
       throw new Unavailable("Out of time before: " + next + "; the API server is slow");
     }

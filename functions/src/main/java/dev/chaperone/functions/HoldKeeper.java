@@ -16,7 +16,6 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
-import org.eclipse.microprofile.config.inject.ConfigProperty;
 import org.jboss.logging.Logger;
 
 /// Makes and deletes Holds that events ask for, and has what follows from that done at once. The
@@ -29,17 +28,16 @@ class HoldKeeper {
   private final ClusterWriter writer;
   private final Reconciler reconciler;
   private final Clock clock = Clock.systemUTC();
-  private final Duration patience;
 
-  HoldKeeper(
-      ClusterReader reader,
-      ClusterWriter writer,
-      Reconciler reconciler,
-      @ConfigProperty(name = "chaperone.event-deadline") Duration patience) {
+  HoldKeeper(ClusterReader reader, ClusterWriter writer, Reconciler reconciler) {
     this.reader = reader;
     this.writer = writer;
     this.reconciler = reconciler;
-    this.patience = patience;
+  }
+
+  /// By when an event that came now is to be answered.
+  Deadline begin() {
+    return reconciler.begin();
   }
 
   /// Makes the Hold if it is missing, or lets it end later.
@@ -48,13 +46,19 @@ class HoldKeeper {
   /// @return the answers that turned
   /// @throws Malformed when there is no such Companion
   List<Answer> hold(
-      HoldRequest request, String reason, Optional<Instant> sent, Optional<Duration> ttl) {
+      HoldRequest request,
+      String reason,
+      Optional<Instant> sent,
+      Optional<Duration> ttl,
+      Deadline deadline) {
+    deadline.check("reading Companion " + request.companion());
     if (!reader.exists(request.companion())) {
       throw new Malformed("there is no Companion " + request.companion());
     }
     Instant now = clock.instant();
-    Optional<Hold> hold = request.hold(existing(request), reason, sent.orElse(now), ttl, now);
-    hold.ifPresent(it -> write(new Change.Apply(it)));
+    Optional<Hold> hold =
+        request.hold(existing(request, deadline), reason, sent.orElse(now), ttl, now);
+    hold.ifPresent(it -> write(new Change.Apply(it), deadline));
     LOG.infof(
         "%s: %s asks to hold: %s; %s",
         request.companion(),
@@ -62,25 +66,26 @@ class HoldKeeper {
         reason,
         hold.map(it -> "Hold " + it.getMetadata().getName() + " written")
             .orElse("nothing to change"));
-    return reconciler.changed(companion(request));
+    return reconciler.changed(companion(request), deadline);
   }
 
   /// Deletes the Hold if there is one.
   ///
   /// @return the answers that turned
-  List<Answer> release(HoldRequest request) {
-    Optional<Hold> hold = existing(request);
-    hold.ifPresent(it -> write(new Change.Delete(it)));
+  List<Answer> release(HoldRequest request, Deadline deadline) {
+    Optional<Hold> hold = existing(request, deadline);
+    hold.ifPresent(it -> write(new Change.Delete(it), deadline));
     LOG.infof(
         "%s: %s releases; %s",
         request.companion(),
         request.source(),
         hold.map(it -> "Hold " + it.getMetadata().getName() + " deleted")
             .orElse("nothing to release"));
-    return reconciler.changed(companion(request));
+    return reconciler.changed(companion(request), deadline);
   }
 
-  private Optional<Hold> existing(HoldRequest request) {
+  private Optional<Hold> existing(HoldRequest request, Deadline deadline) {
+    deadline.check("reading the Hold of " + request.companion());
     return reader.hold(new ObjectRef("Hold", request.companion().namespace(), request.holdName()));
   }
 
@@ -88,9 +93,9 @@ class HoldKeeper {
     return new ObjectRef("Companion", request.companion().namespace(), request.companion().name());
   }
 
-  private void write(Change change) {
+  private void write(Change change, Deadline deadline) {
     try {
-      List<Refusal> refused = writer.write(List.of(change), Deadline.in(patience));
+      List<Refusal> refused = writer.write(List.of(change), deadline);
       if (!refused.isEmpty()) {
         throw new Malformed(refused.getFirst().message());
       }

@@ -2,6 +2,7 @@ package dev.chaperone.functions;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.chaperone.cluster.Access.Verb;
+import dev.chaperone.cluster.Deadline;
 import dev.chaperone.decide.CompanionRef;
 import dev.chaperone.decide.HoldRequest;
 import io.quarkus.funqy.Funq;
@@ -27,23 +28,25 @@ public class HoldOnRequest {
   @CloudEventMapping(trigger = "dev.chaperone.hold")
   public @Nullable CloudEvent<Answer> hold(CloudEvent<byte[]> received) {
     var event = Envelope.of(received);
-    Sender.Rights rights = sender.of(event);
+    Deadline deadline = keeper.begin();
+    Sender.Rights rights = sender.of(event, deadline);
     JsonNode data = Payload.object(received);
     HoldRequest request = request(event.getSource().toString(), data);
     String reason = Payload.reason(Payload.text(data, "reason", ""));
     var ttl = Payload.length(Payload.text(data, "ttl", ""));
     rights.require(Verb.CREATE, request.companion().namespace());
-    return Replies.about(keeper.hold(request, reason, Payload.time(received), ttl));
+    return Replies.about(keeper.hold(request, reason, Payload.time(received), ttl, deadline));
   }
 
   @Funq
   @CloudEventMapping(trigger = "dev.chaperone.release")
   public @Nullable CloudEvent<Answer> release(CloudEvent<byte[]> received) {
     var event = Envelope.of(received);
-    Sender.Rights rights = sender.of(event);
+    Deadline deadline = keeper.begin();
+    Sender.Rights rights = sender.of(event, deadline);
     HoldRequest request = request(event.getSource().toString(), Payload.object(received));
     rights.require(Verb.DELETE, request.companion().namespace());
-    return Replies.about(keeper.release(request));
+    return Replies.about(keeper.release(request, deadline));
   }
 
   private static HoldRequest request(String source, JsonNode data) {

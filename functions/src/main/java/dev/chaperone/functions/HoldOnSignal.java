@@ -4,6 +4,7 @@ import dev.chaperone.api.Companion;
 import dev.chaperone.api.CompanionSpec.Signal;
 import dev.chaperone.cluster.Access.Verb;
 import dev.chaperone.cluster.ClusterReader;
+import dev.chaperone.cluster.Deadline;
 import dev.chaperone.decide.CompanionRef;
 import dev.chaperone.decide.Expression;
 import dev.chaperone.decide.HoldRequest;
@@ -39,11 +40,12 @@ public class HoldOnSignal {
   @CloudEventMapping(trigger = "*")
   public @Nullable CloudEvent<Answer> signal(CloudEvent<byte[]> received) {
     var event = Envelope.of(received);
+    Deadline deadline = keeper.begin();
     List<Companion> listening = reader.listening(event.getType());
     if (listening.isEmpty()) {
       throw new Malformed("nobody wants events of type " + event.getType());
     }
-    Sender.Rights rights = sender.of(event);
+    Sender.Rights rights = sender.of(event, deadline);
     Map<String, Object> values = new LinkedHashMap<>();
     values.put("type", event.getType());
     values.put("source", event.getSource().toString());
@@ -60,7 +62,7 @@ public class HoldOnSignal {
       for (Signal signal : companion.getSpec().signals()) {
         if (signal.type().equals(event.getType())) {
           try {
-            turned.addAll(apply(signal, ref, received, language, values, rights));
+            turned.addAll(apply(signal, ref, received, language, values, rights, deadline));
           } catch (Expression.Failed e) {
             LOG.warnf("%s: signal %s: %s", ref, signal.type(), e.getMessage());
             failure = new Malformed("signal of Companion " + ref + ": " + e.getMessage());
@@ -84,7 +86,8 @@ public class HoldOnSignal {
       CloudEvent<byte[]> received,
       Expression.Language language,
       Map<String, Object> values,
-      Sender.Rights rights)
+      Sender.Rights rights,
+      Deadline deadline)
       throws Expression.Failed {
     String source = String.valueOf(values.get("source"));
     if (language.compile(signal.holdWhen()).isTrue(values)) {
@@ -98,12 +101,13 @@ public class HoldOnSignal {
           new HoldRequest(ref, source, key),
           reason,
           Payload.time(received),
-          Lengths.parse(signal.ttl()));
+          Lengths.parse(signal.ttl()),
+          deadline);
     }
     if (signal.releaseWhen() != null && language.compile(signal.releaseWhen()).isTrue(values)) {
       String key = key(signal, language, values);
       rights.require(Verb.DELETE, ref.namespace());
-      return keeper.release(new HoldRequest(ref, source, key));
+      return keeper.release(new HoldRequest(ref, source, key), deadline);
     }
     return List.of();
   }

@@ -47,13 +47,22 @@ class Reconciler {
     this.patience = patience;
   }
 
+  /// By when an event that came now is to be answered.
+  Deadline begin() {
+    return Deadline.in(patience);
+  }
+
   /// Looks again at every Companion that the object concerns.
   ///
   /// @return the answers that turned
   /// @throws Unavailable when the API server does not answer; the same event again finishes the
   ///     rest
   List<Answer> changed(ObjectRef object) {
-    Deadline deadline = Deadline.in(patience);
+    return changed(object, begin());
+  }
+
+  /// The same, as a part of what an event asks for.
+  List<Answer> changed(ObjectRef object, Deadline deadline) {
     return reconcile(reader.concerned(object), Occasion.of(object), deadline);
   }
 
@@ -63,7 +72,7 @@ class Reconciler {
   /// @throws Unavailable when the API server does not answer; the same event again finishes the
   ///     rest
   List<Answer> pulse() {
-    Deadline deadline = Deadline.in(patience);
+    Deadline deadline = begin();
     return reconcile(reader.everyone(), Occasion.PULSE, deadline);
   }
 

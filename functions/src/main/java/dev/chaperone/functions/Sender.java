@@ -2,6 +2,7 @@ package dev.chaperone.functions;
 
 import dev.chaperone.cluster.Access;
 import dev.chaperone.cluster.Access.Verb;
+import dev.chaperone.cluster.Deadline;
 import io.cloudevents.CloudEvent;
 import io.fabric8.kubernetes.api.model.authentication.UserInfo;
 import io.quarkus.vertx.http.runtime.CurrentVertxRequest;
@@ -44,7 +45,7 @@ class Sender {
   /// Finds out who sent the event.
   ///
   /// @throws Denied with 401 when nobody knows
-  Rights of(CloudEvent event) {
+  Rights of(CloudEvent event, Deadline deadline) {
     Optional<String> token =
         Optional.ofNullable(request.getCurrent().request().getHeader("Authorization"))
             .map(BEARER::matcher)
@@ -59,7 +60,7 @@ class Sender {
     }
     UserInfo user =
         access
-            .user(token.get())
+            .user(token.get(), deadline)
             .orElseThrow(
                 () ->
                     Denied.unknown(
@@ -67,7 +68,7 @@ class Sender {
                             + " has a token that is not valid, has expired, or is not meant for"
                             + " Chaperone"));
     return (verb, namespace) -> {
-      if (!access.mayHold(user, verb, namespace)) {
+      if (!access.mayHold(user, verb, namespace, deadline)) {
         throw Denied.forbidden(
             "%s: %s may not %s holds in namespace %s"
                 .formatted(what, user.getUsername(), verb, namespace));
