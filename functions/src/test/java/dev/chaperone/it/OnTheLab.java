@@ -25,7 +25,7 @@ public class OnTheLab implements QuarkusTestResourceLifecycleManager {
   public Map<String, String> start() {
     lab = Lab.start();
     lab.apply(HOME.resolve("knative"));
-    lab.apply(HOME.resolve("triggers/rbac.yaml"));
+    lab.apply(HOME.resolve("triggers/base/rbac.yaml"));
     lab.kubectl("wait", "--for=condition=Established", "crd", "--all").orFail();
     Lab ready = lab;
     // Established comes a moment before lists are answered.
@@ -42,7 +42,7 @@ public class OnTheLab implements QuarkusTestResourceLifecycleManager {
         new Installation(
             Objects.requireNonNull(lab),
             URI.create("http://127.0.0.1:" + port + "/"),
-            HOME.resolve("triggers/sources.yaml"));
+            HOME.resolve("triggers/base/sources.yaml"));
     injector.injectIntoFields(installation, new TestInjector.MatchesType(Installation.class));
   }
 

@@ -54,7 +54,7 @@ public final class Demo {
       lab.addNode("node-" + i, i <= 3 ? Map.of("disks", "fast") : Map.of("disks", "slow"));
     }
     lab.apply(HOME.resolve("knative"));
-    lab.apply(HOME.resolve("triggers/rbac.yaml"));
+    lab.apply(HOME.resolve("triggers/base/rbac.yaml"));
     lab.kubectl("wait", "--for=condition=Established", "crd", "--all").orFail();
     List<String> functions =
         List.of(
@@ -69,7 +69,7 @@ public final class Demo {
             FunctionsOnDemand.start(
                 functions, rights, IDLE, lab.folder().resolve("functions.log"));
         ApiServerSource _ =
-            ApiServerSource.start(lab, onDemand.address(), HOME.resolve("triggers/sources.yaml"))) {
+            ApiServerSource.start(lab, onDemand.address(), HOME.resolve("triggers/base/sources.yaml"))) {
       System.out.printf(
           """
           Ready after %.1f s. Real: the control plane, kubectl, Knative's ApiServerSource, the functions.
