@@ -396,7 +396,10 @@ public class ClusterReader {
         () -> client.apps().deployments().inNamespace(namespace).withName(name).get());
   }
 
-  private List<Companion> companions() {
+  /// The same as objects.
+  ///
+  /// @throws Unavailable when the API server does not answer
+  public List<Companion> companions() {
     return read("Companions", () -> all(client.resources(Companion.class).inAnyNamespace()));
   }
 

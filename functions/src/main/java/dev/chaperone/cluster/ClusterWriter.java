@@ -126,6 +126,7 @@ public class ClusterWriter {
           Optional.empty();
       case Change.SetSchedule beat when e.getCode() == GONE || e.getCode() == CONFLICT ->
           Optional.empty();
+      case Change.TellOnce told when e.getCode() == CONFLICT -> Optional.empty();
       // Nobody's safety hangs on an Event.
       case Change.Tell tell -> {
         LOG.warnf("Not told: %s", what);
@@ -164,7 +165,15 @@ public class ClusterWriter {
       case Change.Report report -> client.resource(report.object()).updateStatus();
       case Change.ReportHold report -> client.resource(report.object()).updateStatus();
       case Change.SetSchedule beat -> setSchedule(beat);
-      case Change.Tell tell -> client.v1().events().resource(event(tell)).create();
+      case Change.Tell tell -> {
+        String about = tell.object().getMetadata().getName();
+        ObjectMetaBuilder anyName = new ObjectMetaBuilder().withGenerateName(about + ".");
+        tell(anyName, tell.object(), tell.warning(), tell.reason(), tell.message());
+      }
+      case Change.TellOnce tell -> {
+        ObjectMetaBuilder oneName = new ObjectMetaBuilder().withName(tell.name());
+        tell(oneName, tell.object(), true, tell.reason(), tell.message());
+      }
     }
   }
 
@@ -283,37 +292,36 @@ public class ClusterWriter {
     }
   }
 
-  private static Event event(Change.Tell tell) {
-    HasMetadata about = tell.object();
+  private void tell(
+      ObjectMetaBuilder name, HasMetadata about, boolean warning, String reason, String message) {
     String namespace = Optional.ofNullable(about.getMetadata().getNamespace()).orElse("default");
     String now = Instant.now().truncatedTo(ChronoUnit.SECONDS).toString();
-    return new EventBuilder()
-        .withNewMetadata()
-        .withNamespace(namespace)
-        .withGenerateName(about.getMetadata().getName() + ".")
-        .endMetadata()
-        .withNewInvolvedObject()
-        .withApiVersion(about.getApiVersion())
-        .withKind(about.getKind())
-        .withNamespace(about.getMetadata().getNamespace())
-        .withName(about.getMetadata().getName())
-        .withUid(about.getMetadata().getUid())
-        .endInvolvedObject()
-        .withType(tell.warning() ? "Warning" : "Normal")
-        .withReason(tell.reason())
-        .withMessage(
-            tell.message().length() <= EVENT_MESSAGE
-                ? tell.message()
-                : tell.message().substring(0, EVENT_MESSAGE - 1) + "…")
-        .withNewSource()
-        .withComponent(Made.FIELD_MANAGER)
-        .endSource()
-        .withReportingComponent("chaperone.dev/functions")
-        .withReportingInstance(Made.FIELD_MANAGER)
-        .withFirstTimestamp(now)
-        .withLastTimestamp(now)
-        .withCount(1)
-        .build();
+    Event event =
+        new EventBuilder()
+            .withMetadata(name.withNamespace(namespace).build())
+            .withNewInvolvedObject()
+            .withApiVersion(about.getApiVersion())
+            .withKind(about.getKind())
+            .withNamespace(about.getMetadata().getNamespace())
+            .withName(about.getMetadata().getName())
+            .withUid(about.getMetadata().getUid())
+            .endInvolvedObject()
+            .withType(warning ? "Warning" : "Normal")
+            .withReason(reason)
+            .withMessage(
+                message.length() <= EVENT_MESSAGE
+                    ? message
+                    : message.substring(0, EVENT_MESSAGE - 1) + "…")
+            .withNewSource()
+            .withComponent(Made.FIELD_MANAGER)
+            .endSource()
+            .withReportingComponent("chaperone.dev/functions")
+            .withReportingInstance(Made.FIELD_MANAGER)
+            .withFirstTimestamp(now)
+            .withLastTimestamp(now)
+            .withCount(1)
+            .build();
+    client.v1().events().resource(event).create();
   }
 
   private static String describe(Change change) {
@@ -334,6 +342,7 @@ public class ClusterWriter {
       case Change.ReportHold report -> "status of " + name;
       case Change.SetSchedule beat -> "set schedule " + beat.schedule() + " of " + name;
       case Change.Tell tell -> "Event " + tell.reason() + " on " + name;
+      case Change.TellOnce tell -> "Event " + tell.reason() + " on " + name;
     };
   }
 }

@@ -45,4 +45,10 @@ public sealed interface Change {
   /// Tells people, as a Kubernetes Event about an object.
   record Tell(HasMetadata object, boolean warning, String reason, String message)
       implements Change {}
+
+  /// The same as a warning, and once for each name: told again, it is as good as told.
+  ///
+  /// @param name of the Event, in the object's namespace
+  record TellOnce(HasMetadata object, String name, String reason, String message)
+      implements Change {}
 }

@@ -19,4 +19,11 @@ public class HealOnPulse {
     Envelope.of(event);
     return Replies.about(reconciler.pulse());
   }
+
+  /// The same for `kn func invoke`, which sends this type when it is told nothing else.
+  @Funq
+  @CloudEventMapping(trigger = "boson.fn")
+  public @Nullable CloudEvent<Answer> invoked(CloudEvent<byte[]> event) {
+    return pulse(event);
+  }
 }

@@ -50,13 +50,17 @@ public class HoldOnRequest {
   }
 
   private static HoldRequest request(String source, JsonNode data) {
+    return new HoldRequest(companion(data), source, Payload.key(Payload.text(data, "key", "")));
+  }
+
+  /// The Companion that such an event names.
+  ///
+  /// @throws Malformed when it names none
+  static CompanionRef companion(JsonNode data) {
     var companion = COMPANION.matcher(Payload.text(data, "companion", ""));
     if (!companion.matches()) {
       throw new Malformed("data.companion must be namespace/name of a Companion");
     }
-    return new HoldRequest(
-        new CompanionRef(companion.group(1), companion.group(2)),
-        source,
-        Payload.key(Payload.text(data, "key", "")));
+    return new CompanionRef(companion.group(1), companion.group(2));
   }
 }

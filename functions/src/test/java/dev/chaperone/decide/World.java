@@ -256,6 +256,7 @@ final class World {
           holds.computeIfPresent(name(report.object()), (name, hold) -> report.object());
       case Change.SetSchedule beat -> {}
       case Change.Tell tell -> {}
+      case Change.TellOnce tell -> {}
     }
   }
 

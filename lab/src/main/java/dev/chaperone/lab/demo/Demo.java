@@ -69,7 +69,8 @@ public final class Demo {
             FunctionsOnDemand.start(
                 functions, rights, IDLE, lab.folder().resolve("functions.log"));
         ApiServerSource _ =
-            ApiServerSource.start(lab, onDemand.address(), HOME.resolve("triggers/base/sources.yaml"))) {
+            ApiServerSource.start(
+                lab, onDemand.address(), HOME.resolve("triggers/base/sources.yaml"))) {
       System.out.printf(
           """
           Ready after %.1f s. Real: the control plane, kubectl, Knative's ApiServerSource, the functions.

@@ -1,0 +1,65 @@
+package dev.chaperone.decide;
+
+import dev.chaperone.api.Companion;
+import java.nio.charset.StandardCharsets;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
+import java.util.OptionalInt;
+import java.util.Set;
+import java.util.UUID;
+
+/// An event that came to nothing, and what there is to say about it. Every word of it is somebody
+/// else's: told, never believed.
+///
+/// @param receiver who was to answer it; empty if that is not known
+/// @param status of the last answer; empty if there was none
+/// @param answer what was said with it
+public record DeadLetter(
+    String type, String id, String source, String receiver, OptionalInt status, String answer) {
+  /// What Knative sends again before it gives up, besides 5xx.
+  private static final Set<Integer> SENT_AGAIN = Set.of(404, 408, 409, 429);
+
+  private static final int WORD = 120;
+  private static final int SENTENCE = 300;
+
+  /// EventRefused when sending it again cannot help, EventLost when it was tried as often as may
+  // be.
+  public String reason() {
+    return status.isPresent()
+            && status.getAsInt() / 100 == 4
+            && !SENT_AGAIN.contains(status.getAsInt())
+        ? "EventRefused"
+        : "EventLost";
+  }
+
+  /// What people read: which event, why, and what to do.
+  public String message() {
+    return "Event %s %s of %s came to nothing: %s%s%s. %s"
+        .formatted(
+            printable(type, WORD),
+            printable(id, WORD),
+            printable(source, WORD),
+            status.isPresent() ? "answered " + status.getAsInt() : "no answer",
+            receiver.isEmpty() ? "" : " by " + printable(receiver, WORD),
+            answer.isEmpty() ? "" : ": " + printable(answer, SENTENCE),
+            type.startsWith("dev.knative.")
+                ? "The next pulse makes up for it"
+                : "It held and released nothing: send it again when that is mended");
+  }
+
+  /// Tells of it on a Companion: once an hour for each type of event and reason, so that nobody
+  /// who only posts events floods a namespace with Events.
+  public Change tell(Companion companion, Instant now) {
+    String once = reason() + "\n" + type + "\n" + now.truncatedTo(ChronoUnit.HOURS);
+    String name =
+        companion.getMetadata().getName()
+            + "."
+            + UUID.nameUUIDFromBytes(once.getBytes(StandardCharsets.UTF_8));
+    return new Change.TellOnce(companion, name, reason(), message());
+  }
+
+  private static String printable(String text, int length) {
+    String one = text.replaceAll("[\\p{C}\\s]+", " ").strip();
+    return one.length() <= length ? one : one.substring(0, length) + "…";
+  }
+}
