@@ -57,6 +57,11 @@ class EventIT {
         bad("another specversion", "0.9", with(pulse, "ce-specversion", "0.9"), ""),
         bad("a source that is no URI", "not a CloudEvent", with(pulse, "ce-source", "a b"), ""),
         bad("an unknown type", "com.example.x", with(pulse, "ce-type", "com.example.x"), ""),
+        bad(
+            "a dead letter, which only the Service for them takes",
+            "nobody wants",
+            with(pulse, "ce-type", "dev.chaperone.dead-letter"),
+            ""),
         bad("no kind", "kind", without(changed, "ce-kind"), ""),
         bad("no name", "name", without(changed, "ce-name"), ""),
         bad("a path as a name", "name", with(changed, "ce-name", "../../secrets"), ""),
@@ -119,6 +124,20 @@ class EventIT {
                         .POST(BodyPublishers.ofString("tick")))
                 .statusCode())
         .isEqualTo(204);
+  }
+
+  @Test
+  void kn_func_invoke_is_a_pulse_when_it_is_told_nothing_else() {
+    HttpRequest.Builder invoke =
+        HttpRequest.newBuilder(chaperone.functions())
+            .header("ce-specversion", "1.0")
+            .header("ce-id", "1")
+            .header("ce-source", "/boson/fn")
+            .header("ce-type", "boson.fn")
+            .header("content-type", JSON)
+            .POST(BodyPublishers.ofString("{\"message\":\"Hello World\"}"));
+
+    assertThat(chaperone.post(invoke).statusCode()).isEqualTo(204);
   }
 
   @Test

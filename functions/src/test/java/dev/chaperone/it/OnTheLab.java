@@ -7,6 +7,7 @@ import dev.chaperone.lab.LoopbackPort;
 import io.quarkus.test.common.QuarkusTestResourceLifecycleManager;
 import java.net.URI;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
@@ -16,23 +17,40 @@ import org.jspecify.annotations.Nullable;
 public class OnTheLab implements QuarkusTestResourceLifecycleManager {
   private static final Path HOME = Path.of(System.getProperty("chaperone.home"));
 
+  /// All of it but for Knative's kinds, which this lab does not know.
+  private static final List<String> INSTALLED =
+      List.of(
+          "knative/crds",
+          "knative/base/namespace.yaml",
+          "knative/base/rbac.yaml",
+          "triggers/base/rbac.yaml");
+
   private static final String KUBECONFIG = "kubeconfig";
+
+  private String serviceAccount = "functions";
 
   private @Nullable Lab lab;
   private int port;
 
+  /// @param args `serviceAccount`: as whom, if not as the functions
+  @Override
+  public void init(Map<String, String> args) {
+    serviceAccount = args.getOrDefault("serviceAccount", serviceAccount);
+  }
+
   @Override
   public Map<String, String> start() {
     lab = Lab.start();
-    lab.apply(HOME.resolve("knative"));
-    lab.apply(HOME.resolve("triggers/base/rbac.yaml"));
+    for (String part : INSTALLED) {
+      lab.apply(HOME.resolve(part));
+    }
     lab.kubectl("wait", "--for=condition=Established", "crd", "--all").orFail();
     Lab ready = lab;
     // Established comes a moment before lists are answered.
     await().until(() -> ready.kubectl("get", "companions,holds", "-A").exit() == 0);
     port = LoopbackPort.free().number();
     // As by KUBECONFIG; Quarkus' own settings for it are fixed when it is built.
-    System.setProperty(KUBECONFIG, lab.kubeconfig("chaperone", "functions").toString());
+    System.setProperty(KUBECONFIG, lab.kubeconfig("chaperone", serviceAccount).toString());
     return Map.of("quarkus.http.test-port", String.valueOf(port));
   }
 

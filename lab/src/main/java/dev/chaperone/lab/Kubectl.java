@@ -4,7 +4,9 @@ import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
@@ -30,6 +32,18 @@ public final class Kubectl implements AutoCloseable {
     }
     out = new Captured(process.getInputStream());
     err = new Captured(process.getErrorStream());
+  }
+
+  /// What `kubectl apply -k` would apply, as YAML. That needs no cluster.
+  ///
+  /// @throws AssertionError with kubectl's words, if the folder is no kustomization
+  public static String kustomize(Path folder) {
+    String program = new Binaries().program(Binaries.Module.CONTROLPLANE).toString();
+    List<String> arguments = List.of("kustomize", folder.toAbsolutePath().toString());
+    try (Kubectl run =
+        new Kubectl(new ArrayList<>(List.of(program, "kubectl")), arguments, Map.of())) {
+      return run.await(Duration.ofMinutes(1)).orFail().out();
+    }
   }
 
   /// How a run of kubectl ended.

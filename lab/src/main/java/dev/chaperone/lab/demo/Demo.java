@@ -53,7 +53,9 @@ public final class Demo {
     for (int i = 1; i <= 5; i++) {
       lab.addNode("node-" + i, i <= 3 ? Map.of("disks", "fast") : Map.of("disks", "slow"));
     }
-    lab.apply(HOME.resolve("knative"));
+    lab.apply(HOME.resolve("knative/crds"));
+    lab.apply(HOME.resolve("knative/base/namespace.yaml"));
+    lab.apply(HOME.resolve("knative/base/rbac.yaml"));
     lab.apply(HOME.resolve("triggers/base/rbac.yaml"));
     lab.kubectl("wait", "--for=condition=Established", "crd", "--all").orFail();
     List<String> functions =

@@ -1,0 +1,384 @@
+package dev.chaperone.manifests;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import java.io.IOException;
+import java.io.Reader;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Properties;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+import java.util.stream.StreamSupport;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/// That Triggers, sources, Services and functions agree.
+class ManifestsTest {
+  private static final String ALL = "dev.chaperone.manifests.Wiring#all";
+
+  private static final List<String> REPLIES =
+      List.of("dev.chaperone.disruption.held", "dev.chaperone.disruption.allowed");
+
+  private static final String DEAD_LETTER = "dev.chaperone.dead-letter";
+
+  /// Functions that no Trigger calls, and who does.
+  private static final Map<String, String> CALLED_OTHERWISE =
+      Map.of(
+          DEAD_LETTER,
+          "nobody: the Service dead-letters exports it, which takes every type",
+          "boson.fn",
+          "kn func invoke",
+          "*",
+          "Triggers of teams, for their own types: triggers/examples/signal",
+          "dev.knative.apiserver.resource.add",
+          "sources of teams, in mode Resource",
+          "dev.knative.apiserver.resource.update",
+          "sources of teams, in mode Resource",
+          "dev.knative.apiserver.resource.delete",
+          "sources of teams, in mode Resource");
+
+  /// No API server waits longer, and no channel (fanout_event_handler.go, defaultTimeout).
+  private static final Duration CHANNEL_GIVES_UP = Duration.ofMinutes(15);
+
+  @ParameterizedTest
+  @MethodSource(ALL)
+  void every_event_of_every_source_passes_exactly_one_trigger(Wiring wiring) {
+    for (Map<String, String> event : events(wiring.manifests())) {
+      boolean nodeUpdate =
+          event.get("type").endsWith(".update") && "Node".equals(event.get("kind"));
+      assertThat(wiring.triggers().stream().filter(it -> it.lets(event)))
+          .as("Triggers that let %s through", event)
+          .hasSize(nodeUpdate && !wiring.equals(Wiring.NODE_UPDATES) ? 0 : 1);
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource(ALL)
+  void every_trigger_lets_something_through_and_only_what_a_function_is_there_for(Wiring wiring) {
+    List<Map<String, String>> events = new ArrayList<>(events(wiring.manifests()));
+    events.addAll(postedByTeams());
+    for (TriggerFilter trigger : wiring.triggers()) {
+      List<String> types =
+          events.stream().filter(trigger::lets).map(it -> it.get("type")).distinct().toList();
+      assertThat(types).as("types that %s lets through", trigger).isNotEmpty();
+      if (!types.contains("com.example.rebuild")) {
+        assertThat(Functions.byType().keySet()).containsAll(types);
+      }
+    }
+  }
+
+  @Test
+  void every_function_is_called_by_a_trigger_or_known_to_be_called_otherwise() {
+    Set<String> types = new TreeSet<>(Functions.byType().keySet());
+    types.removeIf(
+        type -> Wiring.DEFAULT.triggers().stream().anyMatch(trigger -> trigger.letsSome(type)));
+
+    assertThat(types).isEqualTo(new TreeSet<>(CALLED_OTHERWISE.keySet()));
+  }
+
+  @ParameterizedTest
+  @MethodSource(ALL)
+  void no_trigger_lets_a_reply_back_in_nor_calls_what_is_for_dead_letters(Wiring wiring) {
+    for (TriggerFilter trigger : wiring.triggers()) {
+      for (String type : REPLIES) {
+        assertThat(trigger.letsSome(type)).as("%s lets %s through", trigger, type).isFalse();
+      }
+      assertThat(trigger.letsSome(DEAD_LETTER)).as("%s", trigger).isFalse();
+      assertThat(trigger.letsSome("com.example.whatever")).as("%s", trigger).isFalse();
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource(ALL)
+  void every_trigger_says_itself_all_that_a_webhook_or_its_broker_would_fill_in(Wiring wiring) {
+    for (TriggerFilter filter : wiring.triggers()) {
+      JsonNode trigger = filter.trigger();
+      JsonNode spec = trigger.path("spec");
+      JsonNode delivery = spec.path("delivery");
+      String broker = spec.path("broker").asText();
+
+      assertThat(trigger.at("/metadata/labels").path("eventing.knative.dev/broker").asText())
+          .isEqualTo(broker);
+      assertThat(names(delivery))
+          .as("delivery of %s", filter)
+          .containsExactlyInAnyOrder(
+              "retry", "backoffPolicy", "backoffDelay", "timeout", "deadLetterSink");
+      assertThat(spec.at("/subscriber/ref/name").asText()).isEqualTo("functions");
+      assertThat(delivery.at("/deadLetterSink/ref/name").asText()).isEqualTo("dead-letters");
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource(ALL)
+  void an_api_server_may_be_away_for_minutes_and_no_event_outlives_its_channel(Wiring wiring) {
+    Duration answer = eventDeadline().plusSeconds(5);
+    for (TriggerFilter filter : wiring.triggers()) {
+      JsonNode delivery = filter.trigger().at("/spec/delivery");
+      int retry = delivery.path("retry").asInt();
+      Duration delay = Duration.parse(delivery.path("backoffDelay").asText());
+      assertThat(delivery.path("backoffPolicy").asText()).isEqualTo("exponential");
+      Duration waits =
+          IntStream.range(0, retry)
+              .mapToObj(it -> delay.multipliedBy(1L << it))
+              .reduce(Duration.ZERO, Duration::plus);
+
+      assertThat(waits).isGreaterThan(Duration.ofMinutes(3));
+      assertThat(Duration.parse(delivery.path("timeout").asText()))
+          .isGreaterThan(answer.plusSeconds(5));
+      assertThat(waits.plus(answer.multipliedBy(retry + 1)).multipliedBy(2))
+          .as("the event and then its dead letter")
+          .isLessThan(CHANNEL_GIVES_UP);
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource(ALL)
+  void every_reference_leads_to_an_object_that_is_made_here(Wiring wiring) {
+    for (JsonNode object : wiring.manifests().objects()) {
+      for (JsonNode reference : references(object)) {
+        assertThat(wiring.manifests().has(reference, object))
+            .as("%s refers to %s", Manifests.describe(object), reference)
+            .isTrue();
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource(ALL)
+  void every_object_says_its_namespace(Wiring wiring) {
+    Set<String> withoutNamespace =
+        Set.of("Namespace", "CustomResourceDefinition", "ClusterRole", "ClusterRoleBinding");
+    for (JsonNode object : wiring.manifests().objects()) {
+      boolean none = withoutNamespace.contains(object.path("kind").asText());
+      boolean ofTeam = Set.of("Role", "RoleBinding").contains(object.path("kind").asText());
+      assertThat(Manifests.namespace(object))
+          .as(Manifests.describe(object))
+          .isIn(
+              none
+                  ? Set.of("")
+                  : ofTeam ? Set.of("chaperone", "rook-ceph", "storage") : Set.of("chaperone"));
+    }
+  }
+
+  @Test
+  void the_identity_of_a_trigger_is_the_one_that_knative_makes() {
+    JsonNode binding = Wiring.HOLDS_WITH_OIDC.manifests().only("RoleBinding", "hold-by-event");
+
+    // auth.GetOIDCServiceAccountNameForResource
+    assertThat(binding.at("/subjects/0/name").asText())
+        .isEqualTo(("storage" + "-oidc-eventing.knative.dev-Trigger").toLowerCase(Locale.ROOT));
+    JsonNode trigger = Wiring.HOLDS_WITH_OIDC.manifests().only("Trigger", "storage");
+    assertThat(trigger.at("/spec/subscriber/audience").asText())
+        .isEqualTo(properties().getProperty("chaperone.audience"));
+  }
+
+  @Test
+  void with_oidc_the_broker_knows_every_source_and_every_trigger_and_nobody_twice() {
+    for (Wiring wiring : List.of(Wiring.OIDC, Wiring.HOLDS_WITH_OIDC)) {
+      List<String> senders =
+          wiring.manifests().ofKind("EventPolicy").stream()
+              .flatMap(it -> elements(it.at("/spec/from")))
+              .map(it -> it.has("sub") ? it.path("sub").asText() : named(it.path("ref")))
+              .toList();
+
+      assertThat(senders).doesNotHaveDuplicates();
+      assertThat(senders)
+          .containsAll(
+              wiring.manifests().ofKind("Trigger", "ApiServerSource", "PingSource").stream()
+                  .map(it -> it.path("kind").asText() + " " + Manifests.name(it))
+                  .toList());
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource(ALL)
+  void nothing_needs_a_feature_of_knative_that_is_off(Wiring wiring) {
+    for (JsonNode object : wiring.manifests().objects()) {
+      String kind = object.path("kind").asText();
+      assertThat(kind.equals("EventPolicy") && !wiring.oidc()).isFalse();
+      assertThat(
+              object.path("apiVersion").asText().matches(".*knative.dev/v1alpha.*")
+                  && !wiring.oidc())
+          .as(Manifests.describe(object))
+          .isFalse();
+      if (kind.equals("ApiServerSource")) {
+        assertThat(object.path("spec").has("filters")).isFalse();
+        assertThat(object.at("/spec/mode").asText()).isEqualTo("Reference");
+      }
+      if (kind.equals("Trigger")) {
+        assertThat(object.path("spec").has("brokerRef")).isFalse();
+      }
+    }
+  }
+
+  static Stream<JsonNode> services() {
+    return Wiring.DEFAULT.manifests().ofKind("Service").stream();
+  }
+
+  @ParameterizedTest
+  @MethodSource("services")
+  void a_service_is_private_sleeps_and_outlasts_the_functions_own_deadline(JsonNode service) {
+    JsonNode annotations = service.at("/spec/template/metadata/annotations");
+    JsonNode spec = service.at("/spec/template/spec");
+
+    assertThat(service.at("/metadata/labels").path("networking.knative.dev/visibility").asText())
+        .isEqualTo("cluster-local");
+    assertThat(annotations.path("autoscaling.knative.dev/min-scale").asText()).isEqualTo("0");
+    assertThat(annotations.path("autoscaling.knative.dev/max-scale").asText()).isEqualTo("1");
+    assertThat(Duration.ofSeconds(spec.path("timeoutSeconds").asInt()))
+        .isGreaterThan(eventDeadline().plusSeconds(5));
+    assertThat(service.at("/spec/traffic/0/latestRevision").asBoolean()).isTrue();
+    assertThat(spec.at("/containers/0/image").asText()).doesNotContain("chaperone-functions");
+  }
+
+  @Test
+  void the_service_for_dead_letters_exports_the_function_for_them_and_the_other_exports_none() {
+    Manifests manifests = Wiring.DEFAULT.manifests();
+    String path = "/spec/template/spec/containers/0/env";
+
+    assertThat(manifests.only("Service", "dead-letters").at(path))
+        .singleElement()
+        .satisfies(
+            env -> {
+              assertThat(env.path("name").asText()).isEqualTo("QUARKUS_FUNQY_EXPORT");
+              assertThat(env.path("value").asText()).isEqualTo(Functions.byType().get(DEAD_LETTER));
+            });
+    assertThat(manifests.only("Service", "functions").at(path).isMissingNode()).isTrue();
+  }
+
+  @Test
+  void kn_func_finds_the_service() {
+    JsonNode function = Manifests.file("func.yaml");
+    JsonNode service = Wiring.DEFAULT.manifests().only("Service", function.path("name").asText());
+
+    assertThat(function.path("invoke").asText()).isEqualTo("cloudevent");
+    assertThat(function.path("namespace").asText()).isEqualTo(Manifests.namespace(service));
+    assertThat(function.at("/deploy/namespace").asText()).isEqualTo(Manifests.namespace(service));
+    assertThat(function.at("/deploy/serviceAccountName"))
+        .isEqualTo(service.at("/spec/template/spec/serviceAccountName"));
+    assertThat(function.at("/deploy/healthEndpoints/readiness"))
+        .isEqualTo(service.at("/spec/template/spec/containers/0/readinessProbe/httpGet/path"));
+    assertThat(service.at("/metadata/labels").path("function.knative.dev").asText())
+        .isEqualTo("true");
+  }
+
+  /// One of each kind that the sources send.
+  private static List<Map<String, String>> events(Manifests manifests) {
+    List<Map<String, String>> events = new ArrayList<>();
+    for (JsonNode source : manifests.ofKind("ApiServerSource")) {
+      elements(source.at("/spec/resources"))
+          .forEach(
+              resource -> {
+                for (String verb : List.of("add", "update", "delete")) {
+                  events.add(
+                      Map.of(
+                          "type",
+                          "dev.knative.apiserver.ref." + verb,
+                          "source",
+                          "https://10.96.0.1:443",
+                          "apiversion",
+                          resource.path("apiVersion").asText(),
+                          "kind",
+                          resource.path("kind").asText(),
+                          "namespace",
+                          "somewhere",
+                          "name",
+                          "something"));
+                }
+              });
+    }
+    for (JsonNode source : manifests.ofKind("PingSource")) {
+      events.add(
+          Map.of(
+              "type",
+              "dev.knative.sources.ping",
+              "source",
+              "/apis/v1/namespaces/%s/pingsources/%s"
+                  .formatted(Manifests.namespace(source), Manifests.name(source))));
+    }
+    return events;
+  }
+
+  private static List<Map<String, String>> postedByTeams() {
+    return Stream.of("dev.chaperone.hold", "dev.chaperone.release", "com.example.rebuild")
+        .map(type -> Map.of("type", type, "source", "/storage"))
+        .toList();
+  }
+
+  /// Everything in an object that refers to another of these manifests.
+  private static List<JsonNode> references(JsonNode object) {
+    List<JsonNode> references = new ArrayList<>(object.findValues("ref"));
+    JsonNode spec = object.path("spec");
+    switch (object.path("kind").asText()) {
+      case "Trigger" ->
+          references.add(
+              reference("eventing.knative.dev/v1", "Broker", spec.path("broker").asText()));
+      case "ApiServerSource" ->
+          references.add(serviceAccount(spec.path("serviceAccountName").asText()));
+      case "Service" ->
+          references.add(serviceAccount(spec.at("/template/spec/serviceAccountName").asText()));
+      case "RoleBinding", "ClusterRoleBinding" -> {
+        references.add(object.path("roleRef"));
+        elements(object.path("subjects"))
+            // Those Knative makes.
+            .filter(it -> !it.path("name").asText().contains("-oidc-"))
+            .forEach(references::add);
+      }
+      default -> {}
+    }
+    return references;
+  }
+
+  private static JsonNode serviceAccount(String name) {
+    return reference("v1", "ServiceAccount", name);
+  }
+
+  private static JsonNode reference(String apiVersion, String kind, String name) {
+    return JsonNodeFactory.instance
+        .objectNode()
+        .put("apiVersion", apiVersion)
+        .put("kind", kind)
+        .put("name", name);
+  }
+
+  private static String named(JsonNode reference) {
+    return reference.path("kind").asText() + " " + reference.path("name").asText();
+  }
+
+  private static Stream<JsonNode> elements(JsonNode array) {
+    return StreamSupport.stream(array.spliterator(), false);
+  }
+
+  private static List<String> names(JsonNode object) {
+    return object.properties().stream().map(Map.Entry::getKey).toList();
+  }
+
+  private static Duration eventDeadline() {
+    String seconds = properties().getProperty("chaperone.event-deadline");
+    return Duration.parse("PT" + seconds.toUpperCase(Locale.ROOT));
+  }
+
+  private static Properties properties() {
+    Path file =
+        Path.of(System.getProperty("chaperone.home"))
+            .resolve("functions/src/main/resources/application.properties");
+    try (Reader reader = Files.newBufferedReader(file)) {
+      Properties properties = new Properties();
+      properties.load(reader);
+      return properties;
+    } catch (IOException e) {
+      throw new AssertionError(e);
+    }
+  }
+}

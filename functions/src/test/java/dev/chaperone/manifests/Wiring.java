@@ -1,0 +1,38 @@
+package dev.chaperone.manifests;
+
+import java.util.List;
+import java.util.stream.Stream;
+
+/// What users apply together.
+record Wiring(String name, Manifests manifests) {
+  static final Wiring DEFAULT = of("default", "knative", "triggers");
+  static final Wiring KAFKA = of("kafka", "knative/overlays/kafka");
+  static final Wiring OIDC = of("oidc", "knative/overlays/oidc");
+  static final Wiring NODE_UPDATES =
+      of("node updates", "knative", "triggers/overlays/node-updates");
+  static final Wiring CEPH = of("ceph", "knative", "triggers", "triggers/examples/ceph");
+  static final Wiring SIGNAL = of("signal", "knative", "triggers", "triggers/examples/signal");
+  static final Wiring HOLDS_WITH_OIDC =
+      of("holds with oidc", "knative/overlays/oidc", "triggers/examples/holds-with-oidc");
+
+  static Stream<Wiring> all() {
+    return Stream.of(DEFAULT, KAFKA, OIDC, NODE_UPDATES, CEPH, SIGNAL, HOLDS_WITH_OIDC);
+  }
+
+  private static Wiring of(String name, String... folders) {
+    return new Wiring(name, Manifests.of(folders));
+  }
+
+  List<TriggerFilter> triggers() {
+    return manifests.ofKind("Trigger").stream().map(TriggerFilter::new).toList();
+  }
+
+  boolean oidc() {
+    return equals(OIDC) || equals(HOLDS_WITH_OIDC);
+  }
+
+  @Override
+  public String toString() {
+    return name;
+  }
+}
