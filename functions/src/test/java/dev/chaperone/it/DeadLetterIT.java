@@ -6,8 +6,6 @@ import static org.awaitility.Awaitility.await;
 import dev.chaperone.lab.ApiCall;
 import dev.chaperone.lab.ServerProcess;
 import io.fabric8.kubernetes.api.model.Event;
-import io.quarkus.test.common.QuarkusTestResource;
-import io.quarkus.test.common.ResourceArg;
 import io.quarkus.test.junit.QuarkusTest;
 import io.quarkus.test.junit.QuarkusTestProfile;
 import io.quarkus.test.junit.TestProfile;
@@ -21,9 +19,6 @@ import org.junit.jupiter.api.Test;
 
 /// The Service for dead letters: one function exported, and a ServiceAccount of its own.
 @QuarkusTest
-@QuarkusTestResource(
-    value = OnTheLab.class,
-    initArgs = @ResourceArg(name = "serviceAccount", value = "dead-letters"))
 @TestProfile(DeadLetterIT.Exported.class)
 class DeadLetterIT {
   private static final String FUNCTIONS = "http://functions.chaperone.svc.cluster.local";
@@ -36,6 +31,17 @@ class DeadLetterIT {
     @Override
     public Map<String, String> getConfigOverrides() {
       return Map.of("quarkus.funqy.export", "deadLetter");
+    }
+
+    @Override
+    public boolean disableGlobalTestResources() {
+      return true;
+    }
+
+    @Override
+    public List<TestResourceEntry> testResources() {
+      return List.of(
+          new TestResourceEntry(OnTheLab.class, Map.of("serviceAccount", "dead-letters")));
     }
   }
 
@@ -96,7 +102,7 @@ class DeadLetterIT {
           metadata: {name: agent, namespace: listening}
           spec:
             targetRef: {name: target}
-            signals: [{type: com.example.rebuild, holdWhen: "true"}]
+            signals: [{type: com.example.rebuild, holdWhen: "true", ttl: 1h}]
           """);
 
       assertThat(post(letter("com.example.rebuild", "500", ""))).isEqualTo(204);
