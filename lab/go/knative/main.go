@@ -1,37 +1,39 @@
-// One program for the data plane of Knative Eventing, linked once: the first argument says which part.
+// One program for every part of Knative Eventing, linked once: the first argument says which part.
 package main
 
 import (
 	"fmt"
+	"maps"
 	"os"
-
-	filteredfactory "knative.dev/pkg/client/injection/kube/informers/factory/filtered"
-	"knative.dev/pkg/signals"
-
-	"knative.dev/eventing/pkg/adapter/apiserver"
-	"knative.dev/eventing/pkg/adapter/v2"
-	"knative.dev/eventing/pkg/auth"
-	"knative.dev/eventing/pkg/eventingtls"
+	"slices"
+	"strings"
 
 	"lab/parent"
+
+	// Only for the real CRDs of Serving, in the module's config folder.
+	_ "knative.dev/serving/config/core/300-resources"
 )
 
 func main() {
-	commands := map[string]func(){
-		"apiserver_receive_adapter": apiserverReceiveAdapter,
+	parts := map[string]func(){
+		"apiserver_receive_adapter": apiServerReceiveAdapter,
+		"mtping":                    pingAdapter,
+		"controller":                eventingController,
+		"mtchannel_broker":          brokerController,
+		"channel_controller":        channelController,
+		"channel_dispatcher":        channelDispatcher,
+		"ingress":                   brokerIngress,
+		"filter":                    brokerFilter,
+		"webhook":                   eventingWebhook,
 	}
-	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: knative apiserver_receive_adapter ...")
+	if len(os.Args) < 2 || parts[os.Args[1]] == nil {
+		names := slices.Sorted(maps.Keys(parts))
+		fmt.Fprintf(os.Stderr, "usage: knative %s ...\n", strings.Join(names, "|"))
 		os.Exit(2)
 	}
-	command := commands[os.Args[1]]
+	name := os.Args[1]
 	os.Args = os.Args[1:]
 	parent.ExitWith()
-	command()
-}
-
-func apiserverReceiveAdapter() {
-	ctx := adapter.WithInjectorEnabled(signals.NewContext())
-	ctx = filteredfactory.WithSelectors(ctx, auth.OIDCLabelSelector, eventingtls.TrustBundleLabelSelector)
-	adapter.MainWithContext(ctx, "apiserversource", apiserver.NewEnvConfig, apiserver.NewAdapter)
+	onlyInformersOf(name)
+	parts[name]()
 }
