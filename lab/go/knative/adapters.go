@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+
 	"knative.dev/eventing/pkg/adapter/apiserver"
 	"knative.dev/eventing/pkg/adapter/mtping"
 	"knative.dev/eventing/pkg/adapter/v2"
@@ -9,7 +11,13 @@ import (
 
 func apiServerReceiveAdapter() {
 	ctx := withTrustAndIdentity(adapter.WithInjectorEnabled(signals.NewContext()))
-	adapter.MainWithContext(ctx, "apiserversource", apiserver.NewEnvConfig, apiserver.NewAdapter)
+	runAdapter(ctx, "apiserversource", apiserver.NewEnvConfig, apiserver.NewAdapter)
+}
+
+// runAdapter is the adapter package's, except that probes have a port of their own.
+func runAdapter(ctx context.Context, component string, env adapter.EnvConfigConstructor, constructor adapter.AdapterConstructor) {
+	serveProbes()
+	adapter.MainWithContext(adapter.WithHealthProbesDisabled(ctx), component, env, constructor)
 }
 
 func pingAdapter() {
@@ -24,5 +32,5 @@ func pingAdapter() {
 		adapter.WithObservabilityConfigurator(adapter.NewObservabilityConfiguratorFromConfigMap()),
 		adapter.WithCloudEventsStatusReporterConfigurator(adapter.NewCloudEventsReporterConfiguratorFromConfigMap()),
 	})
-	adapter.MainWithContext(withTrustAndIdentity(ctx), component, mtping.NewEnvConfig, mtping.NewAdapter)
+	runAdapter(withTrustAndIdentity(ctx), component, mtping.NewEnvConfig, mtping.NewAdapter)
 }

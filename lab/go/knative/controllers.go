@@ -2,9 +2,12 @@ package main
 
 import (
 	"context"
+	"log"
 	"os"
+	"strconv"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 
 	messagingv1 "knative.dev/eventing/pkg/apis/messaging/v1"
 	"knative.dev/eventing/pkg/apis/sinks"
@@ -21,7 +24,6 @@ import (
 	"knative.dev/eventing/pkg/reconciler/eventtransform"
 	"knative.dev/eventing/pkg/reconciler/eventtype"
 	imccontroller "knative.dev/eventing/pkg/reconciler/inmemorychannel/controller"
-	imcdispatcher "knative.dev/eventing/pkg/reconciler/inmemorychannel/dispatcher"
 	integrationsink "knative.dev/eventing/pkg/reconciler/integration/sink"
 	integrationsource "knative.dev/eventing/pkg/reconciler/integration/source"
 	"knative.dev/eventing/pkg/reconciler/jobsink"
@@ -38,6 +40,7 @@ import (
 	"knative.dev/pkg/controller"
 	"knative.dev/pkg/injection"
 	"knative.dev/pkg/injection/sharedmain"
+	"knative.dev/pkg/logging"
 	"knative.dev/pkg/signals"
 	"knative.dev/pkg/webhook"
 	webhookcertificates "knative.dev/pkg/webhook/certificates"
@@ -52,6 +55,36 @@ func withTrustAndIdentity(ctx context.Context) context.Context {
 	return kubefactory.WithSelectors(ctx, auth.OIDCLabelSelector, eventingtls.TrustBundleLabelSelector)
 }
 
+// run is sharedmain's, except that probes have a port of their own: Knative's is 8080, always.
+func run(ctx context.Context, component string, controllers ...injection.ControllerConstructor) {
+	sharedmain.MainWithContext(sharedmain.WithHealthProbesDisabled(ctx), component, append(controllers, probes)...)
+}
+
+// probes is one more controller, so that it begins to answer when the others begin to work.
+func probes(ctx context.Context, _ configmap.Watcher) *controller.Impl {
+	impl := controller.NewContext(ctx, whenStarted(serveProbes), controller.ControllerOptions{
+		WorkQueueName: "probes",
+		Logger:        logging.FromContext(ctx),
+	})
+	impl.EnqueueKey(types.NamespacedName{Name: "started"})
+	return impl
+}
+
+type whenStarted func()
+
+func (do whenStarted) Reconcile(context.Context, string) error {
+	do()
+	return nil
+}
+
+func serveProbes() {
+	port, err := strconv.Atoi(os.Getenv("PROBES_PORT"))
+	if err != nil {
+		return
+	}
+	go func() { log.Fatal(injection.ServeHealthProbes(context.Background(), port)) }()
+}
+
 func eventingController() {
 	ctx := kubefactory.WithSelectors(signals.NewContext(),
 		auth.OIDCLabelSelector,
@@ -62,7 +95,7 @@ func eventingController() {
 		requestreply.SecretLabelSelector,
 	)
 	ctx = eventingfactory.WithSelectors(ctx, eventtransform.JsonataResourcesSelector)
-	sharedmain.MainWithContext(ctx, "controller",
+	run(ctx, "controller",
 		channel.NewController,
 		subscription.NewController,
 		eventtype.NewController,
@@ -85,7 +118,7 @@ func eventingController() {
 
 func brokerController() {
 	ctx := kubefactory.WithSelectors(signals.NewContext(), auth.OIDCLabelSelector)
-	sharedmain.MainWithContext(ctx, "mt-broker-controller", broker.NewController, mttrigger.NewController)
+	run(ctx, "mt-broker-controller", broker.NewController, mttrigger.NewController)
 }
 
 // channelController reconciles in-memory channels and serves their webhook.
@@ -106,7 +139,7 @@ func channelController() {
 		Port:        webhook.PortFromEnv(8443),
 		SecretName:  "inmemorychannel-webhook-certs",
 	})
-	sharedmain.MainWithContext(ctx, webhook.NameFromEnv(),
+	run(ctx, webhook.NameFromEnv(),
 		webhookcertificates.NewController, validates, defaults, imccontroller.NewController)
 }
 
@@ -117,5 +150,5 @@ func channelDispatcher() {
 		ctx = injection.WithNamespaceScope(ctx, namespace)
 	}
 	ctx = sharedmain.WithHealthProbesDisabled(withTrustAndIdentity(ctx))
-	sharedmain.MainWithContext(ctx, "inmemorychannel-dispatcher", imcdispatcher.NewController)
+	sharedmain.MainWithContext(ctx, "inmemorychannel-dispatcher", newDispatcher)
 }

@@ -36,7 +36,6 @@ import (
 	configmapinformer "knative.dev/pkg/client/injection/kube/informers/core/v1/configmap/filtered"
 	"knative.dev/pkg/configmap"
 	"knative.dev/pkg/controller"
-	"knative.dev/pkg/injection/sharedmain"
 	"knative.dev/pkg/leaderelection"
 	"knative.dev/pkg/logging"
 	"knative.dev/pkg/signals"
@@ -159,7 +158,7 @@ func eventingWebhook() {
 		Port:        webhook.PortFromEnv(8443),
 		SecretName:  "eventing-webhook-certs",
 	})
-	sharedmain.WebhookMainWithContext(withTrustAndIdentity(ctx), webhook.NameFromEnv(),
+	run(withTrustAndIdentity(ctx), webhook.NameFromEnv(),
 		certificates.NewController, configMapWebhook, validatingWebhook, defaultingWebhook, conversionWebhook,
 		sinkbinding.NewController, sinkBindingWebhook)
 }

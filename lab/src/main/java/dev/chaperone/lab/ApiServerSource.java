@@ -1,6 +1,5 @@
 package dev.chaperone.lab;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
@@ -12,11 +11,9 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.net.URI;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Base64;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -86,39 +83,16 @@ public final class ApiServerSource implements AutoCloseable {
     environment.put("METRICS_DOMAIN", "knative.dev/eventing");
     environment.put("NAMESPACE", namespace);
     environment.put("NAME", name);
-    environment.put("KNATIVE_HEALTH_PROBES_PORT", LoopbackPort.free().toString());
     environment.put("KUBECONFIG", lab.kubeconfigWith(token).toString());
     if (spec.has("ceOverrides")) {
       environment.put("K_CE_OVERRIDES", spec.path("ceOverrides").toString());
     }
-    int watches = watches(config);
-    String credential = credential(token);
+    AdapterWatches watches = new AdapterWatches(lab, config.toString(), token);
     return lab.startServer(
         "apiserversource-" + namespace + "-" + name,
         List.of(lab.program(Module.KNATIVE).toString(), "apiserver_receive_adapter"),
         environment,
-        () -> established(lab, credential) >= watches);
-  }
-
-  /// The audit log is the only place that tells: the adapter neither logs nor reports its watches
-  /// as ready.
-  private static long established(Lab lab, String credential) {
-    return lab.auditLog().watches().stream()
-        .filter(watch -> watch.credential().equals(credential))
-        .map(watch -> watch.uri().replaceAll("(resourceVersion|timeout|timeoutSeconds)=[^&]*", ""))
-        .distinct()
-        .count();
-  }
-
-  private static int watches(ObjectNode config) {
-    boolean everywhere = config.path("allNamespaces").asBoolean();
-    int each = everywhere ? 1 : config.path("namespaces").size();
-    int watches = 0;
-    for (JsonNode resource : config.path("resources")) {
-      boolean namespaced = ((ObjectNode) resource).remove("namespaced").asBoolean();
-      watches += namespaced ? each : 1;
-    }
-    return watches;
+        watches::established);
   }
 
   private static ObjectNode config(Lab lab, String namespace, JsonNode spec) {
@@ -179,7 +153,6 @@ public final class ApiServerSource implements AutoCloseable {
     if (wanted.has("selector")) {
       watch.put("selector", text(labelSelector(wanted.path("selector"))));
     }
-    watch.put("namespaced", found.getNamespaced());
     return watch;
   }
 
@@ -208,19 +181,6 @@ public final class ApiServerSource implements AutoCloseable {
 
   private static String values(List<String> values) {
     return "(" + String.join(",", values) + ")";
-  }
-
-  /// The name under which the audit log knows this one token.
-  private static String credential(String token) {
-    try {
-      String claims = token.split("\\.", -1)[1];
-      return "JTI="
-          + JSON.readTree(new String(Base64.getUrlDecoder().decode(claims), StandardCharsets.UTF_8))
-              .path("jti")
-              .asText();
-    } catch (JsonProcessingException e) {
-      throw new LabFailure("The API server issued something that is no token", e);
-    }
   }
 
   private static List<HasMetadata> read(Lab lab, Path... manifests) {

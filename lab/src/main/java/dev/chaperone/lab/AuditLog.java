@@ -28,7 +28,8 @@ final class AuditLog {
   /// A watch that the API server has begun to answer.
   ///
   /// @param credential identifies the one token it came with
-  record Watch(String credential, String uri) {}
+  /// @param time when the API server received it
+  record Watch(String credential, String uri, Instant time) {}
 
   synchronized List<ApiCall> calls() {
     read();
@@ -66,7 +67,8 @@ final class AuditLog {
     switch (event.path("stage").asText()) {
       case "ResponseStarted" -> {
         if (verb.equals("watch")) {
-          watches.add(new Watch(credential(event), event.path("requestURI").asText()));
+          watches.add(
+              new Watch(credential(event), event.path("requestURI").asText(), received(event)));
         }
       }
       case "ResponseComplete" -> {
@@ -81,12 +83,16 @@ final class AuditLog {
                 object.path("name").asText(),
                 event.path("responseStatus").path("code").asInt(),
                 event.path("userAgent").asText(),
-                Instant.parse(event.path("requestReceivedTimestamp").asText())));
+                received(event)));
       }
       default -> {
         // a panic of the API server is in its own log
       }
     }
+  }
+
+  private static Instant received(JsonNode event) {
+    return Instant.parse(event.path("requestReceivedTimestamp").asText());
   }
 
   private static String credential(JsonNode event) {

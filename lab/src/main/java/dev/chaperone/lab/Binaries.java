@@ -28,7 +28,7 @@ final class Binaries {
     CONTROLPLANE("4 to 7 minutes", " " + version("1", "34", "4")),
     ETCD("about 1 minute", ""),
     KWOK("1 to 2 minutes", ""),
-    KNATIVE("1 to 3 minutes", "");
+    KNATIVE("2 to 5 minutes", "");
 
     private final String expected;
     private final String linkerFlags;
@@ -93,18 +93,56 @@ final class Binaries {
     }
   }
 
+  /// The manifests of one of [KnativeModules#NAMES], as its Go module has them.
+  Path manifests(String knativeModule) {
+    return program(Module.KNATIVE).resolveSibling(knativeModule);
+  }
+
   private void build(Module module, Path program) throws IOException {
     requireGo();
     Path partial = program.resolveSibling("partial-" + ProcessHandle.current().pid());
     Path log = program.resolveSibling("build.log");
-    ProcessBuilder builder = new ProcessBuilder(command(module, partial));
+    Instant begin = Instant.now();
+    say("building %s, once (%s)".formatted(module.folder(), module.expected));
+    List<String> command = new ArrayList<>(List.of("go", "build", "-trimpath", "-buildvcs=false"));
+    command.addAll(List.of("-mod=readonly", "-ldflags", module.linkerFlags));
+    if (module == Module.KNATIVE) {
+      for (String name : KnativeModules.NAMES) {
+        KnativeModules.copyManifests(download(name, log), program.resolveSibling(name));
+      }
+      Path overlay =
+          KnativeModules.overlay(
+              sources.resolve(module.folder()),
+              download("eventing", log),
+              program.resolveSibling("overlay"));
+      command.add("-overlay=" + overlay);
+    }
+    command.addAll(List.of("-o", partial.toString(), "."));
+    run(module, log, begin, command);
+    Files.move(partial, program, StandardCopyOption.ATOMIC_MOVE);
+    say("built %s in %d s".formatted(module.folder(), since(begin)));
+  }
+
+  /// Where Go keeps a module of Knative, in the version that the program is built from.
+  private Path download(String name, Path log) throws IOException {
+    String path = "knative.dev/" + name;
+    run(Module.KNATIVE, log, Instant.now(), List.of("go", "mod", "download", path));
+    run(
+        Module.KNATIVE,
+        log,
+        Instant.now(),
+        List.of("go", "list", "-mod=readonly", "-m", "-f", "{{.Dir}}", path));
+    return Path.of(Files.readString(log).strip());
+  }
+
+  private void run(Module module, Path log, Instant begin, List<String> command)
+      throws IOException {
+    ProcessBuilder builder = new ProcessBuilder(command);
     builder.directory(sources.resolve(module.folder()).toFile());
     builder.environment().put("CGO_ENABLED", "0");
     builder.environment().put("GOFLAGS", "");
     builder.environment().put("GOWORK", "off");
     builder.redirectErrorStream(true).redirectOutput(log.toFile());
-    Instant begin = Instant.now();
-    say("building %s, once (%s)".formatted(module.folder(), module.expected));
     Process build = builder.start();
     try {
       while (!build.waitFor(PROGRESS.toSeconds(), TimeUnit.SECONDS)) {
@@ -119,25 +157,9 @@ final class Binaries {
     }
     if (build.exitValue() != 0) {
       throw new LabFailure(
-          "go build of %s failed, see %s%n%s"
-              .formatted(module.folder(), log, ServerProcess.lastLines(log)));
+          "go %s of %s failed, see %s%n%s"
+              .formatted(command.get(1), module.folder(), log, ServerProcess.lastLines(log)));
     }
-    Files.move(partial, program, StandardCopyOption.ATOMIC_MOVE);
-    say("built %s in %d s".formatted(module.folder(), since(begin)));
-  }
-
-  private static List<String> command(Module module, Path output) {
-    return List.of(
-        "go",
-        "build",
-        "-trimpath",
-        "-buildvcs=false",
-        "-mod=readonly",
-        "-ldflags",
-        module.linkerFlags,
-        "-o",
-        output.toString(),
-        ".");
   }
 
   /// Everything a program depends on, so that a change is built anew and an old checkout finds its
@@ -152,6 +174,9 @@ final class Binaries {
     }
     List<String> target =
         List.of(module.linkerFlags, System.getProperty("os.name"), System.getProperty("os.arch"));
+    if (module == Module.KNATIVE) {
+      digest.update(KnativeModules.CHANGE.getBytes(StandardCharsets.UTF_8));
+    }
     digest.update(target.toString().getBytes(StandardCharsets.UTF_8));
     return HexFormat.of().formatHex(digest.digest(), 0, 8);
   }

@@ -15,6 +15,7 @@ import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -57,14 +58,13 @@ public final class FunctionsOnDemand implements AutoCloseable {
       HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
   private final Thread clock = Thread.ofVirtual().unstarted(this::endWhenIdle);
 
-  private @Nullable Process process;
+  private volatile @Nullable Process process;
   private LoopbackPort port = LoopbackPort.free();
-  private int starts;
+  private final List<Run> runs = new ArrayList<>();
   private int requests;
   private int inFlight;
   private long startedAt;
   private long lastUsed;
-  private Duration ran = Duration.ZERO;
   private Duration lastStart = Duration.ZERO;
 
   private FunctionsOnDemand(
@@ -101,9 +101,25 @@ public final class FunctionsOnDemand implements AutoCloseable {
     return URI.create("http://127.0.0.1:" + server.getAddress().getPort() + "/");
   }
 
+  /// One time that the program ran.
+  ///
+  /// @param ended when it was ended, by whomever; null while it runs
+  public record Run(Instant started, @Nullable Instant ended) {
+    /// How long it ran, until now if it still does.
+    public Duration length() {
+      return Duration.between(started, ended == null ? Instant.now() : ended);
+    }
+  }
+
+  /// Every run of the program so far, the first one first.
+  public synchronized List<Run> runs() {
+    noteEnd();
+    return List.copyOf(runs);
+  }
+
   /// How often the program was started.
   public synchronized int starts() {
-    return starts;
+    return runs.size();
   }
 
   /// How many requests came.
@@ -113,7 +129,7 @@ public final class FunctionsOnDemand implements AutoCloseable {
 
   /// How long the program ran, all runs together, the present one included.
   public synchronized Duration runningTime() {
-    return isRunning() ? ran.plusNanos(System.nanoTime() - startedAt) : ran;
+    return runs().stream().map(Run::length).reduce(Duration.ZERO, Duration::plus);
   }
 
   /// How long the last start took until the program listened.
@@ -122,8 +138,30 @@ public final class FunctionsOnDemand implements AutoCloseable {
   }
 
   /// Whether the program runs now.
-  public synchronized boolean isRunning() {
-    return process != null && process.isAlive();
+  public boolean isRunning() {
+    Process running = process;
+    return running != null && running.isAlive();
+  }
+
+  /// Kills the program as a crash would (SIGKILL), if it runs; the next request starts it again.
+  public void kill() {
+    // Without the lock: it may be starting.
+    Process killed = process;
+    if (killed == null) {
+      return;
+    }
+    List<ProcessHandle> programs = killed.descendants().toList();
+    programs.forEach(ProcessHandle::destroyForcibly);
+    killed.destroyForcibly();
+    programs.forEach(program -> program.onExit().join());
+    try {
+      killed.waitFor();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+    synchronized (this) {
+      noteEnd();
+    }
   }
 
   /// Closes the address and ends the program.
@@ -203,6 +241,7 @@ public final class FunctionsOnDemand implements AutoCloseable {
   private synchronized LoopbackPort enter() {
     requests++;
     if (!isRunning()) {
+      noteEnd();
       launch();
     }
     inFlight++;
@@ -233,8 +272,8 @@ public final class FunctionsOnDemand implements AutoCloseable {
     builder.environment().put("QUARKUS_HTTP_HOST", "127.0.0.1");
     builder.redirectErrorStream(true);
     builder.redirectOutput(ProcessBuilder.Redirect.appendTo(log.toFile()));
-    starts++;
     startedAt = System.nanoTime();
+    runs.add(new Run(Instant.now(), null));
     try {
       Process started = builder.start();
       process = started;
@@ -270,6 +309,7 @@ public final class FunctionsOnDemand implements AutoCloseable {
   }
 
   private synchronized void endIfIdle() {
+    noteEnd();
     if (isRunning() && inFlight == 0 && System.nanoTime() - lastUsed > idle.toNanos()) {
       end();
     }
@@ -281,7 +321,6 @@ public final class FunctionsOnDemand implements AutoCloseable {
     if (running == null) {
       return;
     }
-    ran = ran.plusNanos(System.nanoTime() - startedAt);
     running.destroy();
     try {
       if (!running.waitFor(ENDS.toMillis(), TimeUnit.MILLISECONDS)) {
@@ -290,6 +329,14 @@ public final class FunctionsOnDemand implements AutoCloseable {
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
+    }
+    noteEnd();
+  }
+
+  /// Whoever ended it, the end is known by the process being gone.
+  private void noteEnd() {
+    if (!runs.isEmpty() && runs.getLast().ended() == null && !isRunning()) {
+      runs.add(new Run(runs.removeLast().started(), Instant.now()));
     }
   }
 }

@@ -15,13 +15,17 @@ import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Deque;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.UUID;
+import java.util.concurrent.ConcurrentLinkedDeque;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Predicate;
 import java.util.stream.Stream;
 
 /// A running cluster of its own: own ports on the loopback interface, own folder, own data. Any
@@ -39,6 +43,7 @@ public final class Lab implements AutoCloseable {
   private final AuditLog auditLog;
   private final Path kubeconfig;
   private final List<ServerProcess> more = new CopyOnWriteArrayList<>();
+  private final Deque<Runnable> guests = new ConcurrentLinkedDeque<>();
   private final List<Kubectl> drains = new CopyOnWriteArrayList<>();
   private final AtomicBoolean closed = new AtomicBoolean();
   private final Thread hook = new Thread(this::end, "lab-end");
@@ -245,15 +250,28 @@ public final class Lab implements AutoCloseable {
     return auditLog;
   }
 
+  /// Starts a server that ends with the lab at the latest.
+  ///
+  /// @param ready whether what was launched at that time is ready now
   ServerProcess startServer(
       String name,
       List<String> command,
       Map<String, String> environment,
-      java.util.function.BooleanSupplier ready) {
+      Predicate<Instant> ready) {
     ServerProcess server = new ServerProcess(name, command, environment, folder, ready);
     more.add(server);
     server.start();
     return server;
+  }
+
+  /// Something that stands on this lab, and ends before it.
+  void endBefore(Runnable end) {
+    guests.addFirst(end);
+  }
+
+  /// Manifests of Knative, of a module named in [KnativeModules].
+  Path manifests(String knativeModule) {
+    return binaries.manifests(knativeModule);
   }
 
   Path program(Module module) {
@@ -280,6 +298,7 @@ public final class Lab implements AutoCloseable {
     if (closed.getAndSet(true)) {
       return;
     }
+    guests.forEach(Runnable::run);
     if (client != null) {
       client.close();
     }

@@ -3,29 +3,32 @@ package dev.chaperone.lab;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.extension.ExtensionContext;
 import org.junit.jupiter.api.extension.ExtensionContext.Namespace;
+import org.junit.jupiter.api.extension.ExtensionContext.Store;
 import org.junit.jupiter.api.extension.LifecycleMethodExecutionExceptionHandler;
 import org.junit.jupiter.api.extension.ParameterContext;
 import org.junit.jupiter.api.extension.ParameterResolver;
 import org.junit.jupiter.api.extension.TestWatcher;
 
-/// Gives tests a [Lab] as a parameter of their constructor or methods: one for all test classes of
-/// a JVM, started when the first asks for it and closed after the last. If anything fails, its logs
-/// are kept and their folder is printed.
+/// Gives tests a [Lab], and [Eventing] on it, as parameters of their constructor or methods: one
+/// for all test classes of a JVM, started when the first asks for it and closed after the last. If
+/// anything fails, its logs are kept and their folder is printed.
 public final class LabExtension
     implements ParameterResolver, TestWatcher, LifecycleMethodExecutionExceptionHandler {
   private static final Namespace NAMESPACE = Namespace.create(LabExtension.class);
 
   @Override
   public boolean supportsParameter(ParameterContext parameter, ExtensionContext context) {
-    return parameter.getParameter().getType() == Lab.class;
+    Class<?> type = parameter.getParameter().getType();
+    return type == Lab.class || type == Eventing.class;
   }
 
   @Override
-  public Lab resolveParameter(ParameterContext parameter, ExtensionContext context) {
-    return context
-        .getRoot()
-        .getStore(NAMESPACE)
-        .computeIfAbsent(Lab.class, _ -> Lab.start(), Lab.class);
+  public Object resolveParameter(ParameterContext parameter, ExtensionContext context) {
+    Store store = context.getRoot().getStore(NAMESPACE);
+    Lab lab = store.computeIfAbsent(Lab.class, _ -> Lab.start(), Lab.class);
+    return parameter.getParameter().getType() == Lab.class
+        ? lab
+        : store.computeIfAbsent(Eventing.class, _ -> Eventing.start(lab), Eventing.class);
   }
 
   @Override

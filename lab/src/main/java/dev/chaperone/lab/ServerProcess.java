@@ -6,16 +6,18 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /// One server of the lab, that can be ended, frozen and started again with the same command, ports
 /// and data. It never outlives the JVM that started it, however that one ends.
 public final class ServerProcess {
-  private static final Duration START = Duration.ofSeconds(60);
+  private static final Duration START = Duration.ofMinutes(2);
   private static final Duration END = Duration.ofSeconds(5);
 
   private final String name;
@@ -23,8 +25,9 @@ public final class ServerProcess {
   private final Map<String, String> environment;
   private final Path folder;
   private final Path log;
-  private final BooleanSupplier ready;
+  private final Predicate<Instant> ready;
   private @Nullable Process process;
+  private Instant launched = Instant.MAX;
   private boolean paused;
 
   ServerProcess(
@@ -33,6 +36,16 @@ public final class ServerProcess {
       Map<String, String> environment,
       Path folder,
       BooleanSupplier ready) {
+    this(name, command, environment, folder, _ -> ready.getAsBoolean());
+  }
+
+  /// @param ready whether what was launched at that time is ready now
+  ServerProcess(
+      String name,
+      List<String> command,
+      Map<String, String> environment,
+      Path folder,
+      Predicate<Instant> ready) {
     this.name = name;
     this.command = command;
     this.environment = environment;
@@ -57,7 +70,7 @@ public final class ServerProcess {
           if (!isRunning()) {
             throw failure("ended while starting");
           }
-          return ready.getAsBoolean();
+          return ready.test(launched);
         },
         () -> failure("was not ready after " + START.toSeconds() + " s"));
   }
@@ -76,6 +89,7 @@ public final class ServerProcess {
     builder.redirectErrorStream(true);
     builder.redirectOutput(ProcessBuilder.Redirect.appendTo(log.toFile()));
     try {
+      launched = Instant.now();
       process = builder.start();
     } catch (IOException e) {
       throw new LabFailure(name + " could not be started: " + command.getFirst(), e);
@@ -86,6 +100,28 @@ public final class ServerProcess {
   public void stop() {
     askToEnd();
     awaitEnd();
+  }
+
+  /// Kills it as a crash would (SIGKILL) and returns when it is gone. [#start()] brings it back.
+  public void kill() {
+    Process killed;
+    synchronized (this) {
+      killed = process;
+      process = null;
+    }
+    if (killed == null) {
+      return;
+    }
+    try {
+      killed.destroyForcibly().waitFor();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  /// What it is called in the lab, in its log's name too.
+  public String name() {
+    return name;
   }
 
   /// Freezes it: connections stay open, nothing is answered, until [#resume()].

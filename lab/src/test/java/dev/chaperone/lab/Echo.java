@@ -5,7 +5,8 @@ import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 
-/// A program to be started on demand: answers each request with its own `ce-id` and body.
+/// A program to be started on demand: answers each request with its own `ce-id` and body, and with
+/// its environment's GREETING.
 final class Echo {
   private Echo() {}
 
@@ -21,6 +22,9 @@ final class Echo {
             exchange
                 .getResponseHeaders()
                 .add("ce-id", exchange.getRequestHeaders().getFirst("ce-id"));
+            exchange
+                .getResponseHeaders()
+                .add("greeting", String.valueOf(System.getenv("GREETING")));
             exchange.sendResponseHeaders(202, body.length);
             exchange.getResponseBody().write(body);
           }

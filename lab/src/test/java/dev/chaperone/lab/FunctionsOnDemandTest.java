@@ -43,6 +43,23 @@ class FunctionsOnDemandTest {
   }
 
   @Test
+  void a_program_that_was_killed_is_started_again_and_both_runs_are_told() throws Exception {
+    try (FunctionsOnDemand functions =
+        start(JAVA, "-cp", System.getProperty("java.class.path"), Echo.class.getName())) {
+      assertThat(post(functions, "before").body()).isEqualTo("before");
+
+      functions.kill();
+      assertThat(functions.isRunning()).isFalse();
+      assertThat(functions.runs()).hasSize(1);
+      assertThat(functions.runs().getFirst().ended()).isNotNull();
+
+      assertThat(post(functions, "after").body()).isEqualTo("after");
+      assertThat(functions.runs()).hasSize(2);
+      assertThat(functions.runs().getLast().ended()).isNull();
+    }
+  }
+
+  @Test
   void a_program_that_does_not_start_is_answered_for_and_its_log_named() throws Exception {
     try (FunctionsOnDemand functions = start(JAVA, "no.such.Program")) {
       HttpResponse<String> answer = post(functions, "");

@@ -1,0 +1,346 @@
+package dev.chaperone.lab;
+
+import dev.chaperone.lab.Binaries.Module;
+import io.fabric8.kubernetes.api.model.BindingBuilder;
+import io.fabric8.kubernetes.api.model.Container;
+import io.fabric8.kubernetes.api.model.Pod;
+import io.fabric8.kubernetes.api.model.PodSpec;
+import io.fabric8.kubernetes.api.model.Service;
+import io.fabric8.kubernetes.api.model.apps.Deployment;
+import io.fabric8.kubernetes.client.KubernetesClient;
+import io.fabric8.kubernetes.client.KubernetesClientException;
+import io.fabric8.kubernetes.client.informers.ResourceEventHandler;
+import io.fabric8.kubernetes.client.informers.SharedIndexInformer;
+import java.net.URI;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.function.Predicate;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+
+/// Plays the kubelet for Knative's own Deployments, those of the cluster whose image is
+/// [#image(String)]: KWOK lets their pods be Ready, and the real program of each runs here as a
+/// process, with the environment and the ServiceAccount that its Deployment names at that time. A
+/// changed pod template starts a new process before the old one ends, as a rollout would.
+final class HostedDeployments implements AutoCloseable {
+  private static final String IMAGE = "lab/";
+
+  /// The label of the node that their pods are on. Nothing else tolerates its taint.
+  static final String NODE_LABEL = "chaperone-lab";
+
+  static final String NODE = "knative";
+
+  private static final Duration COMES_UP = Duration.ofMinutes(2);
+
+  private final Lab lab;
+  private final KubernetesClient client;
+  private final HostRouter router;
+  private final Map<String, CompletableFuture<@Nullable Void>> work = new ConcurrentHashMap<>();
+  private final Map<String, Hosted> hosted = new ConcurrentHashMap<>();
+  private final Map<String, RuntimeException> failures = new ConcurrentHashMap<>();
+  private final ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor();
+  private final SharedIndexInformer<Deployment> deployments;
+  private volatile boolean closed;
+
+  /// @param template what it was started for
+  private record Hosted(String template, Map<String, String> labels, ServerProcess process) {}
+
+  private record Ports(LoopbackPort http, LoopbackPort https, LoopbackPort probes) {
+    Ports() {
+      this(LoopbackPort.free(), LoopbackPort.free(), LoopbackPort.free());
+    }
+  }
+
+  HostedDeployments(Lab lab, HostRouter router) {
+    this.lab = lab;
+    this.client = lab.client();
+    this.router = router;
+    this.deployments = client.apps().deployments().inAnyNamespace().inform(new Changes());
+  }
+
+  /// The image that stands for a part of Knative.
+  ///
+  /// @param command the part's folder below Knative's `cmd`
+  static String image(String command) {
+    return IMAGE + command.substring(command.lastIndexOf('/') + 1);
+  }
+
+  /// The process of a Deployment, once it is ready for the first time.
+  ///
+  /// @throws LabFailure if there is none in time, or it did not start
+  ServerProcess process(String namespace, String name) {
+    String key = namespace + "/" + name;
+    return await("a process of the Deployment " + key, () -> hosted.get(key)).process();
+  }
+
+  /// The process of the one Deployment with these labels, once it is ready for the first time.
+  ServerProcess process(String namespace, Map<String, String> labels) {
+    return await(
+            "a process of a Deployment in %s with %s".formatted(namespace, labels),
+            () -> find(namespace, labels).findFirst().orElse(null))
+        .process();
+  }
+
+  /// All processes there are of Deployments with these labels.
+  List<ServerProcess> processes(Map<String, String> labels) {
+    return find("", labels).map(Hosted::process).toList();
+  }
+
+  /// Whether every Deployment that wants a process has the one that it wants.
+  boolean isSettled() {
+    failures.values().stream()
+        .findFirst()
+        .ifPresent(
+            failure -> {
+              throw failure;
+            });
+    return deployments.hasSynced()
+        && work.values().stream().allMatch(CompletableFuture::isDone)
+        && deployments.getStore().list().stream()
+            .filter(HostedDeployments::isHere)
+            .allMatch(
+                it ->
+                    it.getSpec().getReplicas() == 0
+                        || Optional.ofNullable(hosted.get(key(it)))
+                            .filter(found -> found.template().equals(template(it)))
+                            .isPresent());
+  }
+
+  @Override
+  public void close() {
+    closed = true;
+    deployments.stop();
+    threads.close();
+    hosted.values().forEach(it -> it.process().askToEnd());
+    hosted.values().forEach(it -> it.process().awaitEnd());
+  }
+
+  private Stream<Hosted> find(String namespace, Map<String, String> labels) {
+    return hosted.entrySet().stream()
+        .sorted(Map.Entry.comparingByKey())
+        .filter(it -> namespace.isEmpty() || it.getKey().startsWith(namespace + "/"))
+        .map(Map.Entry::getValue)
+        .filter(it -> it.labels().entrySet().containsAll(labels.entrySet()));
+  }
+
+  private Hosted await(String what, java.util.function.Supplier<@Nullable Hosted> found) {
+    Waiting.until(
+        COMES_UP,
+        () -> {
+          failures.values().stream()
+              .findFirst()
+              .ifPresent(
+                  failure -> {
+                    throw failure;
+                  });
+          return found.get() != null;
+        },
+        () -> new LabFailure("There is no %s after %s".formatted(what, COMES_UP)));
+    return java.util.Objects.requireNonNull(found.get());
+  }
+
+  private final class Changes implements ResourceEventHandler<Deployment> {
+    @Override
+    public void onAdd(Deployment deployment) {
+      onUpdate(deployment, deployment);
+    }
+
+    @Override
+    public void onUpdate(Deployment old, Deployment deployment) {
+      if (isHere(deployment)) {
+        later(deployment, () -> follow(deployment));
+      }
+    }
+
+    @Override
+    public void onDelete(Deployment deployment, boolean unknown) {
+      if (isHere(deployment)) {
+        later(deployment, () -> end(key(deployment)));
+      }
+    }
+  }
+
+  /// One after the other for each Deployment.
+  private void later(Deployment deployment, Runnable task) {
+    if (closed) {
+      return;
+    }
+    work.merge(
+        key(deployment),
+        CompletableFuture.runAsync(() -> attempt(deployment, task), threads),
+        (before, _) -> before.thenRunAsync(() -> attempt(deployment, task), threads));
+  }
+
+  private void attempt(Deployment deployment, Runnable task) {
+    if (closed) {
+      return;
+    }
+    try {
+      task.run();
+      failures.remove(key(deployment));
+    } catch (RuntimeException e) {
+      if (!closed) {
+        failures.put(key(deployment), e);
+      }
+    }
+  }
+
+  private void follow(Deployment deployment) {
+    Hosted present = hosted.get(key(deployment));
+    if (deployment.getSpec().getReplicas() == 0) {
+      end(key(deployment));
+    } else if (present == null || !present.template().equals(template(deployment))) {
+      Hosted next = start(deployment);
+      hosted.put(key(deployment), next);
+      if (present != null) {
+        present.process().stop();
+      }
+    }
+    bindPods(deployment);
+  }
+
+  private void end(String key) {
+    Hosted present = hosted.remove(key);
+    if (present != null) {
+      present.process().stop();
+    }
+  }
+
+  private Hosted start(Deployment deployment) {
+    String namespace = deployment.getMetadata().getNamespace();
+    String name = deployment.getMetadata().getName();
+    PodSpec pod = deployment.getSpec().getTemplate().getSpec();
+    Container container = pod.getContainers().getFirst();
+    String account = Optional.ofNullable(pod.getServiceAccountName()).orElse("default");
+    String token = lab.token(namespace, account);
+    Ports ports = new Ports();
+
+    Map<String, String> environment =
+        new ContainerEnvironment(client, namespace, name + "-0", account).of(container);
+    environment.replaceAll((_, value) -> onPorts(value, ports));
+    environment.put("CHANNEL_PORT", ports.http().toString());
+    environment.put("CHANNEL_PORT_HTTPS", ports.https().toString());
+    environment.put("PROBES_PORT", ports.probes().toString());
+    environment.put("PROFILING_PORT", "0");
+    environment.put("KUBECONFIG", lab.kubeconfigWith(token).toString());
+    environment.put("HTTP_PROXY", router.address().toString());
+    environment.put("NO_PROXY", "127.0.0.1,localhost");
+
+    boolean serves = container.getPorts().stream().anyMatch(port -> "http".equals(port.getName()));
+    LoopbackPort listens = serves ? ports.http() : ports.probes();
+    String config = environment.get("K_SOURCE_CONFIG");
+    Predicate<Instant> watches =
+        config == null ? _ -> true : new AdapterWatches(lab, config, token)::established;
+    ServerProcess process =
+        lab.startServer(
+            namespace + "-" + name,
+            command(container),
+            environment,
+            launched -> listens.accepts() && watches.test(launched));
+    if (serves) {
+      services(deployment)
+          .forEach(
+              service ->
+                  router.route(
+                      service.getMetadata().getName() + "." + namespace,
+                      URI.create("http://127.0.0.1:" + ports.http())));
+    }
+    return new Hosted(template(deployment), labels(deployment), process);
+  }
+
+  /// One replica needs no leader, and would wait for the lease of the one that was killed.
+  private List<String> command(Container container) {
+    String part = container.getImage().substring(IMAGE.length());
+    String program = lab.program(Module.KNATIVE).toString();
+    return List.of("ingress", "filter", "apiserver_receive_adapter").contains(part)
+        ? List.of(program, part)
+        : List.of(program, part, "--disable-ha");
+  }
+
+  /// In a pod of its own each could have these; here they share one machine.
+  private static String onPorts(String value, Ports ports) {
+    return switch (value) {
+      case "8080" -> ports.http().toString();
+      case "8443" -> ports.https().toString();
+      default -> value;
+    };
+  }
+
+  private Stream<Service> services(Deployment deployment) {
+    return client
+        .services()
+        .inNamespace(deployment.getMetadata().getNamespace())
+        .list()
+        .getItems()
+        .stream()
+        .filter(it -> it.getSpec().getSelector() != null && !it.getSpec().getSelector().isEmpty())
+        .filter(
+            it -> labels(deployment).entrySet().containsAll(it.getSpec().getSelector().entrySet()));
+  }
+
+  /// The scheduler leaves them alone for the taint of their node.
+  private void bindPods(Deployment deployment) {
+    for (Pod pod :
+        client
+            .pods()
+            .inNamespace(deployment.getMetadata().getNamespace())
+            .withLabelSelector(deployment.getSpec().getSelector())
+            .list()
+            .getItems()) {
+      if (pod.getSpec().getNodeName() == null && pod.getMetadata().getDeletionTimestamp() == null) {
+        bind(pod);
+      }
+    }
+  }
+
+  private void bind(Pod pod) {
+    try {
+      client
+          .resource(
+              new BindingBuilder()
+                  .withNewMetadata()
+                  .withNamespace(pod.getMetadata().getNamespace())
+                  .withName(pod.getMetadata().getName())
+                  .endMetadata()
+                  .withNewTarget()
+                  .withApiVersion("v1")
+                  .withKind("Node")
+                  .withName(NODE)
+                  .endTarget()
+                  .build())
+          .create();
+    } catch (KubernetesClientException e) {
+      boolean boundOrGone = e.getCode() == 409 || e.getCode() == 404;
+      if (!boundOrGone) {
+        throw e;
+      }
+    }
+  }
+
+  private static boolean isHere(Deployment deployment) {
+    return deployment.getSpec().getTemplate().getSpec().getContainers().stream()
+        .limit(1)
+        .anyMatch(it -> it.getImage() != null && it.getImage().startsWith(IMAGE));
+  }
+
+  private static Map<String, String> labels(Deployment deployment) {
+    return new HashMap<>(deployment.getSpec().getTemplate().getMetadata().getLabels());
+  }
+
+  private static String template(Deployment deployment) {
+    return io.fabric8.kubernetes.client.utils.Serialization.asJson(
+        deployment.getSpec().getTemplate());
+  }
+
+  private static String key(Deployment deployment) {
+    return deployment.getMetadata().getNamespace() + "/" + deployment.getMetadata().getName();
+  }
+}
