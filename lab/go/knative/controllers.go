@@ -149,6 +149,5 @@ func channelDispatcher() {
 	if namespace := os.Getenv("NAMESPACE"); namespace != "" {
 		ctx = injection.WithNamespaceScope(ctx, namespace)
 	}
-	ctx = sharedmain.WithHealthProbesDisabled(withTrustAndIdentity(ctx))
-	sharedmain.MainWithContext(ctx, "inmemorychannel-dispatcher", newDispatcher)
+	run(withTrustAndIdentity(ctx), "inmemorychannel-dispatcher", newDispatcher)
 }

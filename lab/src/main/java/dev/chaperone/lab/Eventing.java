@@ -63,6 +63,7 @@ public final class Eventing implements AutoCloseable {
     this.router = new HostRouter(lab.client());
     this.parts = new HostedDeployments(lab, router);
     lab.endBefore(this::close);
+    parts.start();
   }
 
   /// Installs it and returns when every part is up. It ends with the lab at the latest.
@@ -188,6 +189,7 @@ public final class Eventing implements AutoCloseable {
       lab.kubectl(
               "apply",
               "--server-side",
+              "--force-conflicts",
               "-f",
               manifests.write(lab.folder().resolve("knative-eventing.json")).toString())
           .orFail();

@@ -11,13 +11,17 @@ import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.KubernetesClientException;
 import io.fabric8.kubernetes.client.informers.ResourceEventHandler;
 import io.fabric8.kubernetes.client.informers.SharedIndexInformer;
+import java.io.IOException;
+import java.net.HttpURLConnection;
 import java.net.URI;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutorService;
@@ -38,6 +42,13 @@ final class HostedDeployments implements AutoCloseable {
 
   static final String NODE = "knative";
 
+  /// Those that know nothing of leaders, nor of the probes that come with controllers.
+  private static final Set<String> NO_CONTROLLERS = Set.of("ingress", "filter");
+
+  private static final Set<String> NO_LEADERS =
+      Set.of("ingress", "filter", "apiserver_receive_adapter");
+
+  private static final int PROBE_MILLIS = 2_000;
   private static final Duration COMES_UP = Duration.ofMinutes(2);
 
   private final Lab lab;
@@ -63,7 +74,13 @@ final class HostedDeployments implements AutoCloseable {
     this.lab = lab;
     this.client = lab.client();
     this.router = router;
-    this.deployments = client.apps().deployments().inAnyNamespace().inform(new Changes());
+    this.deployments = client.apps().deployments().inAnyNamespace().runnableInformer(0);
+    deployments.addEventHandler(new Changes());
+  }
+
+  /// Begins to follow what is there. Returns at once; see [#isSettled()].
+  void start() {
+    var _ = deployments.start();
   }
 
   /// The image that stands for a part of Knative.
@@ -156,50 +173,48 @@ final class HostedDeployments implements AutoCloseable {
     @Override
     public void onUpdate(Deployment old, Deployment deployment) {
       if (isHere(deployment)) {
-        later(deployment, () -> follow(deployment));
+        later(key(deployment));
       }
     }
 
     @Override
     public void onDelete(Deployment deployment, boolean unknown) {
-      if (isHere(deployment)) {
-        later(deployment, () -> end(key(deployment)));
-      }
+      onUpdate(deployment, deployment);
     }
   }
 
   /// One after the other for each Deployment.
-  private void later(Deployment deployment, Runnable task) {
-    if (closed) {
-      return;
+  private void later(String key) {
+    if (!closed) {
+      work.compute(
+          key,
+          (_, before) ->
+              (before == null ? CompletableFuture.<@Nullable Void>completedFuture(null) : before)
+                  .thenRunAsync(() -> attempt(key), threads));
     }
-    work.merge(
-        key(deployment),
-        CompletableFuture.runAsync(() -> attempt(deployment, task), threads),
-        (before, _) -> before.thenRunAsync(() -> attempt(deployment, task), threads));
   }
 
-  private void attempt(Deployment deployment, Runnable task) {
-    if (closed) {
-      return;
-    }
+  private void attempt(String key) {
     try {
-      task.run();
-      failures.remove(key(deployment));
-    } catch (RuntimeException e) {
       if (!closed) {
-        failures.put(key(deployment), e);
+        follow(key);
+        failures.remove(key);
       }
+    } catch (RuntimeException e) {
+      failures.put(key, e);
     }
   }
 
-  private void follow(Deployment deployment) {
-    Hosted present = hosted.get(key(deployment));
-    if (deployment.getSpec().getReplicas() == 0) {
-      end(key(deployment));
-    } else if (present == null || !present.template().equals(template(deployment))) {
-      Hosted next = start(deployment);
-      hosted.put(key(deployment), next);
+  /// Makes the process as the Deployment wants it now; what it wanted in between is past.
+  private void follow(String key) {
+    Deployment deployment = deployments.getStore().getByKey(key);
+    Hosted present = hosted.get(key);
+    if (deployment == null || deployment.getSpec().getReplicas() == 0) {
+      end(key);
+      return;
+    }
+    if (present == null || !present.template().equals(template(deployment))) {
+      hosted.put(key, start(deployment));
       if (present != null) {
         present.process().stop();
       }
@@ -235,7 +250,15 @@ final class HostedDeployments implements AutoCloseable {
     environment.put("NO_PROXY", "127.0.0.1,localhost");
 
     boolean serves = container.getPorts().stream().anyMatch(port -> "http".equals(port.getName()));
-    LoopbackPort listens = serves ? ports.http() : ports.probes();
+    List<URI> probes = new ArrayList<>();
+    if (!NO_CONTROLLERS.contains(part(container))) {
+      // First: the channel's own probe believes that there are no channels until it has seen some.
+      probes.add(ports.probes().uri().resolve("/readiness"));
+    }
+    if (serves) {
+      probes.add(
+          ports.http().uri().resolve(container.getReadinessProbe().getHttpGet().getPath()));
+    }
     String config = environment.get("K_SOURCE_CONFIG");
     Predicate<Instant> watches =
         config == null ? _ -> true : new AdapterWatches(lab, config, token)::established;
@@ -244,25 +267,41 @@ final class HostedDeployments implements AutoCloseable {
             namespace + "-" + name,
             command(container),
             environment,
-            launched -> listens.accepts() && watches.test(launched));
+            launched -> probes.stream().allMatch(HostedDeployments::answers) && watches.test(launched));
     if (serves) {
       services(deployment)
           .forEach(
               service ->
                   router.route(
                       service.getMetadata().getName() + "." + namespace,
-                      URI.create("http://127.0.0.1:" + ports.http())));
+                      ports.http().uri()));
     }
     return new Hosted(template(deployment), labels(deployment), process);
   }
 
+  /// Asks as a kubelet does; Knative's servers tell it by the name.
+  private static boolean answers(URI probe) {
+    try {
+      HttpURLConnection connection = (HttpURLConnection) probe.toURL().openConnection();
+      connection.setConnectTimeout(PROBE_MILLIS);
+      connection.setReadTimeout(PROBE_MILLIS);
+      connection.setRequestProperty("User-Agent", "kube-probe/lab");
+      return connection.getResponseCode() < HttpURLConnection.HTTP_BAD_REQUEST;
+    } catch (IOException e) {
+      return false;
+    }
+  }
+
   /// One replica needs no leader, and would wait for the lease of the one that was killed.
   private List<String> command(Container container) {
-    String part = container.getImage().substring(IMAGE.length());
     String program = lab.program(Module.KNATIVE).toString();
-    return List.of("ingress", "filter", "apiserver_receive_adapter").contains(part)
-        ? List.of(program, part)
-        : List.of(program, part, "--disable-ha");
+    return NO_LEADERS.contains(part(container))
+        ? List.of(program, part(container))
+        : List.of(program, part(container), "--disable-ha");
+  }
+
+  private static String part(Container container) {
+    return container.getImage().substring(IMAGE.length());
   }
 
   /// In a pod of its own each could have these; here they share one machine.

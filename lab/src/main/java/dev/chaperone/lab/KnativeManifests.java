@@ -105,9 +105,13 @@ final class KnativeManifests {
   /// ConfigMaps with the images of parts that are released on their own; no lab runs them.
   private void addImages() {
     Map<String, Map<String, String>> maps = new TreeMap<>();
-    for (JsonNode reference : items.findValues("configMapKeyRef")) {
-      maps.computeIfAbsent(reference.path("name").asText(), _ -> new TreeMap<>())
-          .put(reference.path("key").asText(), "none");
+    for (JsonNode item : items) {
+      if (item.path("kind").asText().equals("Deployment")) {
+        for (JsonNode reference : item.findValues("configMapKeyRef")) {
+          maps.computeIfAbsent(reference.path("name").asText(), _ -> new TreeMap<>())
+              .put(reference.path("key").asText(), "none");
+        }
+      }
     }
     maps.forEach(
         (name, data) -> {

@@ -5,6 +5,7 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
+import java.net.URI;
 import java.util.HashSet;
 import java.util.Set;
 import java.util.concurrent.ThreadLocalRandom;
@@ -40,6 +41,11 @@ public record LoopbackPort(int number) {
     } catch (IOException e) {
       return false;
     }
+  }
+
+  /// Where a server on it answers HTTP.
+  URI uri() {
+    return URI.create("http://127.0.0.1:" + number);
   }
 
   InetSocketAddress address() {

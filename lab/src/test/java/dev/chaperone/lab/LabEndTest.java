@@ -28,16 +28,18 @@ class LabEndTest {
                 "-cp",
                 System.getProperty("java.class.path"),
                 Main.class.getName(),
-                "up")
-            .redirectError(ProcessBuilder.Redirect.DISCARD)
+                "up",
+                "--knative")
+            .redirectError(ProcessBuilder.Redirect.INHERIT)
             .start();
     try {
       Path folder = folder(jvm);
-      assertThat(processesOf(folder)).hasSizeGreaterThanOrEqualTo(5);
+      List<ProcessHandle> processes = jvm.descendants().toList();
+      assertThat(processes).hasSizeGreaterThanOrEqualTo(11);
 
       new ProcessBuilder("kill", "-" + signal, String.valueOf(jvm.pid())).start().waitFor();
 
-      await().atMost(SOON).until(() -> processesOf(folder).isEmpty());
+      await().atMost(SOON).until(() -> processes.stream().noneMatch(ProcessHandle::isAlive));
       if (!signal.equals("KILL")) {
         await().atMost(SOON).untilAsserted(() -> assertThat(folder).doesNotExist());
       }
