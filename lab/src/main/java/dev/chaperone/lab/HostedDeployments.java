@@ -256,8 +256,7 @@ final class HostedDeployments implements AutoCloseable {
       probes.add(ports.probes().uri().resolve("/readiness"));
     }
     if (serves) {
-      probes.add(
-          ports.http().uri().resolve(container.getReadinessProbe().getHttpGet().getPath()));
+      probes.add(ports.http().uri().resolve(container.getReadinessProbe().getHttpGet().getPath()));
     }
     String config = environment.get("K_SOURCE_CONFIG");
     Predicate<Instant> watches =
@@ -267,14 +266,14 @@ final class HostedDeployments implements AutoCloseable {
             namespace + "-" + name,
             command(container),
             environment,
-            launched -> probes.stream().allMatch(HostedDeployments::answers) && watches.test(launched));
+            launched ->
+                probes.stream().allMatch(HostedDeployments::answers) && watches.test(launched));
     if (serves) {
       services(deployment)
           .forEach(
               service ->
                   router.route(
-                      service.getMetadata().getName() + "." + namespace,
-                      ports.http().uri()));
+                      service.getMetadata().getName() + "." + namespace, ports.http().uri()));
     }
     return new Hosted(template(deployment), labels(deployment), process);
   }

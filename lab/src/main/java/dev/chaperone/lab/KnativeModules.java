@@ -60,8 +60,7 @@ final class KnativeModules {
     }
     replacements.put(
         copy.resolve("controller.go").toString(),
-        changed(
-            eventing.resolve(DISPATCHER).resolve("controller.go"), FIXED_PORTS, "", folder));
+        changed(eventing.resolve(DISPATCHER).resolve("controller.go"), FIXED_PORTS, "", folder));
     replacements.put(
         copy.resolve("ports.go").toString(),
         Files.writeString(folder.resolve("ports.go"), OWN_PORTS).toString());
@@ -82,8 +81,7 @@ final class KnativeModules {
           "%s does not have what the lab changes: adapt it to this version of Knative"
               .formatted(original));
     }
-    return Files.writeString(
-            folder.resolve(original.getFileName()), source.replace(from, to))
+    return Files.writeString(folder.resolve(original.getFileName()), source.replace(from, to))
         .toString();
   }
 

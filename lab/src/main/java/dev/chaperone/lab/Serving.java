@@ -181,12 +181,10 @@ public final class Serving implements AutoCloseable {
     String name = service.getMetadata().getName();
     String account = template.at("/spec/serviceAccountName").asText("default");
     String revision = "%s-%05d".formatted(name, service.getMetadata().getGeneration());
-    Container container =
-        JSON.convertValue(template.at("/spec/containers/0"), Container.class);
+    Container container = JSON.convertValue(template.at("/spec/containers/0"), Container.class);
     Map<String, String> environment =
         new ContainerEnvironment(client, namespace, revision + "-0", account).of(container);
-    environment.putAll(
-        Map.of("K_SERVICE", name, "K_CONFIGURATION", name, "K_REVISION", revision));
+    environment.putAll(Map.of("K_SERVICE", name, "K_CONFIGURATION", name, "K_REVISION", revision));
     environment.put("KUBECONFIG", lab.kubeconfig(namespace, account).toString());
     environment.putAll(program.environment());
     Duration idle = program.idle() != null ? program.idle() : window(template);
@@ -211,7 +209,10 @@ public final class Serving implements AutoCloseable {
     ArrayNode conditions = status.putArray("conditions");
     for (String type : List.of("ConfigurationsReady", "Ready", "RoutesReady")) {
       ObjectNode condition =
-          conditions.addObject().put("type", type).put("status", problem == null ? "True" : "False");
+          conditions
+              .addObject()
+              .put("type", type)
+              .put("status", problem == null ? "True" : "False");
       if (problem != null) {
         condition.put("reason", "NotServed").put("message", String.valueOf(problem.getMessage()));
       }

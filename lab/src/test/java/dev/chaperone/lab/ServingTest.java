@@ -67,8 +67,7 @@ class ServingTest {
   @Test
   void a_service_runs_while_it_is_asked_and_as_its_manifest_says() throws Exception {
     lab.client()
-        .resource(
-            new NamespaceBuilder().withNewMetadata().withName("served").endMetadata().build())
+        .resource(new NamespaceBuilder().withNewMetadata().withName("served").endMetadata().build())
         .create();
     try (Serving serving = Serving.start(eventing, ECHO)) {
       apply(SERVICE.formatted("hello"));
@@ -76,8 +75,12 @@ class ServingTest {
       apply(ACCOUNT);
       FunctionsOnDemand functions = serving.functions("served", "echo");
       lab.kubectl(
-              "wait", "service.serving.knative.dev/echo", "-n", "served",
-              "--for=condition=Ready", "--timeout=60s")
+              "wait",
+              "service.serving.knative.dev/echo",
+              "-n",
+              "served",
+              "--for=condition=Ready",
+              "--timeout=60s")
           .orFail();
       assertThat(functions.isRunning()).isFalse();
 
@@ -105,8 +108,12 @@ class ServingTest {
   private URI url() {
     return URI.create(
         lab.kubectl(
-                "get", "service.serving.knative.dev/echo", "-n", "served",
-                "-o", "jsonpath={.status.address.url}")
+                "get",
+                "service.serving.knative.dev/echo",
+                "-n",
+                "served",
+                "-o",
+                "jsonpath={.status.address.url}")
             .orFail()
             .out());
   }
