@@ -6,6 +6,7 @@ import io.quarkus.funqy.knative.events.CloudEventMapping;
 import org.jspecify.annotations.Nullable;
 
 /// The periodic event: whatever events missed, and whatever only time changes, is put right.
+@Observed
 public class HealOnPulse {
   private final Reconciler reconciler;
 

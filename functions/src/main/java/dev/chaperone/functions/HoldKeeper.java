@@ -10,6 +10,8 @@ import dev.chaperone.decide.Change;
 import dev.chaperone.decide.Decision.Refusal;
 import dev.chaperone.decide.HoldRequest;
 import dev.chaperone.decide.ObjectRef;
+import dev.chaperone.telemetry.Metrics;
+import dev.chaperone.telemetry.Metrics.HoldChange;
 import jakarta.enterprise.context.ApplicationScoped;
 import java.time.Clock;
 import java.time.Duration;
@@ -27,12 +29,14 @@ class HoldKeeper {
   private final ClusterReader reader;
   private final ClusterWriter writer;
   private final Reconciler reconciler;
+  private final Metrics metrics;
   private final Clock clock = Clock.systemUTC();
 
-  HoldKeeper(ClusterReader reader, ClusterWriter writer, Reconciler reconciler) {
+  HoldKeeper(ClusterReader reader, ClusterWriter writer, Reconciler reconciler, Metrics metrics) {
     this.reader = reader;
     this.writer = writer;
     this.reconciler = reconciler;
+    this.metrics = metrics;
   }
 
   /// By when an event that came now is to be answered.
@@ -59,6 +63,7 @@ class HoldKeeper {
     Optional<Hold> hold =
         request.hold(existing(request, deadline), reason, sent.orElse(now), ttl, now);
     hold.ifPresent(it -> write(new Change.Apply(it), deadline));
+    metrics.holdAsked(true, hold.isPresent() ? HoldChange.WRITTEN : HoldChange.UNCHANGED);
     LOG.infof(
         "%s: %s asks to hold: %s; %s",
         request.companion(),
@@ -75,6 +80,7 @@ class HoldKeeper {
   List<Answer> release(HoldRequest request, Deadline deadline) {
     Optional<Hold> hold = existing(request, deadline);
     hold.ifPresent(it -> write(new Change.Delete(it), deadline));
+    metrics.holdAsked(false, hold.isPresent() ? HoldChange.DELETED : HoldChange.UNCHANGED);
     LOG.infof(
         "%s: %s releases; %s",
         request.companion(),

@@ -12,6 +12,7 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /// Somebody asks to hold a Companion, or to release it: a Hold is made, or deleted.
+@Observed
 public class HoldOnRequest {
   private static final Pattern COMPANION =
       Pattern.compile("([a-z0-9][-a-z0-9]{0,62})/([a-z0-9][-a-z0-9.]{0,49})");

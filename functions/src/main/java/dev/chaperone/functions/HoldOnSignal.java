@@ -22,6 +22,7 @@ import org.jspecify.annotations.Nullable;
 
 /// Any other event: holds and releases as the Companions' signals say. One that no Companion wants
 /// is refused, or else Funqy answers 404, which Knative sends again and again.
+@Observed
 public class HoldOnSignal {
   private static final Logger LOG = Logger.getLogger(HoldOnSignal.class);
   private static final Set<String> VARIABLES = Set.of("type", "source", "subject", "data");

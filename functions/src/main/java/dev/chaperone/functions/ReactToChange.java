@@ -10,6 +10,7 @@ import org.jspecify.annotations.Nullable;
 /// made by Chaperone. What happened to it does not matter, since its present state is read anyway,
 /// but Funqy wants a function for each type of event; `ref` and `resource` are the two modes of an
 /// ApiServerSource.
+@Observed
 public class ReactToChange {
   private final Reconciler reconciler;
 

@@ -14,6 +14,9 @@ import dev.chaperone.decide.ObjectRef;
 import dev.chaperone.decide.Occasion;
 import dev.chaperone.decide.Pulse;
 import dev.chaperone.decide.Snapshot;
+import dev.chaperone.telemetry.Metrics;
+import dev.chaperone.telemetry.Span;
+import dev.chaperone.telemetry.Tracing;
 import jakarta.enterprise.context.ApplicationScoped;
 import java.time.Clock;
 import java.time.Duration;
@@ -34,6 +37,8 @@ class Reconciler {
 
   private final ClusterReader reader;
   private final ClusterWriter writer;
+  private final Metrics metrics;
+  private final Tracing tracing;
   private final Clock clock = Clock.systemUTC();
   private final Duration patience;
   private final SharedRuns<Outcome> runs = new SharedRuns<>();
@@ -41,9 +46,13 @@ class Reconciler {
   Reconciler(
       ClusterReader reader,
       ClusterWriter writer,
+      Metrics metrics,
+      Tracing tracing,
       @ConfigProperty(name = "chaperone.event-deadline") Duration patience) {
     this.reader = reader;
     this.writer = writer;
+    this.metrics = metrics;
+    this.tracing = tracing;
     this.patience = patience;
   }
 
@@ -80,7 +89,7 @@ class Reconciler {
       Collection<CompanionRef> companions, Occasion occasion, Deadline deadline) {
     List<Outcome> outcomes = new ArrayList<>();
     for (CompanionRef ref : companions) {
-      runs.share(ref, occasion, deadline, all -> Optional.of(reconcile(ref, all, deadline)))
+      runs.share(ref, occasion, deadline, all -> Optional.of(observed(ref, all, deadline)))
           .ifPresent(outcomes::add);
     }
     boolean pending = outcomes.stream().anyMatch(Outcome::pending);
@@ -108,6 +117,23 @@ class Reconciler {
     }
   }
 
+  private Outcome observed(CompanionRef ref, Occasion occasion, Deadline deadline) {
+    long began = System.nanoTime();
+    boolean done = false;
+    try (Span span = tracing.part("reconcile").with("companion", ref.toString())) {
+      try {
+        Outcome outcome = reconcile(ref, occasion, deadline);
+        done = true;
+        return outcome;
+      } catch (RuntimeException e) {
+        span.failed(e);
+        throw e;
+      }
+    } finally {
+      metrics.reconciled(done, Duration.ofNanos(System.nanoTime() - began));
+    }
+  }
+
   private Outcome reconcile(CompanionRef ref, Occasion occasion, Deadline deadline) {
     for (int race = 0; race < RACES; race++) {
       try {
@@ -119,6 +145,7 @@ class Reconciler {
         }
         return reconcile(ref, Decision.of(seen.get()), deadline);
       } catch (LostRace e) {
+        metrics.lostRace();
         LOG.debugf("%s: read again: %s", ref, e.getMessage());
       }
     }
@@ -128,6 +155,7 @@ class Reconciler {
 
   private Outcome reconcile(CompanionRef ref, Decision decision, Deadline deadline)
       throws LostRace {
+    metrics.decided(decision.verdict().allowed(), decision.verdict().reason());
     List<Change> changes = decision.changes();
     List<Refusal> refused = writer.write(changes, deadline);
     List<Change> report = decision.report(refused);

@@ -1,0 +1,120 @@
+package dev.chaperone.it;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.quarkus.test.common.QuarkusTestResource;
+import io.quarkus.test.junit.QuarkusTest;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import org.junit.jupiter.api.Test;
+
+/// What an operator sees: health, and counts of what was done. Counts are compared before and
+/// after, since all tests share the functions.
+@QuarkusTest
+@QuarkusTestResource(OnTheLab.class)
+class TelemetryIT {
+  private Installation chaperone;
+
+  @Test
+  void is_alive_and_ready_as_soon_as_it_answers() {
+    assertThat(get("q/health/live").statusCode()).isEqualTo(200);
+    assertThat(get("q/health/ready").statusCode()).isEqualTo(200);
+  }
+
+  @Test
+  void is_ready_without_asking_the_api_server() {
+    int before = chaperone.calls().size();
+
+    assertThat(get("q/health").body()).contains("UP");
+
+    assertThat(chaperone.calls()).hasSize(before);
+  }
+
+  @Test
+  void a_decision_is_counted_with_its_answer_and_its_reason() {
+    try (Scene scene = new Scene(chaperone, "counted", 0).withCompanion("{}")) {
+      scene.awaitCounted();
+      scene.hold("rebuild");
+      double held = value("chaperone_decisions_total", "allowed=\"false\"", "reason=\"Hold\"");
+      double allowed = value("chaperone_decisions_total", "allowed=\"true\"");
+
+      chaperone.changed("Hold", scene.name, "rebuild");
+      chaperone.changed("Hold", scene.name, "rebuild");
+
+      assertThat(value("chaperone_decisions_total", "allowed=\"false\"", "reason=\"Hold\""))
+          .isEqualTo(held + 2);
+      assertThat(value("chaperone_decisions_total", "allowed=\"true\"")).isEqualTo(allowed);
+    }
+  }
+
+  @Test
+  void calls_to_the_api_server_are_counted_as_its_own_audit_log_counts_them() {
+    try (Scene scene = new Scene(chaperone, "audited", 1).withCompanion("{}")) {
+      scene.awaitCounted();
+      int audited = chaperone.calls().size();
+      double counted = value("chaperone_api_request_duration_seconds_count");
+      double budgets = budgetsWritten();
+
+      chaperone.changed("Companion", scene.name, "agent");
+
+      assertThat(value("chaperone_api_request_duration_seconds_count") - counted)
+          .isEqualTo(chaperone.calls().size() - audited);
+      assertThat(budgetsWritten()).isEqualTo(budgets + 2);
+    }
+  }
+
+  @Test
+  void an_event_is_counted_by_its_function_and_its_answer() {
+    double pulses = events("pulse", 204) + events("pulse", 200);
+    double signals = events("signal", 400);
+    double none = events("none", 400);
+
+    chaperone.pulse();
+    chaperone.post(chaperone.event("com.example.nobody-wants-this"));
+    chaperone.post(
+        HttpRequest.newBuilder(chaperone.functions())
+            .POST(HttpRequest.BodyPublishers.ofString("no event")));
+
+    assertThat(events("pulse", 204) + events("pulse", 200)).isEqualTo(pulses + 1);
+    assertThat(events("signal", 400)).isEqualTo(signals + 1);
+    assertThat(events("none", 400)).isEqualTo(none + 1);
+  }
+
+  private double budgetsWritten() {
+    return value(
+        "chaperone_api_request_duration_seconds_count",
+        "verb=\"patch\"",
+        "resource=\"poddisruptionbudgets\"",
+        "code=\"201\"");
+  }
+
+  private double events(String function, int code) {
+    return value(
+        "chaperone_event_duration_seconds_count",
+        "function=\"" + function + "\"",
+        "code=\"" + code + "\"");
+  }
+
+  /// The sum over all series of this name that have these labels.
+  private double value(String name, String... labels) {
+    return get("q/metrics")
+        .body()
+        .lines()
+        .filter(line -> line.startsWith(name + "{") || line.startsWith(name + " "))
+        .filter(
+            line -> {
+              for (String label : labels) {
+                if (!line.contains(label)) {
+                  return false;
+                }
+              }
+              return true;
+            })
+        .mapToDouble(line -> Double.parseDouble(line.substring(line.lastIndexOf(' ') + 1)))
+        .sum();
+  }
+
+  private HttpResponse<String> get(String path) {
+    return chaperone.post(HttpRequest.newBuilder(chaperone.functions().resolve(path)).GET());
+  }
+}

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.chaperone.telemetry;
+
+import org.jspecify.annotations.NullMarked;
