@@ -2,11 +2,11 @@ package dev.chaperone.lab;
 
 /// Something of the lab itself did not work; the message says what, and where its log is.
 public final class LabFailure extends RuntimeException {
-  LabFailure(String message) {
+  public LabFailure(String message) {
     super(message);
   }
 
-  LabFailure(String message, Throwable cause) {
+  public LabFailure(String message, Throwable cause) {
     super(message, cause);
   }
 }

@@ -1,0 +1,155 @@
+package dev.chaperone.lab.start;
+
+import dev.chaperone.lab.Lab;
+import dev.chaperone.lab.LabFailure;
+import io.fabric8.kubernetes.api.model.IntOrString;
+import java.io.ByteArrayInputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Map;
+import java.util.function.BooleanSupplier;
+
+/// A cluster with Chaperone's installation, and one target on three nodes with its Companion.
+final class Ground {
+  static final String NAMESPACE = "storage";
+  static final String COMPANION = "agent";
+  static final String HOLD = "rebuild";
+  private static final Duration PATIENCE = Duration.ofMinutes(2);
+
+  private final Lab lab;
+  private final Path home;
+
+  Ground(Lab lab, Path home) {
+    this.lab = lab;
+    this.home = home;
+  }
+
+  /// @param disruption YAML of the Companion's spec.disruption
+  Ground prepare(String disruption) {
+    for (int i = 1; i <= 3; i++) {
+      lab.addNode("node-" + i, Map.of("disks", "fast"));
+    }
+    lab.apply(home.resolve("knative"));
+    lab.apply(home.resolve("triggers/rbac.yaml"));
+    lab.kubectl("wait", "--for=condition=Established", "crd", "--all").orFail();
+    // Established comes a moment before lists are answered.
+    await(
+        "Companions that can be listed",
+        () -> lab.kubectl("get", "companions,holds", "-A").exit() == 0);
+    apply("apiVersion: v1\nkind: Namespace\nmetadata: {name: %s}".formatted(NAMESPACE));
+    daemonSet("target", "{disks: fast}");
+    daemonSet("follower", "{}");
+    apply(
+        """
+        apiVersion: chaperone.dev/v1alpha1
+        kind: Companion
+        metadata: {name: agent, namespace: storage}
+        spec:
+          targetRef: {name: target}
+          companionRef: {name: follower}
+          disruption: %s
+          signals:
+          - {type: com.example.rebuild, holdWhen: "data.state == 'started'", releaseWhen: "data.state == 'finished'", key: data.pool}
+        """
+            .formatted(disruption));
+    await(
+        "three pods of the target",
+        () ->
+            lab.client()
+                    .apps()
+                    .daemonSets()
+                    .inNamespace(NAMESPACE)
+                    .withName("target")
+                    .get()
+                    .getStatus()
+                    .getNumberReady()
+                == 3);
+    return this;
+  }
+
+  private void daemonSet(String name, String nodeSelector) {
+    apply(
+        """
+        apiVersion: apps/v1
+        kind: DaemonSet
+        metadata: {name: %1$s, namespace: storage}
+        spec:
+          selector: {matchLabels: {app: %1$s}}
+          template:
+            metadata: {labels: {app: %1$s}}
+            spec:
+              nodeSelector: %2$s
+              containers: [{name: main, image: none}]
+        """
+            .formatted(name, nodeSelector));
+  }
+
+  /// Makes a Hold, of which the functions do not know yet.
+  void hold() {
+    apply(
+        """
+        apiVersion: chaperone.dev/v1alpha1
+        kind: Hold
+        metadata: {name: rebuild, namespace: storage}
+        spec: {companionRef: {name: agent}, reason: rebuilding}
+        """);
+  }
+
+  /// Deletes it again.
+  void release() {
+    lab.kubectl("delete", "hold", HOLD, "-n", NAMESPACE).orFail();
+  }
+
+  /// Whether the API server has the guards' budget so: what the functions are measured by.
+  boolean isClosed() {
+    var budget =
+        lab.client()
+            .policy()
+            .v1()
+            .podDisruptionBudget()
+            .inNamespace(NAMESPACE)
+            .withName(COMPANION + "-nodes")
+            .get();
+    return budget != null && new IntOrString(0).equals(budget.getSpec().getMaxUnavailable());
+  }
+
+  /// Guards that run.
+  long guards() {
+    return lab
+        .client()
+        .pods()
+        .inNamespace(NAMESPACE)
+        .withLabel("app.kubernetes.io/component", "guard")
+        .list()
+        .getItems()
+        .stream()
+        .filter(pod -> pod.getSpec().getNodeName() != null)
+        .count();
+  }
+
+  void apply(String yaml) {
+    lab.client()
+        .load(new ByteArrayInputStream(yaml.getBytes(StandardCharsets.UTF_8)))
+        .items()
+        .forEach(item -> lab.client().resource(item).fieldManager("lab").serverSideApply());
+  }
+
+  /// Looks until it is so.
+  ///
+  /// @throws LabFailure if it is not so in time
+  static void await(String what, BooleanSupplier so) {
+    long deadline = System.nanoTime() + PATIENCE.toNanos();
+    while (!so.getAsBoolean()) {
+      if (System.nanoTime() > deadline) {
+        throw new LabFailure("not seen: " + what);
+      }
+      try {
+        Thread.sleep(100);
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+        throw new LabFailure("interrupted before: " + what, e);
+      }
+    }
+  }
+}
