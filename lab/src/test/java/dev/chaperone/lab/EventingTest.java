@@ -103,6 +103,10 @@ class EventingTest {
 
   @BeforeEach
   void apply() {
+    apply(lab, eventing, subscriber);
+  }
+
+  private void apply(Lab lab, Eventing eventing, Subscriber subscriber) {
     eventing.router().route("sink." + namespace, subscriber.address());
     lab.client()
         .load(
@@ -150,7 +154,7 @@ class EventingTest {
   }
 
   @Test
-  void a_ping_source_beats_by_a_schedule_that_is_changed_while_it_runs() {
+  void a_ping_source_beats_by_a_schedule_that_is_changed_while_it_runs_and_after_a_crash() {
     assertThat(subscriber.has(type("dev.knative.sources.ping"))).isFalse();
     lab.kubectl(
             "patch",
@@ -163,6 +167,25 @@ class EventingTest {
             "{\"spec\":{\"schedule\":\"*/1 * * * *\"}}")
         .orFail();
     await().atMost(BEAT).until(() -> subscriber.has(type("dev.knative.sources.ping")));
+
+    eventing.ping().kill();
+    long before = subscriber.count(type("dev.knative.sources.ping"));
+    eventing.ping().start();
+    await().atMost(BEAT).until(() -> subscriber.count(type("dev.knative.sources.ping")) > before);
+  }
+
+  @Test
+  void two_labs_with_knative_know_nothing_of_each_other() {
+    try (Lab otherLab = Lab.start();
+        Subscriber otherSubscriber = new Subscriber()) {
+      apply(otherLab, Eventing.start(otherLab), otherSubscriber);
+      change(otherLab, "loud", "there");
+      change("loud", "here");
+      await().atMost(PATIENCE).until(() -> otherSubscriber.has(named("there")));
+      await().atMost(PATIENCE).until(() -> subscriber.has(named("here")));
+      assertThat(otherSubscriber.has(named("here"))).isFalse();
+      assertThat(subscriber.has(named("there"))).isFalse();
+    }
   }
 
   enum Part {
@@ -221,6 +244,10 @@ class EventingTest {
   }
 
   private void change(String news, String name) {
+    change(lab, news, name);
+  }
+
+  private void change(Lab lab, String news, String name) {
     lab.client()
         .resource(
             new ConfigMapBuilder()

@@ -1,23 +1,24 @@
 package dev.chaperone.lab.demo;
 
-import dev.chaperone.lab.ApiServerSource;
+import dev.chaperone.lab.Eventing;
 import dev.chaperone.lab.FunctionsOnDemand;
 import dev.chaperone.lab.Kubectl;
 import dev.chaperone.lab.Lab;
 import dev.chaperone.lab.LabFailure;
+import dev.chaperone.lab.Serving;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 
-/// A drain that is held back and let through, on a real control plane, step by step. Ends with 0
-/// only if every step was seen to happen.
+/// A drain that is held back and let through, on a real control plane, step by step; every event
+/// comes from Knative's own sources through its Broker. Ends with 0 only if every step was seen to
+/// happen.
 public final class Demo {
   static final Map<String, String> TARGET = Map.of("app", "storage-node");
   static final Map<String, String> COMPANION = Map.of("app", "storage-agent");
   static final Map<String, String> GUARD = Map.of("app.kubernetes.io/component", "guard");
 
-  private static final Duration IDLE = Duration.ofSeconds(5);
+  private static final String CHAPERONE = "chaperone";
   private static final Path HOME = Path.of(System.getProperty("chaperone.home", "."));
 
   private Demo() {}
@@ -53,52 +54,58 @@ public final class Demo {
     for (int i = 1; i <= 5; i++) {
       lab.addNode("node-" + i, i <= 3 ? Map.of("disks", "fast") : Map.of("disks", "slow"));
     }
-    lab.apply(HOME.resolve("knative/crds"));
-    lab.apply(HOME.resolve("knative/base/namespace.yaml"));
-    lab.apply(HOME.resolve("knative/base/rbac.yaml"));
-    lab.apply(HOME.resolve("triggers/base/rbac.yaml"));
+    System.out.println("Starting Knative Eventing (controllers, Broker, channel, sources) …");
+    Eventing eventing = Eventing.start(lab);
+    Serving serving = Serving.start(eventing, functions());
+    System.out.println("Installing Chaperone: kubectl apply -k knative/, then triggers/ …");
+    lab.apply(HOME.resolve("knative"));
     lab.kubectl("wait", "--for=condition=Established", "crd", "--all").orFail();
-    List<String> functions =
+    lab.apply(HOME.resolve("triggers"));
+    eventing.awaitReady();
+    FunctionsOnDemand functions = serving.functions(CHAPERONE, "functions");
+    System.out.printf(
+        """
+        Ready after %.1f s. Real: the control plane, kubectl, Knative's ApiServerSources, PingSource, Broker,
+        channel and Triggers, and the functions with the rights that they ship with. Played: kubelets by
+        KWOK; cluster DNS, Services and Knative Serving by the lab, which starts the functions when an
+        event comes and ends them when none came for as long as their manifest says.
+        """,
+        since(began));
+    Stage stage = new Stage(lab);
+    tell(stage);
+    System.out.printf("%nEvery step was seen. %.1f s in all.%n", since(began));
+    if (!keep) {
+      stage.await("functions that end when idle", () -> !functions.isRunning());
+    }
+    System.out.printf(
+        """
+        The functions answered %d events; %d ended as dead letters. Started %d times (the last start took
+        %.1f s), they ran for %.1f s together%s.
+        """,
+        functions.requests(),
+        serving.functions(CHAPERONE, "dead-letters").requests(),
+        functions.starts(),
+        functions.lastStart().toMillis() / 1e3,
+        functions.runningTime().toMillis() / 1e3,
+        keep ? "" : "; now they run no more");
+    if (keep) {
+      keep(lab, eventing, functions);
+    }
+    return 0;
+  }
+
+  private static Serving.Program functions() {
+    return new Serving.Program(
         List.of(
             Path.of(System.getProperty("java.home"), "bin", "java").toString(),
             "-XX:+UseSerialGC",
             "-XX:TieredStopAtLevel=1",
             "-jar",
-            HOME.resolve("functions/target/quarkus-app/quarkus-run.jar").toString());
-    Map<String, String> rights =
-        Map.of("KUBECONFIG", lab.kubeconfig("chaperone", "functions").toString());
-    try (FunctionsOnDemand onDemand =
-            FunctionsOnDemand.start(
-                functions, rights, IDLE, lab.folder().resolve("functions.log"));
-        ApiServerSource _ =
-            ApiServerSource.start(
-                lab, onDemand.address(), HOME.resolve("triggers/base/sources.yaml"))) {
-      System.out.printf(
-          """
-          Ready after %.1f s. Real: the control plane, kubectl, Knative's ApiServerSource, the functions.
-          Played: kubelets by KWOK; Knative Serving's part by the lab, which starts the functions when an
-          event comes and ends them %d s after the last one.
-          """,
-          (System.nanoTime() - began) / 1e9, IDLE.toSeconds());
-      Stage stage = new Stage(lab);
-      tell(stage);
-      System.out.printf(
-          "%nEvery step was seen. %.1f s in all.%n", (System.nanoTime() - began) / 1e9);
-      if (!keep) {
-        stage.await("functions that end when idle", () -> !onDemand.isRunning());
-      }
-      System.out.printf(
-          "The functions answered %d events. Starts: %d, the last one took %.1f s. They ran %.1f s%s.%n",
-          onDemand.requests(),
-          onDemand.starts(),
-          onDemand.lastStart().toMillis() / 1e3,
-          onDemand.runningTime().toMillis() / 1e3,
-          keep ? "" : ", and now run no more");
-      if (keep) {
-        keep(lab, onDemand);
-      }
-      return 0;
-    }
+            HOME.resolve("functions/target/quarkus-app/quarkus-run.jar").toString()));
+  }
+
+  private static double since(long began) {
+    return (System.nanoTime() - began) / 1e9;
   }
 
   private static void tell(Stage stage) {
@@ -146,12 +153,16 @@ public final class Demo {
     String words = stage.awaitHeld(second);
     System.out.println("   " + words);
     stage.kubectl("uncordon", "node-1");
+    System.out.println(
+        "   No Trigger wakes the functions for a Node's update, so the pulse will notice: every minute"
+            + " while a guard waits.");
     stage.awaitEnd(second);
     stage.awaitOn(GUARD, "node-1", "node-3");
     stage.done("node-1 has its guard again, node-2 is drained");
 
     stage.begin(6, "A node is deleted and the guards shrink");
     stage.kubectl("uncordon", "node-2");
+    System.out.println("   The pulse again, within a minute.");
     stage.awaitOn(GUARD, "node-1", "node-2", "node-3");
     stage.kubectl("delete", "node", "node-3");
     stage.awaitOn(GUARD, "node-1", "node-2");
@@ -210,16 +221,20 @@ public final class Demo {
         """;
   }
 
-  private static void keep(Lab lab, FunctionsOnDemand functions) {
+  private static void keep(Lab lab, Eventing eventing, FunctionsOnDemand functions) {
     System.out.printf(
         """
 
         Left running until Ctrl-C.
           export KUBECONFIG=%s
-          curl -i %s -X POST -H 'ce-specversion: 1.0' -H 'ce-id: 1' -H 'ce-source: /by-hand' \\
-            -H 'ce-type: dev.knative.sources.ping'
+        A pulse by hand, through the Broker (202: accepted), which lets through what its PingSource would send:
+          curl -i %s -X POST -H 'ce-specversion: 1.0' -H 'ce-id: 1' \\
+            -H 'ce-source: /apis/v1/namespaces/chaperone/pingsources/chaperone-pulse' -H 'ce-type: dev.knative.sources.ping'
+        The same to the functions themselves (204: done, nothing to say):
+          curl -i %s -X POST -H 'ce-specversion: 1.0' -H 'ce-id: 2' \\
+            -H 'ce-source: /by-hand' -H 'ce-type: dev.knative.sources.ping'
         """,
-        lab.kubeconfig(), functions.address());
+        lab.kubeconfig(), eventing.broker(CHAPERONE, CHAPERONE), functions.address());
     try {
       Thread.currentThread().join();
     } catch (InterruptedException e) {

@@ -21,7 +21,10 @@ import java.util.stream.Collectors;
 /// The cluster of the demo, as the story needs it: things are put on it, waited for, and shown.
 final class Stage {
   static final String NAMESPACE = "storage";
-  private static final Duration PATIENCE = Duration.ofSeconds(60);
+
+  /// As long as two beats of the pulse, and what they cause.
+  private static final Duration PATIENCE = Duration.ofSeconds(150);
+
   private static final Duration LOOK_AGAIN = Duration.ofMillis(100);
 
   private final Lab lab;
@@ -52,7 +55,7 @@ final class Stage {
 
   /// Looks until it is so.
   ///
-  /// @throws NotSeen if it is not so within a minute
+  /// @throws NotSeen if it is not so after two beats of the pulse
   void await(String what, BooleanSupplier so) {
     long deadline = System.nanoTime() + PATIENCE.toNanos();
     while (!so.getAsBoolean()) {
@@ -112,7 +115,8 @@ final class Stage {
     Set<String> targets = nodesOf(Demo.TARGET);
     Set<String> companions = nodesOf(Demo.COMPANION);
     Set<String> guards = nodesOf(Demo.GUARD);
-    for (Node node : client.nodes().list().getItems()) {
+    // Knative's own node has none.
+    for (Node node : client.nodes().withLabel("disks").list().getItems()) {
       String name = node.getMetadata().getName();
       System.out.printf(
           "   %-8s%-10s%-8s%-11s%s%n",
