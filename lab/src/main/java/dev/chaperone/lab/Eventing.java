@@ -1,7 +1,7 @@
 package dev.chaperone.lab;
 
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
-import io.fabric8.kubernetes.api.model.NodeBuilder;
+import io.fabric8.kubernetes.api.model.TaintBuilder;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.URI;
@@ -203,16 +203,13 @@ public final class Eventing implements AutoCloseable {
       return;
     }
     lab.addNode(
-        HostedDeployments.NODE, Map.of(HostedDeployments.NODE_LABEL, HostedDeployments.NODE));
-    lab.client()
-        .nodes()
-        .withName(HostedDeployments.NODE)
-        .edit(
-            node ->
-                new NodeBuilder(node)
-                    .editSpec()
-                    .addNewTaint("NoSchedule", HostedDeployments.NODE_LABEL, null, "knative")
-                    .endSpec()
-                    .build());
+        HostedDeployments.NODE,
+        Map.of(HostedDeployments.NODE_LABEL, HostedDeployments.NODE),
+        List.of(
+            new TaintBuilder()
+                .withKey(HostedDeployments.NODE_LABEL)
+                .withValue(HostedDeployments.NODE)
+                .withEffect("NoSchedule")
+                .build()));
   }
 }

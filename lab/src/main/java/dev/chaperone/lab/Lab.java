@@ -3,6 +3,7 @@ package dev.chaperone.lab;
 import dev.chaperone.lab.Binaries.Module;
 import io.fabric8.kubernetes.api.model.NodeBuilder;
 import io.fabric8.kubernetes.api.model.Quantity;
+import io.fabric8.kubernetes.api.model.Taint;
 import io.fabric8.kubernetes.api.model.authentication.TokenRequest;
 import io.fabric8.kubernetes.api.model.authentication.TokenRequestBuilder;
 import io.fabric8.kubernetes.client.Config;
@@ -136,6 +137,10 @@ public final class Lab implements AutoCloseable {
 
   /// Adds a node with room for 110 pods. It becomes Ready by itself within moments.
   public void addNode(String name, Map<String, String> labels) {
+    addNode(name, labels, List.of());
+  }
+
+  void addNode(String name, Map<String, String> labels, List<Taint> taints) {
     Map<String, String> all = new HashMap<>(labels);
     all.putIfAbsent("kubernetes.io/hostname", name);
     all.putIfAbsent("kubernetes.io/os", "linux");
@@ -152,6 +157,9 @@ public final class Lab implements AutoCloseable {
                 .withLabels(all)
                 .addToAnnotations("kwok.x-k8s.io/node", "fake")
                 .endMetadata()
+                .withNewSpec()
+                .withTaints(taints)
+                .endSpec()
                 .withNewStatus()
                 .withAllocatable(size)
                 .withCapacity(size)

@@ -6,6 +6,7 @@ import dev.chaperone.lab.Kubectl;
 import dev.chaperone.lab.Lab;
 import dev.chaperone.lab.LabFailure;
 import dev.chaperone.lab.Serving;
+import io.fabric8.kubernetes.client.KubernetesClientException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
@@ -41,7 +42,7 @@ public final class Demo {
     try (Lab lab = Lab.start()) {
       try {
         return play(lab, began, keep);
-      } catch (Stage.NotSeen | LabFailure | AssertionError e) {
+      } catch (Stage.NotSeen | LabFailure | KubernetesClientException | AssertionError e) {
         lab.keepLogs();
         System.out.flush();
         System.err.printf("%nThe demo failed: %s%nLogs: %s%n", e.getMessage(), lab.folder());
