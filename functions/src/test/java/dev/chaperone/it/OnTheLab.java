@@ -41,17 +41,20 @@ public class OnTheLab implements QuarkusTestResourceLifecycleManager {
   @Override
   public Map<String, String> start() {
     lab = Lab.start();
-    for (String part : INSTALLED) {
-      lab.apply(HOME.resolve(part));
-    }
-    lab.kubectl("wait", "--for=condition=Established", "crd", "--all").orFail();
-    Lab ready = lab;
-    // Established comes a moment before lists are answered.
-    await().until(() -> ready.kubectl("get", "companions,holds", "-A").exit() == 0);
+    install(lab);
     port = LoopbackPort.free().number();
     // As by KUBECONFIG; Quarkus' own settings for it are fixed when it is built.
     System.setProperty(KUBECONFIG, lab.kubeconfig("chaperone", serviceAccount).toString());
     return Map.of("quarkus.http.test-port", String.valueOf(port));
+  }
+
+  static void install(Lab lab) {
+    for (String part : INSTALLED) {
+      lab.apply(HOME.resolve(part));
+    }
+    lab.kubectl("wait", "--for=condition=Established", "crd", "--all").orFail();
+    // Established comes a moment before lists are answered.
+    await().until(() -> lab.kubectl("get", "companions,holds", "-A").exit() == 0);
   }
 
   @Override
