@@ -6,10 +6,12 @@ import java.time.Instant;
 /// empty string: a list has no name, a path such as `/version` has no resource.
 ///
 /// @param user who called; a ServiceAccount is `system:serviceaccount:NAMESPACE:NAME`
+/// @param group of the resource; the core one has no name
 /// @param time when the API server received it
 public record ApiCall(
     String user,
     String verb,
+    String group,
     String resource,
     String subresource,
     String namespace,

@@ -10,7 +10,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Set;
 
 /// What the API server was asked. Reads only what was added since the last time.
 final class AuditLog {
@@ -19,6 +21,7 @@ final class AuditLog {
   private final Path file;
   private final List<ApiCall> calls = new ArrayList<>();
   private final List<Watch> watches = new ArrayList<>();
+  private final Set<UsedRight> rights = new LinkedHashSet<>();
   private long position;
 
   AuditLog(Path file) {
@@ -39,6 +42,11 @@ final class AuditLog {
   synchronized List<Watch> watches() {
     read();
     return List.copyOf(watches);
+  }
+
+  synchronized Set<UsedRight> rights() {
+    read();
+    return Set.copyOf(rights);
   }
 
   private void read() {
@@ -64,6 +72,7 @@ final class AuditLog {
 
   private void add(JsonNode event) {
     String verb = event.path("verb").asText();
+    rights(event).forEach(rights::add);
     switch (event.path("stage").asText()) {
       case "ResponseStarted" -> {
         if (verb.equals("watch")) {
@@ -77,6 +86,7 @@ final class AuditLog {
             new ApiCall(
                 event.path("user").path("username").asText(),
                 verb,
+                object.path("apiGroup").asText(),
                 object.path("resource").asText(),
                 object.path("subresource").asText(),
                 object.path("namespace").asText(),
@@ -93,6 +103,30 @@ final class AuditLog {
 
   private static Instant received(JsonNode event) {
     return Instant.parse(event.path("requestReceivedTimestamp").asText());
+  }
+
+  /// Of every stage: a watch may be told of only when it begins.
+  private static List<UsedRight> rights(JsonNode event) {
+    JsonNode object = event.path("objectRef");
+    JsonNode decision = event.path("annotations").path("authorization.k8s.io/decision");
+    if (object.path("resource").isMissingNode() || decision.isMissingNode()) {
+      return List.of();
+    }
+    String verb = event.path("verb").asText();
+    // An apply that makes the object needs the right to create it too, and is logged as one call.
+    boolean made = verb.equals("patch") && event.path("responseStatus").path("code").asInt() == 201;
+    return (made ? List.of(verb, "create") : List.of(verb))
+        .stream()
+            .map(
+                each ->
+                    new UsedRight(
+                        event.path("user").path("username").asText(),
+                        each,
+                        object.path("apiGroup").asText(),
+                        object.path("resource").asText(),
+                        object.path("subresource").asText(),
+                        decision.asText().equals("allow")))
+            .toList();
   }
 
   private static String credential(JsonNode event) {

@@ -15,6 +15,7 @@ import java.io.UncheckedIOException;
 import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.GeneralSecurityException;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -28,6 +29,7 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Predicate;
 import java.util.stream.Stream;
+import javax.net.ssl.SSLContext;
 
 /// A running cluster of its own: own ports on the loopback interface, own folder, own data. Any
 /// number may run at once.
@@ -97,9 +99,13 @@ public final class Lab implements AutoCloseable {
   }
 
   Path kubeconfigWith(String token) {
+    return kubeconfigWith(token, apiServer());
+  }
+
+  Path kubeconfigWith(String token, URI apiServer) {
     try {
       String file = "kubeconfig-" + UUID.randomUUID();
-      return controlPlane.credentials().writeKubeconfig(file, apiServer(), token);
+      return controlPlane.credentials().writeKubeconfig(file, apiServer, token);
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
@@ -123,6 +129,10 @@ public final class Lab implements AutoCloseable {
   /// The certificates to trust for [#apiServer()], as PEM.
   public Path caCertificate() {
     return controlPlane.credentials().authority();
+  }
+
+  SSLContext trust() throws IOException, GeneralSecurityException {
+    return controlPlane.credentials().trust();
   }
 
   /// Logs, data and credentials of this lab, deleted when it is closed.
@@ -314,6 +324,7 @@ public final class Lab implements AutoCloseable {
     more.forEach(ServerProcess::askToEnd);
     controlPlane.stop();
     more.forEach(ServerProcess::awaitEnd);
+    UsedRight.write(auditLog.rights());
     if (keepLogs) {
       System.err.println("lab: logs are kept in " + folder);
     } else {

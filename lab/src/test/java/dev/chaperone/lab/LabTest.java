@@ -98,6 +98,35 @@ class LabTest {
   }
 
   @Test
+  void an_apply_that_makes_an_object_uses_two_rights_and_a_refusal_none() {
+    client.resource(new ServiceAccountBuilder().withMetadata(named("maker")).build()).create();
+    lab.kubectl(
+            "create",
+            "clusterrolebinding",
+            "maker",
+            "--clusterrole=admin",
+            "--serviceaccount=default:maker")
+        .orFail();
+
+    try (KubernetesClient maker = lab.client("default", "maker")) {
+      maker.resource(new ConfigMapBuilder().withMetadata(named("made")).build()).serverSideApply();
+      assertThatThrownBy(() -> maker.nodes().list()).isInstanceOf(KubernetesClientException.class);
+    }
+
+    String user = "system:serviceaccount:default:maker";
+    await()
+        .atMost(PATIENCE)
+        .untilAsserted(
+            () ->
+                assertThat(lab.auditLog().rights())
+                    .filteredOn(right -> right.user().equals(user))
+                    .containsExactlyInAnyOrder(
+                        new UsedRight(user, "patch", "", "configmaps", "", true),
+                        new UsedRight(user, "create", "", "configmaps", "", true),
+                        new UsedRight(user, "list", "", "nodes", "", false)));
+  }
+
+  @Test
   void kubectl_says_how_it_ended() {
     assertThat(lab.kubectl("get", "namespace", "default", "-o", "name").orFail().out().strip())
         .isEqualTo("namespace/default");
