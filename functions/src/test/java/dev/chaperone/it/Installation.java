@@ -24,7 +24,9 @@ import java.util.UUID;
 /// @param functions where events are posted to
 /// @param sources the manifest of the ApiServerSources
 record Installation(Lab lab, URI functions, Path sources) {
-  private static final HttpClient HTTP = HttpClient.newHttpClient();
+  /// As curl and Knative's own senders post.
+  private static final HttpClient HTTP =
+      HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
   private static final String USER = "system:serviceaccount:chaperone:functions";
   private static final Set<String> WRITES = Set.of("create", "update", "patch", "delete");
 
@@ -71,8 +73,12 @@ record Installation(Lab lab, URI functions, Path sources) {
   }
 
   HttpResponse<String> post(HttpRequest.Builder request) {
+    return post(request, ANSWER);
+  }
+
+  HttpResponse<String> post(HttpRequest.Builder request, Duration atMost) {
     try {
-      return HTTP.send(request.timeout(ANSWER).build(), BodyHandlers.ofString());
+      return HTTP.send(request.timeout(atMost).build(), BodyHandlers.ofString());
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     } catch (InterruptedException e) {

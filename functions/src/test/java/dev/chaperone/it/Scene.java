@@ -184,6 +184,15 @@ final class Scene implements AutoCloseable {
     return lab.startKubectl("drain", node(number), "--ignore-daemonsets", "--timeout=300s");
   }
 
+  void awaitCordoned(int number) {
+    await(node(number) + " cordoned")
+        .atMost(LONG)
+        .until(
+            () ->
+                Boolean.TRUE.equals(
+                    client.nodes().withName(node(number)).get().getSpec().getUnschedulable()));
+  }
+
   void uncordon(int number) {
     lab.kubectl("uncordon", node(number)).orFail();
   }

@@ -1,0 +1,118 @@
+package dev.chaperone.it;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import dev.chaperone.lab.Lab;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/// What `kubectl apply -k` makes is Ready under Knative's own controllers, and `kubectl delete -k`
+/// leaves nothing that hangs.
+@ExtendWith(OnKnative.class)
+class InstallationIT {
+  private static final String[] READY = {
+    "brokers/chaperone",
+    "apiserversources/chaperone",
+    "apiserversources/chaperone-nodes",
+    "pingsources/chaperone-pulse",
+    "triggers/companions",
+    "triggers/holds",
+    "triggers/daemonsets",
+    "triggers/guards",
+    "triggers/guard-pods",
+    "triggers/budgets",
+    "triggers/nodes",
+    "triggers/pulse",
+    "triggers/hold-requests",
+    "services.serving.knative.dev/functions",
+    "services.serving.knative.dev/dead-letters",
+  };
+
+  private final OnKnative.Chaperone installed;
+  private final Lab lab;
+
+  InstallationIT(OnKnative.Chaperone installed) {
+    this.installed = installed;
+    this.lab = installed.installation().lab();
+  }
+
+  @Test
+  void everything_that_is_installed_turns_ready() {
+    for (String object : READY) {
+      requireReady(object);
+    }
+    String kinds =
+        String.join(
+            ",", Arrays.stream(READY).map(it -> it.replaceAll("/.*", "")).distinct().toList());
+    Stream<String> there =
+        lab.kubectl("get", kinds, "-n", "chaperone", "-o", "name").orFail().out().lines();
+    // e.g. trigger.eventing.knative.dev/holds
+    assertThat(there.map(it -> it.replaceAll(".*/", "")))
+        .containsExactlyInAnyOrder(
+            Arrays.stream(READY).map(it -> it.replaceAll(".*/", "")).toArray(String[]::new));
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "triggers/overlays/node-updates triggers/node-updates",
+        "triggers/examples/signal triggers/storage-rebuild",
+        "triggers/examples/ceph triggers/ceph apiserversources/ceph",
+      })
+  void what_can_be_added_turns_ready_too(String folderAndObjects) {
+    List<String> words = List.of(folderAndObjects.split(" ", -1));
+    List<String> objects = words.subList(1, words.size());
+    lab.apply(Path.of("src/test/resources/examples/rook-ceph/crd.yaml"));
+    lab.kubectl("wait", "--for=condition=Established", "crd", "--all").orFail();
+    installed.installation().apply("apiVersion: v1\nkind: Namespace\nmetadata: {name: rook-ceph}");
+    try {
+      lab.apply(OnKnative.HOME.resolve(words.getFirst()));
+      objects.forEach(this::requireReady);
+    } finally {
+      objects.forEach(object -> lab.kubectl("delete", object, "-n", "chaperone").orFail());
+    }
+  }
+
+  @Test
+  void deleting_it_leaves_what_users_wrote_and_nothing_that_hangs() {
+    try (OnKnative.Chaperone own = new OnKnative.Chaperone();
+        Scene scene = new Scene(own.installation(), "left", 2).withCompanion("{}")) {
+      scene.awaitGuarded(1, 2);
+      Lab theirs = own.installation().lab();
+
+      delete(theirs, "triggers");
+      delete(theirs, "knative");
+
+      assertThat(theirs.kubectl("get", "namespace", "chaperone").exit()).isNotZero();
+      assertThat(theirs.kubectl("get", "crd", "-o", "name").out()).doesNotContain("chaperone.dev");
+      await("guards and budgets that go with their Companion")
+          .atMost(Scene.LONG)
+          .until(
+              () ->
+                  scene.guards().isEmpty()
+                      && scene.budget("agent-nodes") == null
+                      && scene.budget("agent-pods") == null);
+      assertThat(scene.daemonSet("follower").getSpec().getTemplate().getSpec().getNodeSelector())
+          .containsEntry("pool", scene.name);
+      assertThat(scene.runningPods("target")).hasSize(2);
+    }
+  }
+
+  /// Returns when nothing of it is there any more.
+  private static void delete(Lab lab, String folder) {
+    lab.kubectl("delete", "-k", OnKnative.HOME.resolve(folder).toString(), "--timeout=90s")
+        .orFail();
+  }
+
+  private void requireReady(String object) {
+    lab.kubectl("wait", "--for=condition=Ready", object, "-n", "chaperone", "--timeout=90s")
+        .orFail();
+  }
+}

@@ -1,0 +1,105 @@
+package dev.chaperone.it;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import dev.chaperone.lab.FunctionsOnDemand;
+import dev.chaperone.lab.FunctionsOnDemand.Run;
+import io.fabric8.kubernetes.client.dsl.base.PatchContext;
+import io.fabric8.kubernetes.client.dsl.base.PatchType;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
+
+/// How much the functions run while nothing happens. An hour of 50 nodes in three minutes: this
+/// test sends the kubelets' heartbeats, one for each node every five minutes of that hour, and the
+/// pulses, one every ten. The functions' own time is not shortened: what they take to start, to
+/// answer and to be found idle is real.
+@ExtendWith(OnKnative.class)
+class QuietHourIT {
+  private static final int NODES = 50;
+  private static final int HOUR_MINUTES = 60;
+
+  /// What a minute of that hour takes.
+  private static final Duration MINUTE = Duration.ofSeconds(3);
+
+  private static final int PULSE_MINUTES = 10;
+  private static final int HEARTBEAT_MINUTES = 5;
+
+  private final OnKnative.Chaperone installed;
+  private final Installation chaperone;
+
+  QuietHourIT(OnKnative.Chaperone installed) {
+    this.installed = installed;
+    this.chaperone = installed.installation();
+  }
+
+  @Test
+  void only_pulses_wake_the_functions() {
+    FunctionsOnDemand functions = installed.functions();
+    try (Scene scene = new Scene(chaperone, "quiet", NODES).withCompanion("{}")) {
+      await("guards on all nodes")
+          .atMost(Scene.LONG)
+          .until(
+              () ->
+                  scene.guardedNodes().size() == NODES
+                      && scene.condition("Guarded").equals("True EveryNodeGuarded"));
+      installed.eventing().ping().stop();
+      await("functions that sleep").atMost(Scene.LONG).until(() -> !functions.isRunning());
+      int runsBefore = functions.runs().size();
+      int requestsBefore = functions.requests();
+
+      int heartbeats = 0;
+      int pulses = 0;
+      Instant began = Instant.now();
+      for (int minute = 0; minute < HOUR_MINUTES; minute++) {
+        if (minute % PULSE_MINUTES == 0) {
+          installed.pulse();
+          pulses++;
+        }
+        for (int node = 1 + minute % HEARTBEAT_MINUTES; node <= NODES; node += HEARTBEAT_MINUTES) {
+          heartbeat(scene.node(node));
+          heartbeats++;
+        }
+        Instant next = began.plus(MINUTE.multipliedBy(minute + 1L));
+        await().atMost(Scene.LONG).until(() -> Instant.now().isAfter(next));
+      }
+      await("functions that sleep").atMost(Scene.LONG).until(() -> !functions.isRunning());
+
+      List<Run> runs = functions.runs().subList(runsBefore, functions.runs().size());
+      Duration ran = runs.stream().map(Run::length).reduce(Duration.ZERO, Duration::plus);
+      System.out.printf(
+          "quiet hour: %d nodes, %d heartbeats, %d pulses: the functions were started %d times, answered"
+              + " %d events and ran %.1f s, %.1f %% of the hour%n",
+          NODES,
+          heartbeats,
+          pulses,
+          runs.size(),
+          functions.requests() - requestsBefore,
+          ran.toMillis() / 1e3,
+          ran.toMillis() * 100.0 / Duration.ofMinutes(HOUR_MINUTES).toMillis());
+      assertThat(functions.requests() - requestsBefore).isEqualTo(pulses);
+      assertThat(runs).hasSizeLessThanOrEqualTo(pulses);
+    } finally {
+      installed.eventing().ping().start();
+    }
+  }
+
+  /// As a kubelet reports that nothing has changed: the times of its conditions.
+  private void heartbeat(String name) {
+    chaperone
+        .lab()
+        .client()
+        .nodes()
+        .withName(name)
+        .subresource("status")
+        .patch(
+            PatchContext.of(PatchType.STRATEGIC_MERGE),
+            """
+            {"status": {"conditions": [{"type": "Ready", "lastHeartbeatTime": "%s"}]}}
+            """
+                .formatted(Instant.now().truncatedTo(java.time.temporal.ChronoUnit.SECONDS)));
+  }
+}
