@@ -163,9 +163,8 @@ class ProductionIT {
             line -> assertThat(line.path("mdc").path("traceId").asText()).isEqualTo(ORIGIN));
   }
 
-  /// Sends it until it is answered for good: a start on a busy machine may take longer than a
-  // sender
-  /// waits.
+  /// Sends it until it is answered for good: on a busy machine a start may take longer than a
+  /// sender waits.
   private HttpResponse<String> send(HttpRequest.Builder event) {
     return await()
         .atMost(Scene.LONG)
