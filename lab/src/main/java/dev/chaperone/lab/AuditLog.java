@@ -18,6 +18,9 @@ import java.util.Set;
 final class AuditLog {
   private static final ObjectMapper JSON = new ObjectMapper();
 
+  /// Far longer than any line, far smaller than a whole log.
+  private static final int PIECE = 1 << 22;
+
   private final Path file;
   private final List<ApiCall> calls = new ArrayList<>();
   private final List<Watch> watches = new ArrayList<>();
@@ -54,20 +57,29 @@ final class AuditLog {
       return;
     }
     try (RandomAccessFile log = new RandomAccessFile(file.toFile(), "r")) {
-      log.seek(position);
-      byte[] added = new byte[Math.toIntExact(log.length() - position)];
-      log.readFully(added);
-      int from = 0;
-      for (int end = 0; end < added.length; end++) {
-        if (added[end] == '\n') {
-          add(JSON.readTree(new String(added, from, end - from, StandardCharsets.UTF_8)));
-          from = end + 1;
-        }
-      }
-      position += from;
+      int read;
+      do {
+        read = readPiece(log);
+        position += read;
+      } while (read > 0);
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
+  }
+
+  /// Returns the length of the whole lines it took.
+  private int readPiece(RandomAccessFile log) throws IOException {
+    byte[] piece = new byte[(int) Math.min(PIECE, log.length() - position)];
+    log.seek(position);
+    log.readFully(piece);
+    int from = 0;
+    for (int end = 0; end < piece.length; end++) {
+      if (piece[end] == '\n') {
+        add(JSON.readTree(new String(piece, from, end - from, StandardCharsets.UTF_8)));
+        from = end + 1;
+      }
+    }
+    return from;
   }
 
   private void add(JsonNode event) {

@@ -108,7 +108,8 @@ final class ControlPlane {
             "--service-account-signing-key-file=" + credentials.serviceAccountKey(),
             "--disable-admission-plugins=ServiceAccount",
             "--audit-log-path=" + auditLog(),
-            "--audit-log-maxsize=0",
+            // In MB. Without it another file begins after 100 MB, and our place is lost.
+            "--audit-log-maxsize=1000000",
             "--audit-policy-file=" + resource("audit-policy.yaml")),
         Map.of(),
         folder,
