@@ -104,17 +104,6 @@ var informers = map[string][]string{
 		"knative.dev/pkg/client/injection/kube/informers/core/v1/configmap/filtered",
 		"knative.dev/pkg/injection/clients/namespacedkube/informers/core/v1/secret",
 	},
-	"webhook": {
-		"knative.dev/eventing/pkg/client/injection/informers/sources/v1/sinkbinding",
-		"knative.dev/pkg/client/injection/apiextensions/informers/apiextensions/v1/customresourcedefinition",
-		"knative.dev/pkg/client/injection/kube/informers/admissionregistration/v1/mutatingwebhookconfiguration",
-		"knative.dev/pkg/client/injection/kube/informers/admissionregistration/v1/validatingwebhookconfiguration",
-		"knative.dev/pkg/client/injection/kube/informers/core/v1/configmap/filtered",
-		"knative.dev/pkg/client/injection/kube/informers/core/v1/namespace",
-		"knative.dev/pkg/client/injection/kube/informers/core/v1/secret/filtered",
-		"knative.dev/pkg/client/injection/kube/informers/core/v1/serviceaccount/filtered",
-		"knative.dev/pkg/injection/clients/namespacedkube/informers/core/v1/secret",
-	},
 }
 
 // part is what is registered, narrowed to what one part needs.

@@ -24,7 +24,6 @@ func main() {
 		"channel_dispatcher":        channelDispatcher,
 		"ingress":                   brokerIngress,
 		"filter":                    brokerFilter,
-		"webhook":                   eventingWebhook,
 	}
 	if len(os.Args) < 2 || parts[os.Args[1]] == nil {
 		names := slices.Sorted(maps.Keys(parts))
