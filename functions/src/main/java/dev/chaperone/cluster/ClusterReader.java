@@ -470,9 +470,7 @@ public class ClusterReader {
   }
 
   private static SortedSet<CompanionRef> refs(Stream<Companion> companions) {
-    return sorted(
-        companions.map(
-            it -> new CompanionRef(it.getMetadata().getNamespace(), it.getMetadata().getName())));
+    return sorted(companions.map(CompanionRef::of));
   }
 
   private static SortedSet<CompanionRef> sorted(Stream<CompanionRef> refs) {

@@ -1,7 +1,15 @@
 package dev.chaperone.decide;
 
+import dev.chaperone.api.Companion;
+
 /// Namespace and name of a [dev.chaperone.api.Companion].
 public record CompanionRef(String namespace, String name) implements Comparable<CompanionRef> {
+  /// What it is called.
+  public static CompanionRef of(Companion companion) {
+    return new CompanionRef(
+        companion.getMetadata().getNamespace(), companion.getMetadata().getName());
+  }
+
   @Override
   public int compareTo(CompanionRef other) {
     return toString().compareTo(other.toString());

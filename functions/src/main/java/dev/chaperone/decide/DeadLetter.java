@@ -22,8 +22,7 @@ public record DeadLetter(
   private static final int WORD = 120;
   private static final int SENTENCE = 300;
 
-  /// EventRefused when sending it again cannot help, EventLost when it was tried as often as may
-  // be.
+  /// EventRefused when sending it again cannot help, EventLost when that was tried in vain.
   public String reason() {
     return status.isPresent()
             && status.getAsInt() / 100 == 4

@@ -48,8 +48,7 @@ public record Snapshot(
     Roster roster) {
 
   public CompanionRef ref() {
-    return new CompanionRef(
-        companion.getMetadata().getNamespace(), companion.getMetadata().getName());
+    return CompanionRef.of(companion);
   }
 
   CompanionSpec spec() {

@@ -57,9 +57,7 @@ public class HoldOnSignal {
     List<Answer> turned = new ArrayList<>();
     RuntimeException failure = null;
     for (Companion companion : listening) {
-      var ref =
-          new CompanionRef(
-              companion.getMetadata().getNamespace(), companion.getMetadata().getName());
+      var ref = CompanionRef.of(companion);
       for (Signal signal : companion.getSpec().signals()) {
         if (signal.type().equals(event.getType())) {
           try {

@@ -1,6 +1,5 @@
 package dev.chaperone.functions;
 
-import dev.chaperone.api.Companion;
 import dev.chaperone.cluster.ClusterReader;
 import dev.chaperone.cluster.ClusterWriter;
 import dev.chaperone.cluster.Deadline;
@@ -68,7 +67,7 @@ public class ReportDeadLetter {
     deadline.check("reading Companions " + concerned);
     List<Change> told =
         reader.companions().stream()
-            .filter(it -> concerned.contains(ref(it)))
+            .filter(it -> concerned.contains(CompanionRef.of(it)))
             .map(it -> letter.tell(it, clock.instant()))
             .toList();
     try {
@@ -88,16 +87,11 @@ public class ReportDeadLetter {
             Set.of(HoldOnRequest.companion(Payload.object(received)));
         case String type when type.startsWith("dev.knative.apiserver.") ->
             reader.concerned(Envelope.object(event));
-        case String type -> reader.listening(type).stream().map(ReportDeadLetter::ref).toList();
+        case String type -> reader.listening(type).stream().map(CompanionRef::of).toList();
       };
     } catch (Malformed unknown) {
       return Set.of();
     }
-  }
-
-  private static CompanionRef ref(Companion companion) {
-    return new CompanionRef(
-        companion.getMetadata().getNamespace(), companion.getMetadata().getName());
   }
 
   private static DeadLetter letter(io.cloudevents.CloudEvent event) {

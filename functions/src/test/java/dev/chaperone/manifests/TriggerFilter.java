@@ -15,8 +15,7 @@ record TriggerFilter(JsonNode trigger) {
         (attribute, wanted) -> event.containsKey(attribute) && wanted.test(event.get(attribute)));
   }
 
-  /// Whether an event of this type passes, if all its other attributes are as they would have to
-  // be.
+  /// Whether an event of this type passes, whatever its other attributes have to be for that.
   boolean letsSome(String type) {
     return passes((attribute, wanted) -> !attribute.equals("type") || wanted.test(type));
   }
