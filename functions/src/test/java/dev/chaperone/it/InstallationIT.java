@@ -70,7 +70,7 @@ class InstallationIT {
     List<String> words = List.of(folderAndObjects.split(" ", -1));
     List<String> objects = words.subList(1, words.size());
     lab.apply(Path.of("src/test/resources/examples/rook-ceph/crd.yaml"));
-    lab.kubectl("wait", "--for=condition=Established", "crd", "--all").orFail();
+    lab.awaitListed("cephclusters");
     installed.installation().apply("apiVersion: v1\nkind: Namespace\nmetadata: {name: rook-ceph}");
     try {
       lab.apply(OnKnative.HOME.resolve(words.getFirst()));

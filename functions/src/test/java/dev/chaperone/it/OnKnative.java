@@ -6,7 +6,6 @@ import dev.chaperone.lab.Lab;
 import dev.chaperone.lab.Serving;
 import java.net.http.HttpRequest;
 import java.nio.file.Path;
-import java.util.List;
 import org.junit.jupiter.api.extension.ExtensionContext;
 import org.junit.jupiter.api.extension.ExtensionContext.Namespace;
 import org.junit.jupiter.api.extension.ParameterContext;
@@ -32,19 +31,10 @@ final class OnKnative implements ParameterResolver, TestWatcher {
       lab = Lab.start();
       try {
         eventing = Eventing.start(lab);
-        serving =
-            Serving.start(
-                eventing,
-                new Serving.Program(
-                    List.of(
-                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                        "-XX:+UseSerialGC",
-                        "-XX:TieredStopAtLevel=1",
-                        "-jar",
-                        HOME.resolve("functions/target/quarkus-app/quarkus-run.jar").toString())));
+        serving = Serving.start(eventing, new Serving.Program(FunctionsOnDemand.command(HOME)));
         lab.apply(HOME.resolve("knative"));
         // A source never watches a kind that the cluster did not know when it started.
-        lab.kubectl("wait", "--for=condition=Established", "crd", "--all").orFail();
+        lab.awaitListed("companions", "holds");
         lab.apply(HOME.resolve("triggers"));
         eventing.awaitReady();
       } catch (RuntimeException | AssertionError e) {

@@ -1,7 +1,5 @@
 package dev.chaperone.it;
 
-import static org.awaitility.Awaitility.await;
-
 import dev.chaperone.lab.Lab;
 import dev.chaperone.lab.LoopbackPort;
 import io.quarkus.test.common.QuarkusTestResourceLifecycleManager;
@@ -52,9 +50,7 @@ public class OnTheLab implements QuarkusTestResourceLifecycleManager {
     for (String part : INSTALLED) {
       lab.apply(HOME.resolve(part));
     }
-    lab.kubectl("wait", "--for=condition=Established", "crd", "--all").orFail();
-    // Established comes a moment before lists are answered.
-    await().until(() -> lab.kubectl("get", "companions,holds", "-A").exit() == 0);
+    lab.awaitListed("companions", "holds");
   }
 
   @Override

@@ -113,12 +113,7 @@ final class HostedDeployments implements AutoCloseable {
 
   /// Whether every Deployment that wants a process has the one that it wants.
   boolean isSettled() {
-    failures.values().stream()
-        .findFirst()
-        .ifPresent(
-            failure -> {
-              throw failure;
-            });
+    requireNoFailure();
     return deployments.hasSynced()
         && work.values().stream().allMatch(CompletableFuture::isDone)
         && deployments.getStore().list().stream()
@@ -152,16 +147,20 @@ final class HostedDeployments implements AutoCloseable {
     Waiting.until(
         COMES_UP,
         () -> {
-          failures.values().stream()
-              .findFirst()
-              .ifPresent(
-                  failure -> {
-                    throw failure;
-                  });
+          requireNoFailure();
           return found.get() != null;
         },
         () -> new LabFailure("There is no %s after %s".formatted(what, COMES_UP)));
     return java.util.Objects.requireNonNull(found.get());
+  }
+
+  private void requireNoFailure() {
+    failures.values().stream()
+        .findFirst()
+        .ifPresent(
+            failure -> {
+              throw failure;
+            });
   }
 
   private final class Changes implements ResourceEventHandler<Deployment> {

@@ -216,6 +216,19 @@ public final class Lab implements AutoCloseable {
     kubectl("apply", kustomization ? "-k" : "-f", manifests.toAbsolutePath().toString()).orFail();
   }
 
+  /// Waits until the API server lists these kinds. A moment passes between a CRD and that, in which
+  /// whoever needs them finds them missing, a source of Knative for good.
+  ///
+  /// @param kinds plurals, as kubectl takes them
+  /// @throws LabFailure if it does not list them after two minutes
+  public void awaitListed(String... kinds) {
+    String all = String.join(",", kinds);
+    Waiting.until(
+        KUBECTL,
+        () -> kubectl("get", all, "-A").exit() == 0,
+        () -> new LabFailure("The cluster does not list " + all + " after " + KUBECTL));
+  }
+
   /// A token that the cluster issues for an existing ServiceAccount, valid for a day.
   ///
   /// @param audiences what it is meant for; none: the API server

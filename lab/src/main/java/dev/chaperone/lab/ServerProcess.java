@@ -104,11 +104,7 @@ public final class ServerProcess {
 
   /// Kills it as a crash would (SIGKILL) and returns when it is gone. [#start()] brings it back.
   public void kill() {
-    Process killed;
-    synchronized (this) {
-      killed = process;
-      process = null;
-    }
+    Process killed = forget();
     if (killed == null) {
       return;
     }
@@ -157,11 +153,7 @@ public final class ServerProcess {
   }
 
   void awaitEnd() {
-    Process ending;
-    synchronized (this) {
-      ending = process;
-      process = null;
-    }
+    Process ending = forget();
     if (ending == null) {
       return;
     }
@@ -173,6 +165,13 @@ public final class ServerProcess {
       ending.destroyForcibly();
       Thread.currentThread().interrupt();
     }
+  }
+
+  /// From now on there is none: what is started next is another.
+  private synchronized @Nullable Process forget() {
+    Process last = process;
+    process = null;
+    return last;
   }
 
   private void signal(String signal) {

@@ -7,7 +7,6 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.fabric8.kubernetes.api.model.Container;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 import io.fabric8.kubernetes.client.KubernetesClient;
-import io.fabric8.kubernetes.client.KubernetesClientException;
 import io.fabric8.kubernetes.client.dsl.base.PatchContext;
 import io.fabric8.kubernetes.client.dsl.base.PatchType;
 import io.fabric8.kubernetes.client.dsl.base.ResourceDefinitionContext;
@@ -242,22 +241,9 @@ public final class Serving implements AutoCloseable {
               lab.manifests("serving"), List.of("core/300-resources/service.yaml"));
       Path file = manifest.write(lab.folder().resolve("knative-serving.json"));
       lab.kubectl("apply", "--server-side", "--force-conflicts", "-f", file.toString()).orFail();
-      Waiting.until(
-          PATIENCE,
-          this::isListed,
-          () -> new LabFailure("The cluster does not list Services of Knative, see " + file));
+      lab.awaitListed("services.serving.knative.dev");
     } catch (IOException e) {
       throw new UncheckedIOException(e);
-    }
-  }
-
-  /// Established comes a moment before lists are answered.
-  private boolean isListed() {
-    try {
-      client.genericKubernetesResources(SERVICES).inAnyNamespace().list();
-      return true;
-    } catch (KubernetesClientException e) {
-      return false;
     }
   }
 

@@ -5,13 +5,15 @@ import java.util.function.BooleanSupplier;
 import java.util.function.Supplier;
 
 /// Waiting for what another process does, which tells nobody.
-final class Waiting {
+public final class Waiting {
   private static final long PAUSE_MILLIS = 25;
 
   private Waiting() {}
 
+  /// Looks until it is so.
+  ///
   /// @throws LabFailure what `late` says, when the time is over or the thread is interrupted
-  static void until(Duration atMost, BooleanSupplier condition, Supplier<LabFailure> late) {
+  public static void until(Duration atMost, BooleanSupplier condition, Supplier<LabFailure> late) {
     long deadline = System.nanoTime() + atMost.toNanos();
     while (!condition.getAsBoolean()) {
       if (System.nanoTime() > deadline) {

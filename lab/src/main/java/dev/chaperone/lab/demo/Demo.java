@@ -64,10 +64,10 @@ public final class Demo {
     }
     System.out.println("Starting Knative Eventing (controllers, Broker, channel, sources) …");
     Eventing eventing = Eventing.start(lab);
-    Serving serving = Serving.start(eventing, functions());
+    Serving serving = Serving.start(eventing, new Serving.Program(FunctionsOnDemand.command(HOME)));
     System.out.println("Installing Chaperone: kubectl apply -k knative/, then triggers/ …");
     lab.apply(HOME.resolve("knative"));
-    lab.kubectl("wait", "--for=condition=Established", "crd", "--all").orFail();
+    lab.awaitListed("companions", "holds");
     lab.apply(HOME.resolve("triggers"));
     eventing.awaitReady();
     FunctionsOnDemand functions = serving.functions(CHAPERONE, "functions");
@@ -100,16 +100,6 @@ public final class Demo {
       keep(lab, eventing, functions);
     }
     return 0;
-  }
-
-  private static Serving.Program functions() {
-    return new Serving.Program(
-        List.of(
-            Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-            "-XX:+UseSerialGC",
-            "-XX:TieredStopAtLevel=1",
-            "-jar",
-            HOME.resolve("functions/target/quarkus-app/quarkus-run.jar").toString()));
   }
 
   private static double since(long began) {

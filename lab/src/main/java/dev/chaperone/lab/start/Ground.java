@@ -2,6 +2,7 @@ package dev.chaperone.lab.start;
 
 import dev.chaperone.lab.Lab;
 import dev.chaperone.lab.LabFailure;
+import dev.chaperone.lab.Waiting;
 import io.fabric8.kubernetes.api.model.IntOrString;
 import java.io.ByteArrayInputStream;
 import java.nio.charset.StandardCharsets;
@@ -34,11 +35,7 @@ final class Ground {
     lab.apply(home.resolve("knative/crds"));
     lab.apply(home.resolve("knative/base/namespace.yaml"));
     lab.apply(home.resolve("knative/base/rbac.yaml"));
-    lab.kubectl("wait", "--for=condition=Established", "crd", "--all").orFail();
-    // Established comes a moment before lists are answered.
-    await(
-        "Companions that can be listed",
-        () -> lab.kubectl("get", "companions,holds", "-A").exit() == 0);
+    lab.awaitListed("companions", "holds");
     apply("apiVersion: v1\nkind: Namespace\nmetadata: {name: %s}".formatted(NAMESPACE));
     daemonSet("target", "{disks: fast}");
     daemonSet("follower", "{}");
@@ -68,17 +65,6 @@ final class Ground {
                     .getNumberReady()
                 == 3);
     return this;
-  }
-
-  /// The environment of functions with the rights that they ship with, as a pod has it: an address,
-  /// a certificate and a token, and no kubeconfig to read.
-  Map<String, String> rights() {
-    return Map.of(
-        "KUBERNETES_MASTER", lab.apiServer().toString(),
-        "KUBERNETES_CERTS_CA_FILE", lab.caCertificate().toString(),
-        "KUBERNETES_AUTH_TOKEN", lab.token("chaperone", "functions"),
-        "KUBERNETES_AUTH_TRYKUBECONFIG", "false",
-        "KUBERNETES_AUTH_TRYSERVICEACCOUNT", "false");
   }
 
   private void daemonSet(String name, String nodeSelector) {
@@ -152,17 +138,6 @@ final class Ground {
   ///
   /// @throws LabFailure if it is not so in time
   static void await(String what, BooleanSupplier so) {
-    long deadline = System.nanoTime() + PATIENCE.toNanos();
-    while (!so.getAsBoolean()) {
-      if (System.nanoTime() > deadline) {
-        throw new LabFailure("not seen: " + what);
-      }
-      try {
-        Thread.sleep(100);
-      } catch (InterruptedException e) {
-        Thread.currentThread().interrupt();
-        throw new LabFailure("interrupted before: " + what, e);
-      }
-    }
+    Waiting.until(PATIENCE, so, () -> new LabFailure("not seen: " + what));
   }
 }
