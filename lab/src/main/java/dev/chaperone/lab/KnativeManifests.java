@@ -70,8 +70,7 @@ final class KnativeManifests {
 
   private static ObjectNode adapted(ObjectNode item) {
     switch (item.path("kind").asText()) {
-      case "CustomResourceDefinition" ->
-          item.withObject("/spec/conversion").removeAll().put("strategy", "None");
+      case "CustomResourceDefinition" -> convertNothing(item);
       case "Deployment" -> {
         ObjectNode pod = item.withObject("/spec/template/spec");
         pod.withObject("/nodeSelector").put(HostedDeployments.NODE_LABEL, HostedDeployments.NODE);
@@ -93,6 +92,17 @@ final class KnativeManifests {
       }
     }
     return item;
+  }
+
+  private static void convertNothing(ObjectNode definition) {
+    definition.withObject("/spec/conversion").removeAll().put("strategy", "None");
+    // Otherwise a write in one version would drop the fields of the others, and Knative's
+    // controllers would delete and make such objects for ever.
+    for (JsonNode version : definition.at("/spec/versions")) {
+      if (version.at("/schema/openAPIV3Schema/properties/spec") instanceof ObjectNode spec) {
+        spec.put("x-kubernetes-preserve-unknown-fields", true);
+      }
+    }
   }
 
   private static void replaceImage(ObjectNode holder, String field) {

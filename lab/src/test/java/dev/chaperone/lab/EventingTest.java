@@ -11,7 +11,9 @@ import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.util.List;
 import java.util.UUID;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Predicate;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -139,6 +141,33 @@ class EventingTest {
     await().atMost(PATIENCE).until(() -> subscriber.has(named("third")));
     assertThat(subscriber.count(named("first"))).as("its deletion is filtered out").isOne();
     assertThat(subscriber.has(named("second"))).as("it does not have the label").isFalse();
+  }
+
+  @Test
+  void what_is_ready_is_at_rest() {
+    AtomicReference<List<String>> before = new AtomicReference<>(List.of());
+    await()
+        .atMost(PATIENCE)
+        .pollInterval(Duration.ofSeconds(3))
+        .until(
+            () -> {
+              List<String> now = eventTypes();
+              return !now.isEmpty() && now.equals(before.getAndSet(now));
+            });
+  }
+
+  /// Those that Knative's controllers made for the source.
+  private List<String> eventTypes() {
+    return lab
+        .client()
+        .genericKubernetesResources("eventing.knative.dev/v1beta2", "EventType")
+        .inNamespace(namespace)
+        .list()
+        .getItems()
+        .stream()
+        .map(it -> it.getMetadata().getUid())
+        .sorted()
+        .toList();
   }
 
   @Test
