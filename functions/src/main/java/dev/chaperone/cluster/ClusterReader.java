@@ -14,6 +14,7 @@ import dev.chaperone.decide.ObjectRef;
 import dev.chaperone.decide.Observation;
 import dev.chaperone.decide.Occasion;
 import dev.chaperone.decide.Roster;
+import dev.chaperone.decide.Scope;
 import dev.chaperone.decide.Snapshot;
 import io.fabric8.kubernetes.api.model.APIResource;
 import io.fabric8.kubernetes.api.model.APIResourceList;
@@ -58,6 +59,7 @@ public class ClusterReader {
   private static final int FEW = 16;
 
   private static final int FORBIDDEN = 403;
+  private static final Set<String> OURS = Set.of("Companion", "Hold");
   private static final ObjectMapper JSON = JsonMapper.builder().build();
   private static final TypeReference<Map<String, Object>> OBJECT = new TypeReference<>() {};
   private static final String AGGREGATE_TO_OBSERVE = "chaperone.dev/aggregate-to-observe: \"true\"";
@@ -72,16 +74,19 @@ public class ClusterReader {
           .build();
 
   private final KubernetesClient client;
+  private final Scope scope;
   private final String guardImage;
   private final String pulseNamespace;
   private final String pulseName;
 
   ClusterReader(
       KubernetesClient client,
+      @ConfigProperty(name = "chaperone.namespace") Optional<String> namespace,
       @ConfigProperty(name = "chaperone.guard-image") String guardImage,
       @ConfigProperty(name = "chaperone.pulse.namespace") String pulseNamespace,
       @ConfigProperty(name = "chaperone.pulse.name") String pulseName) {
     this.client = client;
+    this.scope = new Scope(namespace.orElse(null));
     this.guardImage = guardImage;
     this.pulseNamespace = pulseNamespace;
     this.pulseName = pulseName;
@@ -111,6 +116,9 @@ public class ClusterReader {
   ///
   /// @throws Unavailable when the API server does not answer
   public SortedSet<CompanionRef> concerned(ObjectRef object) {
+    if (OURS.contains(object.kind()) && !scope.covers(object.namespace())) {
+      return new TreeSet<>();
+    }
     return switch (object.kind()) {
       case "Companion" -> sorted(Stream.of(new CompanionRef(object.namespace(), object.name())));
       case "Hold" ->
@@ -177,7 +185,12 @@ public class ClusterReader {
       var targetRef = companion.getSpec().targetRef();
       var followerRef = companion.getSpec().companionRef();
       String targetNamespace = Snapshot.targetNamespace(companion);
-      var target = parallel.run(() -> daemonSet(targetNamespace, targetRef.name()));
+      var target =
+          parallel.run(
+              () ->
+                  scope.covers(targetNamespace)
+                      ? daemonSet(targetNamespace, targetRef.name())
+                      : null);
       var follower =
           parallel.run(() -> followerRef == null ? null : daemonSet(namespace, followerRef.name()));
       var rivals =
@@ -204,6 +217,7 @@ public class ClusterReader {
       Snapshot seen =
           new Snapshot(
               now,
+              scope,
               occasion.pulse(),
               guardImage,
               budgets,
@@ -281,9 +295,13 @@ public class ClusterReader {
           : new Observation.Seen(JSON.convertValue(object, OBJECT));
     } catch (KubernetesClientException e) {
       if (e.getCode() == FORBIDDEN) {
-        return new Observation.Unseen(
+        String right =
             "Chaperone may not read %s: let a ClusterRole with the label %s grant get on it"
-                .formatted(kind, AGGREGATE_TO_OBSERVE));
+                .formatted(kind, AGGREGATE_TO_OBSERVE);
+        return new Observation.Unseen(
+            scope.only() == null
+                ? right
+                : right + ", bound to Chaperone in the namespace where it is");
       }
       throw new Unavailable("Cannot read " + kind + " " + what.name() + ": " + e.getMessage(), e);
     }
@@ -400,7 +418,9 @@ public class ClusterReader {
   ///
   /// @throws Unavailable when the API server does not answer
   public List<Companion> companions() {
-    return read("Companions", () -> all(client.resources(Companion.class).inAnyNamespace()));
+    return scope.only() == null
+        ? read("Companions", () -> all(client.resources(Companion.class).inAnyNamespace()))
+        : companionsIn(scope.only());
   }
 
   private List<Companion> companionsIn(String namespace) {
@@ -422,11 +442,11 @@ public class ClusterReader {
                     .withField("spec.companionRef.name", name)));
   }
 
-  /// Whether there is such a Companion.
+  /// Whether there is such a Companion, in a namespace that Chaperone serves.
   ///
   /// @throws Unavailable when the API server does not answer
   public boolean exists(CompanionRef ref) {
-    return companion(ref) != null;
+    return scope.covers(ref.namespace()) && companion(ref) != null;
   }
 
   /// The Companions with a signal of this type.
@@ -449,10 +469,13 @@ public class ClusterReader {
                 .get());
   }
 
-  /// The Hold; empty if it does not exist.
+  /// The Hold; empty if it does not exist in a namespace that Chaperone serves.
   ///
   /// @throws Unavailable when the API server does not answer
   public Optional<Hold> hold(ObjectRef ref) {
+    if (!scope.covers(ref.namespace())) {
+      return Optional.empty();
+    }
     return Optional.ofNullable(
         read(
             ref.toString(),

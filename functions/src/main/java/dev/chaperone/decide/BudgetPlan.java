@@ -76,7 +76,7 @@ record BudgetPlan(List<Change> closing, List<Change> opening, Optional<Finding> 
 
   private static Wanted nodes(Snapshot seen, Verdict verdict) {
     String name = seen.ref().name() + Made.NODES_SUFFIX;
-    if (seen.target() == null || !seen.protects(Protect.Nodes)) {
+    if (seen.isWithoutTarget() || !seen.protects(Protect.Nodes)) {
       return new Wanted.Gone(name);
     }
     LabelSelector guards =
@@ -89,7 +89,7 @@ record BudgetPlan(List<Change> closing, List<Change> opening, Optional<Finding> 
 
   private static Wanted pods(Snapshot seen, Verdict verdict) {
     String name = seen.ref().name() + Made.PODS_SUFFIX;
-    if (seen.target() == null
+    if (seen.isWithoutTarget()
         || !seen.protects(Protect.Pods)
         || seen.spec().companionRef() == null
         || PlacementPlan.rival(seen).isPresent()) {

@@ -183,10 +183,12 @@ public final class Decision {
         .<Change>map(
             node ->
                 tell(
-                    node,
+                    // Events on Nodes are in a namespace of their own.
+                    seen.scope().only() == null ? node : seen.companion(),
                     false,
                     "DrainHeld",
-                    "Companion " + seen.ref() + " holds the drain of this node: " + why))
+                    "Companion %s holds the drain of node %s: %s"
+                        .formatted(seen.ref(), node.getMetadata().getName(), why)))
         .toList();
   }
 

@@ -47,7 +47,9 @@ record GuardPlan(List<Change> changes, GuardCount count, Finding finding) {
     }
     DaemonSet target = seen.target();
     if (target == null) {
-      return without(guards, Finding.bad("TargetMissing", seen.targetMissing()));
+      return seen.targetIsElsewhere()
+          ? new GuardPlan(List.of(), NONE, seen.withoutTarget())
+          : without(guards, seen.withoutTarget());
     }
     if (!seen.protects(Protect.Nodes)) {
       return without(

@@ -36,7 +36,7 @@ record PlacementPlan(List<Change> changes, Finding finding) {
     }
     DaemonSet target = seen.target();
     if (target == null) {
-      return none(Finding.bad("TargetMissing", seen.targetMissing()));
+      return none(seen.withoutTarget());
     }
     DaemonSet follower = seen.follower();
     if (follower == null) {

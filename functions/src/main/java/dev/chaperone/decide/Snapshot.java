@@ -20,6 +20,7 @@ import org.jspecify.annotations.Nullable;
 /// Everything that a [Decision] about one Companion may depend on, read once.
 ///
 /// @param now read once per event
+/// @param scope which namespaces could be read at all
 /// @param pulse whether a pulse asked: only then is what a kubelet refused tried again
 /// @param budgets every budget of the Companion's namespace, read before anything else here, so
 ///     that their resourceVersions fence a decision on older facts
@@ -34,6 +35,7 @@ import org.jspecify.annotations.Nullable;
 /// @param roster who is where: on a few nodes, or on all of them when [#needsEveryNode] said so
 public record Snapshot(
     Instant now,
+    Scope scope,
     boolean pulse,
     String guardImage,
     List<PodDisruptionBudget> budgets,
@@ -73,8 +75,26 @@ public record Snapshot(
     return targetNamespace(companion) + "/" + spec().targetRef().name();
   }
 
-  String targetMissing() {
-    return "DaemonSet " + targetName() + " does not exist: create it, or correct targetRef";
+  /// Whether there certainly is none.
+  boolean isWithoutTarget() {
+    return target == null && !targetIsElsewhere();
+  }
+
+  /// Whether the target cannot be read: it may exist, and its pods run.
+  boolean targetIsElsewhere() {
+    return !scope.covers(targetNamespace(companion));
+  }
+
+  /// What is said when there is no target.
+  Finding withoutTarget() {
+    return targetIsElsewhere()
+        ? Finding.bad(
+            "TargetElsewhere",
+            "DaemonSet %s cannot be read, because Chaperone serves only namespace %s: name one of that namespace in targetRef, or install Chaperone for the whole cluster"
+                .formatted(targetName(), scope.only()))
+        : Finding.bad(
+            "TargetMissing",
+            "DaemonSet " + targetName() + " does not exist: create it, or correct targetRef");
   }
 
   /// The namespace in which the target of a Companion is looked for.
@@ -130,6 +150,7 @@ public record Snapshot(
   public Snapshot with(Roster everyNode) {
     return new Snapshot(
         now,
+        scope,
         pulse,
         guardImage,
         budgets,

@@ -42,8 +42,9 @@ public sealed interface Verdict {
   /// The rules, in order: what the owner says always counts first, then everything that holds,
   /// together.
   static Verdict of(Snapshot seen, Reasons reasons) {
-    if (seen.target() == null) {
-      return new Allowed("TargetMissing", "Nothing is guarded: " + seen.targetMissing());
+    if (seen.isWithoutTarget()) {
+      Finding missing = seen.withoutTarget();
+      return new Allowed(missing.reason(), "Nothing is guarded: " + missing.message());
     }
     return switch (seen.disruption().policy()) {
       case AlwaysAllow ->
@@ -56,6 +57,11 @@ public sealed interface Verdict {
   }
 
   private static Verdict auto(Snapshot seen, Reasons reasons) {
+    if (seen.target() == null) {
+      // It may run all the same, and what cannot be seen is not safe.
+      Finding elsewhere = seen.withoutTarget();
+      return new Held(List.of(new HoldReason(elsewhere.reason(), "", elsewhere.message())));
+    }
     List<HoldReason> all = reasons.all();
     if (all.isEmpty()) {
       return new Allowed(

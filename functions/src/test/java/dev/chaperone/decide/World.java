@@ -44,6 +44,7 @@ final class World {
   static final CompanionRef REF = new CompanionRef("storage", "agent");
 
   Instant now = NOW;
+  Scope scope = Scope.CLUSTER;
   CompanionSpec spec = spec(Policy.Auto, new IntOrString(1), Protect.Pods, Protect.Nodes);
   final Companion companion = new Companion();
   final List<Companion> rivals = new ArrayList<>();
@@ -177,6 +178,7 @@ final class World {
     Snapshot seen =
         new Snapshot(
             now,
+            scope,
             pulse,
             "guard:1",
             List.copyOf(budgets.values()),

@@ -167,7 +167,9 @@ class ManifestsTest {
           .isIn(
               none
                   ? Set.of("")
-                  : ofTeam ? Set.of("chaperone", "rook-ceph", "storage") : Set.of("chaperone"));
+                  : ofTeam
+                      ? Set.of("chaperone", "rook-ceph", "storage")
+                      : Set.of(wiring.namespace()));
     }
   }
 

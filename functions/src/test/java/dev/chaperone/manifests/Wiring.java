@@ -6,6 +6,7 @@ import java.util.stream.Stream;
 /// What users apply together.
 record Wiring(String name, Manifests manifests) {
   static final Wiring DEFAULT = of("default", "knative", "triggers");
+  static final Wiring ONE_NAMESPACE = of("one namespace", "knative/overlays/one-namespace");
   static final Wiring KAFKA = of("kafka", "knative/overlays/kafka");
   static final Wiring OIDC = of("oidc", "knative/overlays/oidc");
   static final Wiring NODE_UPDATES =
@@ -16,7 +17,8 @@ record Wiring(String name, Manifests manifests) {
       of("holds with oidc", "knative/overlays/oidc", "triggers/examples/holds-with-oidc");
 
   static Stream<Wiring> all() {
-    return Stream.of(DEFAULT, KAFKA, OIDC, NODE_UPDATES, CEPH, SIGNAL, HOLDS_WITH_OIDC);
+    return Stream.of(
+        DEFAULT, ONE_NAMESPACE, KAFKA, OIDC, NODE_UPDATES, CEPH, SIGNAL, HOLDS_WITH_OIDC);
   }
 
   private static Wiring of(String name, String... folders) {
@@ -25,6 +27,11 @@ record Wiring(String name, Manifests manifests) {
 
   List<TriggerFilter> triggers() {
     return manifests.ofKind("Trigger").stream().map(TriggerFilter::new).toList();
+  }
+
+  /// Where all of it is, but for what teams add.
+  String namespace() {
+    return equals(ONE_NAMESPACE) ? "storage" : "chaperone";
   }
 
   boolean oidc() {
