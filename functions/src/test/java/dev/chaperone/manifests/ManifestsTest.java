@@ -185,6 +185,9 @@ class ManifestsTest {
         .isEqualTo(properties().getProperty("chaperone.audience"));
   }
 
+  private static final String TRIGGERS_ACCOUNT =
+      "system:serviceaccount:chaperone:(.*)-oidc-eventing\\.knative\\.dev-trigger";
+
   @Test
   void with_oidc_the_broker_knows_every_source_and_every_trigger_and_nobody_twice() {
     for (Wiring wiring : List.of(Wiring.OIDC, Wiring.HOLDS_WITH_OIDC)) {
@@ -192,6 +195,9 @@ class ManifestsTest {
           wiring.manifests().ofKind("EventPolicy").stream()
               .flatMap(it -> elements(it.at("/spec/from")))
               .map(it -> it.has("sub") ? it.path("sub").asText() : named(it.path("ref")))
+              // A Trigger by the ServiceAccount that Knative makes for it; by ref, it and its
+              // Broker would wait for each other.
+              .map(it -> it.replaceFirst(TRIGGERS_ACCOUNT, "Trigger $1"))
               .toList();
 
       assertThat(senders).doesNotHaveDuplicates();

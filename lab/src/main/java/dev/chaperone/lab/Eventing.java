@@ -60,7 +60,7 @@ public final class Eventing implements AutoCloseable {
     this.lab = lab;
     addNode();
     apply();
-    this.router = new HostRouter(lab.client());
+    this.router = new HostRouter(lab.client(), lab.apiServer());
     this.parts = new HostedDeployments(lab, router);
     lab.endBefore(this::close);
     parts.start();
@@ -149,6 +149,21 @@ public final class Eventing implements AutoCloseable {
   /// Where events for a Broker can be posted by hand.
   public URI broker(String namespace, String broker) {
     return router.lookUp("broker-ingress." + NAMESPACE).resolve("/" + namespace + "/" + broker);
+  }
+
+  /// Turns the feature `authentication-oidc` on or off: senders have tokens, and Brokers and
+  /// channels verify them with the cluster's own keys.
+  public void authenticate(boolean on) {
+    lab.client()
+        .configMaps()
+        .inNamespace(NAMESPACE)
+        .withName("config-features")
+        .edit(
+            features ->
+                features
+                    .edit()
+                    .addToData("authentication-oidc", on ? "enabled" : "disabled")
+                    .build());
   }
 
   Lab lab() {

@@ -11,11 +11,13 @@ import io.vertx.core.http.HttpClient;
 import io.vertx.core.http.HttpClientOptions;
 import io.vertx.core.http.HttpClientRequest;
 import io.vertx.core.http.HttpClientResponse;
+import io.vertx.core.http.HttpMethod;
 import io.vertx.core.http.HttpServer;
 import io.vertx.core.http.HttpServerOptions;
 import io.vertx.core.http.HttpServerRequest;
 import io.vertx.core.http.HttpServerResponse;
 import io.vertx.core.http.RequestOptions;
+import io.vertx.core.net.NetClient;
 import java.net.URI;
 import java.time.Duration;
 import java.util.Locale;
@@ -29,9 +31,12 @@ import java.util.concurrent.TimeUnit;
 /// (`HTTP_PROXY`) that sends the requests for `NAME.NAMESPACE` to where the lab runs it. A Service
 /// of type ExternalName is followed, as DNS would. What has no route is answered with 503, what
 /// does not listen with 502; senders of events try both again.
+///
+/// By HTTPS (`HTTPS_PROXY`) there is one host: the API server, under its name in the cluster.
 public final class HostRouter implements AutoCloseable {
   private static final String LOCALHOST = "127.0.0.1";
   private static final String DOMAIN = ".svc.cluster.local";
+  private static final String API_SERVER = "kubernetes.default.svc";
   private static final Duration END = Duration.ofSeconds(10);
   private static final int MANY = 1_000;
   private static final int NO_ROUTE = 503;
@@ -42,6 +47,7 @@ public final class HostRouter implements AutoCloseable {
       Set.of("connection", "keep-alive", "proxy-connection", "te", "trailer", "upgrade");
 
   private final KubernetesClient cluster;
+  private final URI apiServer;
   private final Map<String, URI> routes = new ConcurrentHashMap<>();
   private final Vertx vertx =
       Vertx.vertx(
@@ -55,10 +61,12 @@ public final class HostRouter implements AutoCloseable {
                       .setFileCachingEnabled(false)));
   private final HttpClient client =
       vertx.createHttpClient(new HttpClientOptions().setMaxPoolSize(MANY));
+  private final NetClient tunnels = vertx.createNetClient();
   private final HttpServer server;
 
-  HostRouter(KubernetesClient cluster) {
+  HostRouter(KubernetesClient cluster, URI apiServer) {
     this.cluster = cluster;
+    this.apiServer = apiServer;
     this.server =
         await(
             vertx
@@ -95,6 +103,10 @@ public final class HostRouter implements AutoCloseable {
 
   private void serve(HttpServerRequest request) {
     request.pause();
+    if (request.method().equals(HttpMethod.CONNECT)) {
+      tunnel(request);
+      return;
+    }
     String host = shortName(String.valueOf(request.authority().host()));
     target(host)
         .onSuccess(
@@ -106,6 +118,25 @@ public final class HostRouter implements AutoCloseable {
               }
             })
         .onFailure(e -> answer(request, NO_ROUTE, "no route to " + host + ": " + e));
+  }
+
+  private void tunnel(HttpServerRequest request) {
+    if (!API_SERVER.equals(request.authority().host())) {
+      answer(request, NO_ROUTE, "no HTTPS to " + request.authority());
+      return;
+    }
+    tunnels
+        .connect(apiServer.getPort(), apiServer.getHost())
+        .compose(
+            out ->
+                request
+                    .toNetSocket()
+                    .onSuccess(
+                        in -> {
+                          in.pipeTo(out);
+                          out.pipeTo(in);
+                        }))
+        .onFailure(e -> answer(request, NO_ANSWER, apiServer + " does not answer: " + e));
   }
 
   private Future<Optional<URI>> target(String host) {

@@ -246,6 +246,7 @@ final class HostedDeployments implements AutoCloseable {
     environment.put("PROFILING_PORT", "0");
     environment.put("KUBECONFIG", lab.kubeconfigWith(token).toString());
     environment.put("HTTP_PROXY", router.address().toString());
+    environment.put("HTTPS_PROXY", router.address().toString());
     environment.put("NO_PROXY", "127.0.0.1,localhost");
 
     boolean serves = container.getPorts().stream().anyMatch(port -> "http".equals(port.getName()));
