@@ -26,7 +26,9 @@ class EvictionIT {
   void closed_refuses_every_eviction_also_while_pods_are_being_added() {
     try (ApiServerSource _ = chaperone.startSources();
         Scene scene = new Scene(chaperone, "evict-closed", 2).withCompanion("{}")) {
-      scene.awaitPods("follower", 2);
+      scene.awaitRolledOut("follower");
+      // Open, so that it is the Hold that closes it, and not a pod that is not counted yet.
+      scene.awaitAllowed("agent-pods", 1);
       scene.hold("rebuild");
       scene.awaitAllowed("agent-pods", 0);
 
@@ -50,7 +52,7 @@ class EvictionIT {
   void open_lets_at_most_max_unavailable_go() {
     try (ApiServerSource _ = chaperone.startSources();
         Scene scene = new Scene(chaperone, "evict-open", 5).withCompanion("{maxUnavailable: 2}")) {
-      scene.awaitPods("follower", 5);
+      scene.awaitRolledOut("follower");
       scene.awaitAllowed("agent-pods", 2);
       // So that the pods that are evicted do not run again while the others are asked for.
       scene.taint("follower", 1, 2, 3, 4, 5);

@@ -285,6 +285,13 @@ final class Scene implements AutoCloseable {
     await(count + " pods of " + app).atMost(LONG).until(() -> runningPods(app).size() == count);
   }
 
+  /// Waits until the DaemonSet is placed by Chaperone, and all its pods are of that placement.
+  void awaitRolledOut(String daemonSet) {
+    awaitCondition("Placed", "True FollowsTarget");
+    lab.kubectl("rollout", "status", "daemonset/" + daemonSet, "-n", name, "--timeout=120s")
+        .orFail();
+  }
+
   Companion companion() {
     return client.resources(Companion.class).inNamespace(name).withName("agent").get();
   }
