@@ -156,18 +156,23 @@ class Reconciler {
   private Outcome reconcile(CompanionRef ref, Decision decision, Deadline deadline)
       throws LostRace {
     metrics.decided(decision.verdict().allowed(), decision.verdict().reason());
-    List<Change> changes = decision.changes();
-    List<Refusal> refused = writer.write(changes, deadline);
-    List<Change> report = decision.report(refused);
-    writer.write(report, deadline);
-    if (!changes.isEmpty() || !report.isEmpty()) {
+    List<List<Change>> steps = decision.steps();
+    List<Refusal> refused = new ArrayList<>();
+    for (List<Change> step : steps) {
+      refused.addAll(writer.write(step, deadline));
+    }
+    List<List<Change>> report = decision.report(refused);
+    for (List<Change> step : report) {
+      writer.write(step, deadline);
+    }
+    if (!steps.isEmpty() || !report.isEmpty()) {
       LOG.infof(
           "%s: disruption %s (%s): %s; %d changes, %d refused",
           ref,
           decision.verdict().allowed() ? "allowed" : "held",
           decision.verdict().reason(),
           decision.verdict().message(),
-          changes.size(),
+          steps.stream().mapToInt(List::size).sum(),
           refused.size());
     }
     refused.forEach(it -> LOG.warnf("%s: refused: %s", ref, it.message()));
