@@ -32,6 +32,7 @@ import io.fabric8.kubernetes.client.KubernetesClientException;
 import io.fabric8.kubernetes.client.dsl.FilterWatchListDeletable;
 import io.fabric8.kubernetes.client.dsl.base.ResourceDefinitionContext;
 import jakarta.enterprise.context.ApplicationScoped;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -72,6 +73,8 @@ public class ClusterReader {
           .build();
 
   private final KubernetesClient client;
+  private final SharedRuns<String, String, List<Companion>> companions =
+      new SharedRuns<>((all, _) -> all, Duration.ZERO);
   private final String guardImage;
   private final String pulseNamespace;
   private final String pulseName;
@@ -110,15 +113,15 @@ public class ClusterReader {
   /// or by the namespace, so that also an object that is gone is understood.
   ///
   /// @throws Unavailable when the API server does not answer
-  public SortedSet<CompanionRef> concerned(ObjectRef object) {
+  public SortedSet<CompanionRef> concerned(ObjectRef object, Deadline deadline) {
     return switch (object.kind()) {
       case "Companion" -> sorted(Stream.of(new CompanionRef(object.namespace(), object.name())));
       case "Hold" ->
           hold(object)
               .map(hold -> sorted(Stream.of(companionOf(hold))))
               .orElseGet(() -> refs(companionsIn(object.namespace()).stream()));
-      case "Node" -> everyone();
-      default -> refs(companions().stream().filter(it -> concerns(object, it)));
+      case "Node" -> everyone(deadline);
+      default -> refs(companions(deadline).stream().filter(it -> concerns(object, it)));
     };
   }
 
@@ -151,8 +154,8 @@ public class ClusterReader {
   /// Every Companion that there is.
   ///
   /// @throws Unavailable when the API server does not answer
-  public SortedSet<CompanionRef> everyone() {
-    return refs(companions().stream());
+  public SortedSet<CompanionRef> everyone(Deadline deadline) {
+    return refs(companions(deadline).stream());
   }
 
   /// Everything a decision about the Companion depends on; empty if there is no such Companion, or
@@ -396,11 +399,18 @@ public class ClusterReader {
         () -> client.apps().deployments().inNamespace(namespace).withName(name).get());
   }
 
-  /// The same as objects.
+  /// The same as objects. One read for all events that ask before it has begun.
   ///
   /// @throws Unavailable when the API server does not answer
-  public List<Companion> companions() {
-    return read("Companions", () -> all(client.resources(Companion.class).inAnyNamespace()));
+  public List<Companion> companions(Deadline deadline) {
+    String all = "Companions";
+    return companions
+        .share(
+            all,
+            all,
+            deadline,
+            what -> read(what, () -> all(client.resources(Companion.class).inAnyNamespace())))
+        .result();
   }
 
   private List<Companion> companionsIn(String namespace) {
@@ -432,8 +442,8 @@ public class ClusterReader {
   /// The Companions with a signal of this type.
   ///
   /// @throws Unavailable when the API server does not answer
-  public List<Companion> listening(String type) {
-    return companions().stream()
+  public List<Companion> listening(String type, Deadline deadline) {
+    return companions(deadline).stream()
         .filter(it -> it.getSpec().signals().stream().anyMatch(its -> its.type().equals(type)))
         .toList();
   }

@@ -4,6 +4,7 @@ import dev.chaperone.cluster.ClusterReader;
 import dev.chaperone.cluster.ClusterWriter;
 import dev.chaperone.cluster.Deadline;
 import dev.chaperone.cluster.LostRace;
+import dev.chaperone.cluster.SharedRuns;
 import dev.chaperone.cluster.Unavailable;
 import dev.chaperone.decide.Change;
 import dev.chaperone.decide.CompanionRef;
@@ -35,13 +36,17 @@ class Reconciler {
   private static final Logger LOG = Logger.getLogger(Reconciler.class);
   private static final int RACES = 5;
 
+  /// After a run for one Companion while its events queue, so that more of them share the next.
+  private static final Duration PAUSE = Duration.ofMillis(50);
+
   private final ClusterReader reader;
   private final ClusterWriter writer;
   private final Metrics metrics;
   private final Tracing tracing;
   private final Clock clock = Clock.systemUTC();
   private final Duration patience;
-  private final SharedRuns<Outcome> runs = new SharedRuns<>();
+  private final SharedRuns<CompanionRef, Occasion, Outcome> runs =
+      new SharedRuns<>(Occasion::and, PAUSE);
 
   Reconciler(
       ClusterReader reader,
@@ -72,7 +77,7 @@ class Reconciler {
 
   /// The same, as a part of what an event asks for.
   List<Answer> changed(ObjectRef object, Deadline deadline) {
-    return reconcile(reader.concerned(object), Occasion.of(object), deadline);
+    return reconcile(reader.concerned(object, deadline), Occasion.of(object), deadline);
   }
 
   /// Looks again at everything.
@@ -82,15 +87,18 @@ class Reconciler {
   ///     rest
   List<Answer> pulse() {
     Deadline deadline = begin();
-    return reconcile(reader.everyone(), Occasion.PULSE, deadline);
+    return reconcile(reader.everyone(deadline), Occasion.PULSE, deadline);
   }
 
   private List<Answer> reconcile(
       Collection<CompanionRef> companions, Occasion occasion, Deadline deadline) {
     List<Outcome> outcomes = new ArrayList<>();
     for (CompanionRef ref : companions) {
-      runs.share(ref, occasion, deadline, all -> Optional.of(observed(ref, all, deadline)))
-          .ifPresent(outcomes::add);
+      var outcome = runs.share(ref, occasion, deadline, all -> observed(ref, all, deadline));
+      // One of those who share it tells of it.
+      if (outcome.own()) {
+        outcomes.add(outcome.result());
+      }
     }
     boolean pending = outcomes.stream().anyMatch(Outcome::pending);
     // Only who has seen every Companion can say that nothing is pending.
