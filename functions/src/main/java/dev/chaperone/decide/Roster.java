@@ -18,6 +18,9 @@ import java.util.stream.Collectors;
 /// @param nodes those of them that exist
 public record Roster(boolean complete, List<Node> nodes, List<Pod> targetPods, List<Pod> guards) {
 
+  /// Nothing is known.
+  public static final Roster NONE = new Roster(false, List.of(), List.of(), List.of());
+
   private static final String FAILED = "Failed";
 
   /// Cordoned nodes, by name, sorted.
