@@ -103,16 +103,19 @@ public class ClusterReader {
   /// or by the namespace, so that also an object that is gone is understood.
   ///
   /// @throws Unavailable when the API server does not answer
-  public SortedSet<CompanionRef> concerned(ObjectRef object, Deadline deadline) {
-    return switch (object.kind()) {
-      case "Companion" -> sorted(Stream.of(new CompanionRef(object.namespace(), object.name())));
-      case "Hold" ->
-          hold(object)
-              .map(hold -> sorted(Stream.of(companionOf(hold))))
-              .orElseGet(() -> refs(companionsIn(object.namespace()).stream()));
-      case "Node" -> everyone(deadline);
-      default -> refs(companions(deadline).stream().filter(it -> concerns(object, it)));
-    };
+  public Concern concern(ObjectRef object, Deadline deadline) {
+    Optional<Hold> hold = object.kind().equals("Hold") ? hold(object) : Optional.empty();
+    return new Concern(
+        switch (object.kind()) {
+          case "Companion" ->
+              sorted(Stream.of(new CompanionRef(object.namespace(), object.name())));
+          case "Hold" ->
+              hold.map(it -> sorted(Stream.of(CompanionRef.of(it))))
+                  .orElseGet(() -> refs(companionsIn(object.namespace()).stream()));
+          case "Node" -> everyone(deadline);
+          default -> refs(companions(deadline).stream().filter(it -> concerns(object, it)));
+        },
+        hold);
   }
 
   private static boolean concerns(ObjectRef object, Companion companion) {
@@ -425,11 +428,6 @@ public class ClusterReader {
                     .inNamespace(ref.namespace())
                     .withName(ref.name())
                     .get()));
-  }
-
-  private static CompanionRef companionOf(Hold hold) {
-    return new CompanionRef(
-        hold.getMetadata().getNamespace(), hold.getSpec().companionRef().name());
   }
 
   private static SortedSet<CompanionRef> refs(Stream<Companion> companions) {

@@ -1,7 +1,9 @@
 package dev.chaperone.functions;
 
+import dev.chaperone.api.Hold;
 import dev.chaperone.cluster.ClusterReader;
 import dev.chaperone.cluster.ClusterWriter;
+import dev.chaperone.cluster.Concern;
 import dev.chaperone.cluster.Deadline;
 import dev.chaperone.cluster.LostRace;
 import dev.chaperone.cluster.SharedRuns;
@@ -13,6 +15,7 @@ import dev.chaperone.decide.Decision.Refusal;
 import dev.chaperone.decide.Holds;
 import dev.chaperone.decide.ObjectRef;
 import dev.chaperone.decide.Occasion;
+import dev.chaperone.decide.OwnBudgets;
 import dev.chaperone.decide.Pulse;
 import dev.chaperone.decide.Snapshot;
 import dev.chaperone.telemetry.Metrics;
@@ -77,7 +80,9 @@ class Reconciler {
 
   /// The same, as a part of what an event asks for.
   List<Answer> changed(ObjectRef object, Deadline deadline) {
-    return reconcile(reader.concerned(object, deadline), Occasion.of(object), deadline);
+    Concern concern = reader.concern(object, deadline);
+    concern.hold().ifPresent(hold -> closeAtOnce(hold, deadline));
+    return reconcile(concern.companions(), Occasion.of(object), deadline);
   }
 
   /// Looks again at everything.
@@ -88,6 +93,20 @@ class Reconciler {
   List<Answer> pulse() {
     Deadline deadline = begin();
     return reconcile(reader.everyone(deadline), Occasion.PULSE, deadline);
+  }
+
+  /// A new Hold closes before its Companion's turn comes and before anything is listed, each of
+  /// which can take a while.
+  private void closeAtOnce(Hold hold, Deadline deadline) {
+    if (Holds.isNew(hold, clock.instant())) {
+      CompanionRef ref = CompanionRef.of(hold);
+      try {
+        Optional<OwnBudgets> own = reader.ownBudgets(ref, deadline);
+        writer.write(own.map(OwnBudgets::closing).orElse(List.of()), deadline);
+      } catch (LostRace e) {
+        LOG.debugf("%s: not closed at once: %s", ref, e.getMessage());
+      }
+    }
   }
 
   private List<Answer> reconcile(

@@ -86,7 +86,7 @@ public class ReportDeadLetter {
         case "dev.chaperone.hold", "dev.chaperone.release" ->
             Set.of(HoldOnRequest.companion(Payload.object(received)));
         case String type when type.startsWith("dev.knative.apiserver.") ->
-            reader.concerned(Envelope.object(event), deadline);
+            reader.concern(Envelope.object(event), deadline).companions();
         case String type ->
             reader.listening(type, deadline).stream().map(CompanionRef::of).toList();
       };

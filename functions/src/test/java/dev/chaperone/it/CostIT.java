@@ -73,6 +73,8 @@ class CostIT {
       assertThat(reads(scene, "Pod", "any")).isEqualTo(all(WHICH, LOOK));
 
       scene.hold("rebuild");
+      // A new one closes the budgets before anything else is read.
+      assertThat(reads(scene, "Hold", "rebuild")).isEqualTo(all(HOLD, OWN, LOOK));
       assertThat(reads(scene, "Hold", "rebuild")).isEqualTo(all(HOLD, LOOK));
       scene.release("rebuild");
       assertThat(reads(scene, "Hold", "rebuild")).isEqualTo(all(HOLD, WHICH, LOOK));
