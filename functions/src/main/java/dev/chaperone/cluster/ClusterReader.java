@@ -13,6 +13,7 @@ import dev.chaperone.decide.Made;
 import dev.chaperone.decide.ObjectRef;
 import dev.chaperone.decide.Observation;
 import dev.chaperone.decide.Occasion;
+import dev.chaperone.decide.OwnBudgets;
 import dev.chaperone.decide.Roster;
 import dev.chaperone.decide.Scope;
 import dev.chaperone.decide.Snapshot;
@@ -21,10 +22,6 @@ import io.fabric8.kubernetes.api.model.APIResourceList;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.KubernetesResourceList;
-import io.fabric8.kubernetes.api.model.ListOptions;
-import io.fabric8.kubernetes.api.model.ListOptionsBuilder;
-import io.fabric8.kubernetes.api.model.Node;
-import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.apps.DaemonSet;
 import io.fabric8.kubernetes.api.model.apps.Deployment;
 import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudget;
@@ -33,8 +30,8 @@ import io.fabric8.kubernetes.client.KubernetesClientException;
 import io.fabric8.kubernetes.client.dsl.FilterWatchListDeletable;
 import io.fabric8.kubernetes.client.dsl.base.ResourceDefinitionContext;
 import jakarta.enterprise.context.ApplicationScoped;
+import java.time.Duration;
 import java.time.Instant;
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -53,11 +50,6 @@ import org.jspecify.annotations.Nullable;
 /// and nodes are listed only when [Snapshot#needsEveryNode] asks for it.
 @ApplicationScoped
 public class ClusterReader {
-  private static final long PAGE = 500;
-
-  /// With more cordoned nodes than this, one list of everything is cheaper than two reads for each.
-  private static final int FEW = 16;
-
   private static final int FORBIDDEN = 403;
   private static final Set<String> OURS = Set.of("Companion", "Hold");
   private static final ObjectMapper JSON = JsonMapper.builder().build();
@@ -74,6 +66,8 @@ public class ClusterReader {
           .build();
 
   private final KubernetesClient client;
+  private final SharedRuns<String, String, List<Companion>> companions =
+      new SharedRuns<>((all, _) -> all, Duration.ZERO);
   private final Scope scope;
   private final String guardImage;
   private final String pulseNamespace;
@@ -115,19 +109,22 @@ public class ClusterReader {
   /// or by the namespace, so that also an object that is gone is understood.
   ///
   /// @throws Unavailable when the API server does not answer
-  public SortedSet<CompanionRef> concerned(ObjectRef object) {
+  public Concern concern(ObjectRef object, Deadline deadline) {
     if (OURS.contains(object.kind()) && !scope.covers(object.namespace())) {
-      return new TreeSet<>();
+      return new Concern(new TreeSet<>(), Optional.empty());
     }
-    return switch (object.kind()) {
-      case "Companion" -> sorted(Stream.of(new CompanionRef(object.namespace(), object.name())));
-      case "Hold" ->
-          hold(object)
-              .map(hold -> sorted(Stream.of(companionOf(hold))))
-              .orElseGet(() -> refs(companionsIn(object.namespace()).stream()));
-      case "Node" -> everyone();
-      default -> refs(companions().stream().filter(it -> concerns(object, it)));
-    };
+    Optional<Hold> hold = object.kind().equals("Hold") ? hold(object) : Optional.empty();
+    return new Concern(
+        switch (object.kind()) {
+          case "Companion" ->
+              sorted(Stream.of(new CompanionRef(object.namespace(), object.name())));
+          case "Hold" ->
+              hold.map(it -> sorted(Stream.of(CompanionRef.of(it))))
+                  .orElseGet(() -> refs(companionsIn(object.namespace()).stream()));
+          case "Node" -> everyone(deadline);
+          default -> refs(companions(deadline).stream().filter(it -> concerns(object, it)));
+        },
+        hold);
   }
 
   private static boolean concerns(ObjectRef object, Companion companion) {
@@ -159,32 +156,56 @@ public class ClusterReader {
   /// Every Companion that there is.
   ///
   /// @throws Unavailable when the API server does not answer
-  public SortedSet<CompanionRef> everyone() {
-    return refs(companions().stream());
+  public SortedSet<CompanionRef> everyone(Deadline deadline) {
+    return refs(companions(deadline).stream());
+  }
+
+  /// The Companion and its budgets, each by its name: for a list, the API server may first have to
+  /// wait for its own news. Empty if there is no such Companion, or it is being deleted.
+  ///
+  /// @throws Unavailable when the API server does not answer
+  public Optional<OwnBudgets> ownBudgets(CompanionRef ref, Deadline deadline) {
+    deadline.check("reading Companion " + ref);
+    try (Parallel parallel = new Parallel()) {
+      var budgets =
+          Made.budgets(ref.name()).stream()
+              .map(name -> parallel.run(() -> budget(ref.namespace(), name)))
+              .toList();
+      return Optional.ofNullable(companion(ref))
+          .filter(ClusterReader::isLiving)
+          .map(
+              companion ->
+                  new OwnBudgets(
+                      companion,
+                      budgets.stream().flatMap(it -> parallel.result(it).stream()).toList()));
+    }
   }
 
   /// Everything a decision about the Companion depends on; empty if there is no such Companion, or
   /// it is being deleted.
   ///
+  /// In two steps: its own budgets come first, because their resourceVersions fence the decision,
+  /// and with them the Companion, for the names of what else to read. All else comes after both, at
+  /// the same time, the Companion once more.
+  ///
+  /// @throws LostRace when the Companion asks for something else the second time
   /// @throws Unavailable when the API server does not answer
   public Optional<Snapshot> read(
-      CompanionRef ref, Instant now, Occasion occasion, Deadline deadline) {
-    deadline.check("reading PodDisruptionBudgets of " + ref.namespace());
-    String namespace = ref.namespace();
-    List<PodDisruptionBudget> budgets =
-        read(
-            "PodDisruptionBudgets of " + namespace,
-            () -> all(client.policy().v1().podDisruptionBudget().inNamespace(namespace)));
-    deadline.check("reading Companion " + ref);
-    Companion companion = companion(ref);
-    if (companion == null || companion.getMetadata().getDeletionTimestamp() != null) {
+      CompanionRef ref, Instant now, Occasion occasion, Deadline deadline) throws LostRace {
+    Optional<OwnBudgets> own = ownBudgets(ref, deadline);
+    if (own.isEmpty()) {
       return Optional.empty();
     }
+    Companion first = own.get().companion();
     deadline.check("reading what Companion " + ref + " names");
     try (Parallel parallel = new Parallel()) {
-      var targetRef = companion.getSpec().targetRef();
-      var followerRef = companion.getSpec().companionRef();
-      String targetNamespace = Snapshot.targetNamespace(companion);
+      String namespace = ref.namespace();
+      var targetRef = first.getSpec().targetRef();
+      var followerRef = first.getSpec().companionRef();
+      String targetNamespace = Snapshot.targetNamespace(first);
+      // Itself, and those that may name the same follower.
+      var companions = parallel.run(() -> companionsIn(namespace));
+      var budgets = parallel.run(() -> budgets(namespace));
       var target =
           parallel.run(
               () ->
@@ -193,48 +214,52 @@ public class ClusterReader {
                       : null);
       var follower =
           parallel.run(() -> followerRef == null ? null : daemonSet(namespace, followerRef.name()));
-      var rivals =
-          parallel.run(
-              () ->
-                  followerRef == null
-                      ? List.<Companion>of()
-                      : withFollower(namespace, followerRef.name()).stream()
-                          .filter(it -> !it.getMetadata().getName().equals(ref.name()))
-                          .toList());
       var guards = parallel.run(() -> deployment(namespace, Made.guards(ref.name())));
       var holds = parallel.run(() -> holds(ref));
       Map<String, Parallel.Result<Observation>> observed = new LinkedHashMap<>();
-      for (Observed it : companion.getSpec().disruption().observe()) {
+      for (Observed it : first.getSpec().disruption().observe()) {
         observed.put(it.as(), parallel.run(() -> observe(it, namespace)));
       }
-      boolean nodes = companion.getSpec().disruption().protect().contains(Protect.Nodes);
-      var waiting = parallel.run(() -> nodes ? waitingGuards(ref) : List.<Pod>of());
-      var cordoned = parallel.run(() -> nodes ? cordonedNodes() : List.<Node>of());
+      Optional<RosterReader> rosters =
+          first.getSpec().disruption().protect().contains(Protect.Nodes)
+                  && scope.covers(targetNamespace)
+              ? Optional.of(
+                  new RosterReader(client, ref, targetNamespace, occasion.nodes(), parallel))
+              : Optional.empty();
+      Optional<Companion> companion =
+          parallel.result(companions).stream()
+              .filter(it -> it.getMetadata().getName().equals(ref.name()))
+              .filter(ClusterReader::isLiving)
+              .findFirst();
+      if (companion.isEmpty()) {
+        return Optional.empty();
+      }
+      if (!asksTheSame(first, companion.get())) {
+        throw new LostRace("Companion " + ref + " changed while it was read");
+      }
       DaemonSet theTarget = parallel.result(target);
       deadline.check("reading the cordoned nodes for Companion " + ref);
-      Roster roster =
-          rosterOf(parallel.result(cordoned), occasion.nodes(), ref, theTarget, parallel);
       Snapshot seen =
           new Snapshot(
               now,
               scope,
               occasion.pulse(),
               guardImage,
-              budgets,
-              companion,
-              parallel.result(rivals),
+              own.get().and(parallel.result(budgets)),
+              companion.get(),
+              rivals(companion.get(), parallel.result(companions)),
               theTarget,
               parallel.result(follower),
               parallel.result(guards),
               parallel.result(holds),
               results(observed, parallel),
-              parallel.result(waiting),
-              roster);
-      if (theTarget == null || !seen.needsEveryNode()) {
+              rosters.map(RosterReader::waiting).orElse(List.of()),
+              theTarget == null || rosters.isEmpty() ? Roster.NONE : rosters.get().few(theTarget));
+      if (theTarget == null || rosters.isEmpty() || !seen.needsEveryNode()) {
         return Optional.of(seen);
       }
       deadline.check("reading every node for Companion " + ref);
-      return Optional.of(seen.with(rosterOfAll(ref, theTarget, parallel)));
+      return Optional.of(seen.with(rosters.get().all(theTarget)));
     }
   }
 
@@ -312,94 +337,41 @@ public class ClusterReader {
     return slash < 0 ? "" : apiVersion.substring(0, slash);
   }
 
-  private Roster rosterOf(
-      List<Node> cordoned,
-      Set<String> named,
-      CompanionRef ref,
-      @Nullable DaemonSet target,
-      Parallel parallel) {
-    if (target == null) {
-      return new Roster(false, List.of(), List.of(), List.of());
-    }
-    Set<String> others = new TreeSet<>(named);
-    cordoned.forEach(node -> others.remove(node.getMetadata().getName()));
-    if (cordoned.size() + others.size() > FEW) {
-      return rosterOfAll(ref, target, parallel);
-    }
-    List<Parallel.Result<List<Pod>>> targetPods = new ArrayList<>();
-    List<Parallel.Result<List<Pod>>> guards = new ArrayList<>();
-    Stream.concat(cordoned.stream().map(node -> node.getMetadata().getName()), others.stream())
-        .forEach(
-            name -> {
-              targetPods.add(parallel.run(() -> targetPods(target, name)));
-              guards.add(parallel.run(() -> guards(ref, name)));
-            });
-    List<Pod> allGuards = guards.stream().flatMap(it -> parallel.result(it).stream()).toList();
-    // After the guards: one whose node is not there has lost it.
-    List<Node> nodes =
-        Stream.concat(cordoned.stream(), others.stream().flatMap(name -> node(name).stream()))
-            .toList();
-    return new Roster(
-        false,
-        nodes,
-        targetPods.stream().flatMap(it -> parallel.result(it).stream()).toList(),
-        allGuards);
-  }
-
-  private Roster rosterOfAll(CompanionRef ref, DaemonSet target, Parallel parallel) {
-    var targetPods = parallel.run(() -> targetPods(target, null));
-    List<Pod> guards = guards(ref, null);
-    // After the guards: one whose node is not in this list has lost it.
-    List<Node> nodes = read("Nodes", () -> all(client.nodes()));
-    return new Roster(true, nodes, parallel.result(targetPods), guards);
-  }
-
-  private List<Pod> targetPods(DaemonSet target, @Nullable String node) {
-    var pods =
-        client
-            .pods()
-            .inNamespace(target.getMetadata().getNamespace())
-            .withLabelSelector(target.getSpec().getSelector());
+  private List<PodDisruptionBudget> budgets(String namespace) {
     return read(
-            "pods of DaemonSet " + target.getMetadata().getName(),
-            () -> all(node == null ? pods : pods.withField("spec.nodeName", node)))
-        .stream()
-        .filter(
-            pod ->
-                pod.getMetadata().getOwnerReferences().stream()
-                    .anyMatch(it -> Objects.equals(it.getUid(), target.getMetadata().getUid())))
-        .toList();
+        "PodDisruptionBudgets of " + namespace,
+        () -> all(client.policy().v1().podDisruptionBudget().inNamespace(namespace)));
   }
 
-  private List<Pod> guards(CompanionRef ref, @Nullable String node) {
-    var pods = client.pods().inNamespace(ref.namespace()).withLabels(Made.guardLabels(ref.name()));
-    return read(
-        "guards of Companion " + ref,
-        () -> all(node == null ? pods : pods.withField("spec.nodeName", node)));
-  }
-
-  private List<Pod> waitingGuards(CompanionRef ref) {
-    return read(
-            "waiting guards of Companion " + ref,
+  private Optional<PodDisruptionBudget> budget(String namespace, String name) {
+    return Optional.ofNullable(
+        read(
+            "PodDisruptionBudget " + namespace + "/" + name,
             () ->
-                all(
-                    client
-                        .pods()
-                        .inNamespace(ref.namespace())
-                        .withLabels(Made.guardLabels(ref.name()))
-                        .withField("spec.nodeName", "")))
-        .stream()
-        .filter(pod -> pod.getMetadata().getDeletionTimestamp() == null)
+                client
+                    .policy()
+                    .v1()
+                    .podDisruptionBudget()
+                    .inNamespace(namespace)
+                    .withName(name)
+                    .get()));
+  }
+
+  private static boolean asksTheSame(Companion one, Companion other) {
+    return Objects.equals(one.getMetadata().getUid(), other.getMetadata().getUid())
+        && Objects.equals(one.getMetadata().getGeneration(), other.getMetadata().getGeneration());
+  }
+
+  private static boolean isLiving(Companion companion) {
+    return companion.getMetadata().getDeletionTimestamp() == null;
+  }
+
+  private static List<Companion> rivals(Companion one, List<Companion> all) {
+    var follower = one.getSpec().companionRef();
+    return all.stream()
+        .filter(it -> follower != null && follower.equals(it.getSpec().companionRef()))
+        .filter(it -> !it.getMetadata().getName().equals(one.getMetadata().getName()))
         .toList();
-  }
-
-  private List<Node> node(String name) {
-    return read("Node " + name, () -> all(client.nodes().withField("metadata.name", name)));
-  }
-
-  private List<Node> cordonedNodes() {
-    return read(
-        "cordoned Nodes", () -> all(client.nodes().withField("spec.unschedulable", "true")));
   }
 
   private @Nullable DaemonSet daemonSet(String namespace, String name) {
@@ -414,13 +386,21 @@ public class ClusterReader {
         () -> client.apps().deployments().inNamespace(namespace).withName(name).get());
   }
 
-  /// The same as objects.
+  /// The same as objects. One read for all events that ask before it has begun.
   ///
   /// @throws Unavailable when the API server does not answer
-  public List<Companion> companions() {
-    return scope.only() == null
-        ? read("Companions", () -> all(client.resources(Companion.class).inAnyNamespace()))
-        : companionsIn(scope.only());
+  public List<Companion> companions(Deadline deadline) {
+    String all = "Companions";
+    return companions
+        .share(
+            all,
+            all,
+            deadline,
+            what ->
+                scope.only() == null
+                    ? read(what, () -> all(client.resources(Companion.class).inAnyNamespace()))
+                    : companionsIn(scope.only()))
+        .result();
   }
 
   private List<Companion> companionsIn(String namespace) {
@@ -429,17 +409,6 @@ public class ClusterReader {
         : read(
             "Companions of " + namespace,
             () -> all(client.resources(Companion.class).inNamespace(namespace)));
-  }
-
-  private List<Companion> withFollower(String namespace, String name) {
-    return read(
-        "Companions with companionRef " + namespace + "/" + name,
-        () ->
-            all(
-                client
-                    .resources(Companion.class)
-                    .inNamespace(namespace)
-                    .withField("spec.companionRef.name", name)));
   }
 
   /// Whether there is such a Companion, in a namespace that Chaperone serves.
@@ -452,8 +421,8 @@ public class ClusterReader {
   /// The Companions with a signal of this type.
   ///
   /// @throws Unavailable when the API server does not answer
-  public List<Companion> listening(String type) {
-    return companions().stream()
+  public List<Companion> listening(String type, Deadline deadline) {
+    return companions(deadline).stream()
         .filter(it -> it.getSpec().signals().stream().anyMatch(its -> its.type().equals(type)))
         .toList();
   }
@@ -487,11 +456,6 @@ public class ClusterReader {
                     .get()));
   }
 
-  private static CompanionRef companionOf(Hold hold) {
-    return new CompanionRef(
-        hold.getMetadata().getNamespace(), hold.getSpec().companionRef().name());
-  }
-
   private static SortedSet<CompanionRef> refs(Stream<Companion> companions) {
     return sorted(companions.map(CompanionRef::of));
   }
@@ -502,22 +466,11 @@ public class ClusterReader {
 
   private static <T extends HasMetadata, L extends KubernetesResourceList<T>> List<T> all(
       FilterWatchListDeletable<T, L, ?> query) {
-    List<T> items = new ArrayList<>();
-    ListOptions page = new ListOptionsBuilder().withLimit(PAGE).build();
-    do {
-      L list = query.list(page);
-      items.addAll(list.getItems());
-      page =
-          new ListOptionsBuilder()
-              .withLimit(PAGE)
-              .withContinue(list.getMetadata().getContinue())
-              .build();
-    } while (page.getContinue() != null && !page.getContinue().isEmpty());
-    return items;
+    return Listing.of(query).items();
   }
 
   /// Absence is an answer; every other failure means that nothing is known.
-  private static <T> T read(String what, Supplier<T> call) {
+  static <T> T read(String what, Supplier<T> call) {
     try {
       return call.get();
     } catch (KubernetesClientException e) {

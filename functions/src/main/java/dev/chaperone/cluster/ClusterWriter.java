@@ -21,12 +21,13 @@ import io.fabric8.kubernetes.client.dsl.base.ResourceDefinitionContext;
 import jakarta.enterprise.context.ApplicationScoped;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.Semaphore;
 import java.util.stream.Stream;
 import org.jboss.logging.Logger;
 
@@ -46,8 +47,8 @@ public class ClusterWriter {
   /// The length at which the API server refuses a Kubernetes Event's message.
   private static final int EVENT_MESSAGE = 1024;
 
-  /// As many guards are bound at the same time.
-  private static final int BINDS = 16;
+  /// As many calls at the same time.
+  private static final int AT_ONCE = 16;
 
   private static final ResourceDefinitionContext DAEMON_SETS =
       new ResourceDefinitionContext.Builder()
@@ -64,43 +65,40 @@ public class ClusterWriter {
     this.client = client;
   }
 
-  /// Writes the changes in order; bindings that stand together at the same time.
+  /// Writes the changes, in any order and several at the same time.
   ///
   /// @return those that the API server refused for good; all others are written
   /// @throws LostRace when an object is no longer as it was when the change was decided
-  /// @throws Unavailable when the API server does not answer; the changes before that one are
-  ///     written
+  /// @throws Unavailable when the API server does not answer
   public List<Refusal> write(List<Change> changes, Deadline deadline) throws LostRace {
-    List<Refusal> refused = new ArrayList<>();
-    int next = 0;
-    while (next < changes.size()) {
-      deadline.check(describe(changes.get(next)));
-      int end = next + 1;
-      if (changes.get(next) instanceof Change.Bind) {
-        while (end < changes.size()
-            && end - next < BINDS
-            && changes.get(end) instanceof Change.Bind) {
-          end++;
-        }
-      }
-      refused.addAll(together(changes.subList(next, end)));
-      next = end;
-    }
-    return refused;
-  }
-
-  private List<Refusal> together(List<Change> changes) throws LostRace {
     if (changes.size() == 1) {
-      return write(changes.getFirst()).stream().toList();
+      return write(changes.getFirst(), deadline).stream().toList();
     }
+    Semaphore free = new Semaphore(AT_ONCE);
     try (Parallel parallel = new Parallel()) {
       List<Parallel.Result<Optional<Refusal>>> results =
-          changes.stream().map(change -> parallel.run(() -> write(change))).toList();
+          changes.stream().map(it -> parallel.run(() -> write(it, deadline, free))).toList();
       return results.stream().map(parallel::result).flatMap(Optional::stream).toList();
+    } catch (CompletionException e) {
+      if (e.getCause() instanceof LostRace lost) {
+        throw lost;
+      }
+      throw e;
     }
   }
 
-  private Optional<Refusal> write(Change change) throws LostRace {
+  private Optional<Refusal> write(Change change, Deadline deadline, Semaphore free)
+      throws LostRace, InterruptedException {
+    free.acquire();
+    try {
+      return write(change, deadline);
+    } finally {
+      free.release();
+    }
+  }
+
+  private Optional<Refusal> write(Change change, Deadline deadline) throws LostRace {
+    deadline.check(describe(change));
     try {
       apply(change);
       LOG.debugf("Wrote %s", describe(change));

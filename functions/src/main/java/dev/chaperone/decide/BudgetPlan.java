@@ -1,5 +1,6 @@
 package dev.chaperone.decide;
 
+import dev.chaperone.api.Companion;
 import dev.chaperone.api.CompanionSpec.Protect;
 import io.fabric8.kubernetes.api.model.IntOrString;
 import io.fabric8.kubernetes.api.model.LabelSelector;
@@ -25,25 +26,29 @@ record BudgetPlan(List<Change> closing, List<Change> opening, Optional<Finding> 
   /// integer minAvailable it does.
   private static final int MORE_THAN_ALL = Integer.MAX_VALUE;
 
+  private static final IntOrString NONE = new IntOrString(0);
+
   static BudgetPlan of(Snapshot seen, Verdict verdict) {
     List<Change> closing = new ArrayList<>();
     List<Change> opening = new ArrayList<>();
     List<String> taken = new ArrayList<>();
     for (Wanted wanted : List.of(nodes(seen, verdict), pods(seen, verdict))) {
-      Optional<PodDisruptionBudget> actual = seen.budget(wanted.name());
+      String name = seen.ref().name() + wanted.suffix();
+      Optional<PodDisruptionBudget> actual = seen.budget(name);
       if (actual.isPresent() && !Made.isOurs(actual.get(), seen.companion())) {
-        taken.add(wanted.name());
+        taken.add(name);
       } else {
         switch (wanted) {
           case Wanted.Leave leave -> {}
           case Wanted.Gone gone -> actual.map(Change.Delete::new).ifPresent(opening::add);
           case Wanted.Spec spec -> {
+            Change change =
+                new Change.Apply(budget(seen.companion(), spec.suffix(), spec.spec(), actual));
             if (actual.isEmpty()) {
               // Without it everything may go, so making it takes room away, whatever it says.
-              closing.add(new Change.Apply(budget(seen, spec, Optional.empty())));
+              closing.add(change);
             } else if (!isSo(actual.get().getSpec(), spec.spec())) {
-              (gives(actual.get().getSpec(), spec.spec()) ? opening : closing)
-                  .add(new Change.Apply(budget(seen, spec, actual)));
+              (gives(actual.get().getSpec(), spec.spec()) ? opening : closing).add(change);
             }
           }
         }
@@ -62,60 +67,78 @@ record BudgetPlan(List<Change> closing, List<Change> opening, Optional<Finding> 
                         + " is not Chaperone's: delete it, or give the Companion another name")));
   }
 
+  /// What closes those of the Companion's budgets that are open.
+  static List<Change> closing(Companion companion, List<PodDisruptionBudget> budgets) {
+    List<Change> closing = new ArrayList<>();
+    for (PodDisruptionBudget actual : budgets) {
+      if (Made.isOurs(actual, companion)) {
+        String suffix =
+            actual.getMetadata().getName().substring(companion.getMetadata().getName().length());
+        PodDisruptionBudgetSpec spec = spec(actual.getSpec().getSelector(), false);
+        if (suffix.equals(Made.NODES_SUFFIX)) {
+          spec.setMaxUnavailable(NONE);
+        } else {
+          spec.setMinAvailable(new IntOrString(MORE_THAN_ALL));
+        }
+        if (!isSo(actual.getSpec(), spec)) {
+          closing.add(new Change.Apply(budget(companion, suffix, spec, Optional.of(actual))));
+        }
+      }
+    }
+    return closing;
+  }
+
   private sealed interface Wanted {
-    String name();
+    String suffix();
 
     /// There is nothing for it to protect.
-    record Gone(String name) implements Wanted {}
+    record Gone(String suffix) implements Wanted {}
 
     /// What it should say cannot be known now.
-    record Leave(String name) implements Wanted {}
+    record Leave(String suffix) implements Wanted {}
 
-    record Spec(String name, PodDisruptionBudgetSpec spec) implements Wanted {}
+    record Spec(String suffix, PodDisruptionBudgetSpec spec) implements Wanted {}
   }
 
   private static Wanted nodes(Snapshot seen, Verdict verdict) {
-    String name = seen.ref().name() + Made.NODES_SUFFIX;
     if (seen.isWithoutTarget() || !seen.protects(Protect.Nodes)) {
-      return new Wanted.Gone(name);
+      return new Wanted.Gone(Made.NODES_SUFFIX);
     }
     LabelSelector guards =
         new LabelSelectorBuilder().withMatchLabels(Made.guardLabels(seen.ref().name())).build();
-    PodDisruptionBudgetSpec spec = spec(guards, verdict);
-    spec.setMaxUnavailable(
-        verdict.allowed() ? seen.disruption().maxUnavailable() : new IntOrString(0));
-    return new Wanted.Spec(name, spec);
+    PodDisruptionBudgetSpec spec = spec(guards, verdict.allowed());
+    spec.setMaxUnavailable(verdict.allowed() ? seen.disruption().maxUnavailable() : NONE);
+    return new Wanted.Spec(Made.NODES_SUFFIX, spec);
   }
 
   private static Wanted pods(Snapshot seen, Verdict verdict) {
-    String name = seen.ref().name() + Made.PODS_SUFFIX;
     if (seen.isWithoutTarget()
         || !seen.protects(Protect.Pods)
         || seen.spec().companionRef() == null
         || PlacementPlan.rival(seen).isPresent()) {
-      return new Wanted.Gone(name);
+      return new Wanted.Gone(Made.PODS_SUFFIX);
     }
     DaemonSet follower = seen.follower();
     if (follower == null) {
       // Pods of a DaemonSet that is being replaced may still run.
-      return new Wanted.Leave(name);
+      return new Wanted.Leave(Made.PODS_SUFFIX);
     }
-    PodDisruptionBudgetSpec spec = spec(follower.getSpec().getSelector(), verdict);
+    PodDisruptionBudgetSpec spec = spec(follower.getSpec().getSelector(), verdict.allowed());
     int pods = Snapshot.nodes(follower);
     spec.setMinAvailable(
         new IntOrString(
             verdict.allowed()
                 ? Math.max(0, pods - scaled(seen.disruption().maxUnavailable(), pods))
                 : MORE_THAN_ALL));
-    return new Wanted.Spec(name, spec);
+    return new Wanted.Spec(Made.PODS_SUFFIX, spec);
   }
 
-  private static PodDisruptionBudgetSpec spec(LabelSelector pods, Verdict verdict) {
+  private static PodDisruptionBudgetSpec spec(LabelSelector pods, boolean allowed) {
     PodDisruptionBudgetSpec spec = new PodDisruptionBudgetSpec();
     spec.setSelector(pods);
     // Closed means closed, also for a pod that does not run yet; open, a broken one must not block
     // its own node.
-    spec.setUnhealthyPodEvictionPolicy(verdict.allowed() ? "AlwaysAllow" : "IfHealthyBudget");
+    spec.setUnhealthyPodEvictionPolicy(allowed ? "AlwaysAllow" : "IfHealthyBudget");
     return spec;
   }
 
@@ -139,7 +162,7 @@ record BudgetPlan(List<Change> closing, List<Change> opening, Optional<Finding> 
   /// Whether the wanted spec may let go more than the actual one does.
   private static boolean gives(PodDisruptionBudgetSpec actual, PodDisruptionBudgetSpec wanted) {
     boolean closed =
-        Objects.equals(wanted.getMaxUnavailable(), new IntOrString(0))
+        Objects.equals(wanted.getMaxUnavailable(), NONE)
             || Objects.equals(wanted.getMinAvailable(), new IntOrString(MORE_THAN_ALL));
     boolean raised =
         wanted.getMinAvailable() != null
@@ -150,13 +173,14 @@ record BudgetPlan(List<Change> closing, List<Change> opening, Optional<Finding> 
   }
 
   private static PodDisruptionBudget budget(
-      Snapshot seen, Wanted.Spec wanted, Optional<PodDisruptionBudget> actual) {
+      Companion companion,
+      String suffix,
+      PodDisruptionBudgetSpec spec,
+      Optional<PodDisruptionBudget> actual) {
     PodDisruptionBudget budget =
         new PodDisruptionBudgetBuilder()
-            .withMetadata(
-                Made.metadata(
-                    seen.companion(), wanted.name().substring(seen.ref().name().length())))
-            .withSpec(wanted.spec())
+            .withMetadata(Made.metadata(companion, suffix))
+            .withSpec(spec)
             .build();
     // The version that was read before everything else: whoever wrote in between decided on newer
     // facts.

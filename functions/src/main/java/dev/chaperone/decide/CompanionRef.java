@@ -1,6 +1,7 @@
 package dev.chaperone.decide;
 
 import dev.chaperone.api.Companion;
+import dev.chaperone.api.Hold;
 
 /// Namespace and name of a [dev.chaperone.api.Companion].
 public record CompanionRef(String namespace, String name) implements Comparable<CompanionRef> {
@@ -8,6 +9,12 @@ public record CompanionRef(String namespace, String name) implements Comparable<
   public static CompanionRef of(Companion companion) {
     return new CompanionRef(
         companion.getMetadata().getNamespace(), companion.getMetadata().getName());
+  }
+
+  /// The one that a Hold holds.
+  public static CompanionRef of(Hold hold) {
+    return new CompanionRef(
+        hold.getMetadata().getNamespace(), hold.getSpec().companionRef().name());
   }
 
   @Override

@@ -39,6 +39,10 @@ final class Covers {
           && IntStream.range(0, wanted.size())
               .allMatch(i -> covers(actual.path(i), wanted.path(i)));
     }
+    if (wanted.isNumber() && actual.isNumber()) {
+      // The same number may have been read as an int and be wanted as a long.
+      return wanted.decimalValue().compareTo(actual.decimalValue()) == 0;
+    }
     return wanted.equals(actual);
   }
 }

@@ -46,30 +46,41 @@ public final class Decision {
     return verdict;
   }
 
-  /// What to write. Closed before anything else: an open budget here lets a drain outrun what it
-  /// should wait for. Opened after everything else, when guards and placement are as they should
-  /// be.
-  public List<Change> changes() {
-    return Stream.of(budgets.closing(), placement.changes(), guards.changes(), budgets.opening())
-        .flatMap(List::stream)
-        .toList();
+  /// What to write, step after step; the changes of one step depend on none of the others. Closed
+  /// before anything else: an open budget here lets a drain outrun what it should wait for. Opened
+  /// after everything else, when guards and placement are as they should be.
+  public List<List<Change>> steps() {
+    return steps(
+        Stream.of(
+            budgets.closing(),
+            Stream.concat(placement.changes().stream(), guards.changes().stream()).toList(),
+            budgets.opening()));
   }
 
-  /// What to say once the changes are written: Events for what turned, then Hold and Companion
-  /// status. Last, because it tells what was done; empty if all of it has been said before.
+  List<Change> changes() {
+    return steps().stream().flatMap(List::stream).toList();
+  }
+
+  /// What to say once the changes are written: Events for what turned and the status of Holds,
+  /// then the Companion's status. Last, because it tells what was done; empty if all of it has
+  /// been said before.
   ///
   /// @param refused changes that the API server refused for good, with its words
-  public List<Change> report(List<Refusal> refused) {
+  public List<List<Change>> report(List<Refusal> refused) {
     CompanionStatus before = seen.status();
     CompanionStatus after = status(refused);
     List<Change> report = new ArrayList<>();
     report.addAll(turns(conditions(before), conditions(after)));
     report.addAll(newlyHeld(before, after));
     report.addAll(Holds.reports(seen.holds(), true, seen.now()));
-    if (!after.equals(before)) {
-      report.add(new Change.Report(withStatus(after)));
-    }
-    return report;
+    return steps(
+        Stream.of(
+            report,
+            after.equals(before) ? List.of() : List.of(new Change.Report(withStatus(after)))));
+  }
+
+  private static List<List<Change>> steps(Stream<List<Change>> steps) {
+    return steps.filter(step -> !step.isEmpty()).toList();
   }
 
   /// Whether what was last said of disruptions is no longer so.

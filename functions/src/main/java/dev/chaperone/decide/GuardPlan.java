@@ -10,13 +10,15 @@ import io.fabric8.kubernetes.api.model.apps.DeploymentBuilder;
 import io.fabric8.kubernetes.api.model.apps.DeploymentCondition;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.HashSet;
+import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
-import java.util.function.Predicate;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
@@ -30,6 +32,10 @@ record GuardPlan(List<Change> changes, GuardCount count, Finding finding) {
   /// On the guards: the target's placement at which each was last seen to be where it should be.
   /// Counts alone do not show a target that moves from some nodes to as many others.
   private static final String PLACED_FOR = "chaperone.dev/placed-for";
+
+  /// So many are bound with one event, within the time that it has. They come back as events, which
+  /// bind the next.
+  private static final int BINDS = 1000;
 
   private static final GuardCount NONE = new GuardCount(0, 0);
 
@@ -157,29 +163,44 @@ record GuardPlan(List<Change> changes, GuardCount count, Finding finding) {
 
   private static List<Change> binds(Snapshot seen, DaemonSet target) {
     Roster roster = seen.roster();
-    List<String> refusing = roster.refused().stream().map(Roster::nodeOf).toList();
-    // Bound again at once it would be refused again at once: it waits for a pulse.
-    Predicate<String> admitted =
-        name ->
-            roster.node(name).filter(node -> Taints.admitGuard(node, target)).isPresent()
-                && (seen.pulse() || !refusing.contains(name));
+    Set<String> admitted = admitted(seen, target);
+    Map<String, Iterator<String>> nodes = new HashMap<>();
     List<Change> binds = new ArrayList<>();
     Set<String> taken = new HashSet<>();
     seen.waiting().stream()
         .sorted(Comparator.comparing(pod -> pod.getMetadata().getName()))
         .forEach(
-            guard ->
-                roster.nodesFor(guard).stream()
-                    .filter(node -> !taken.contains(node))
-                    .filter(admitted)
-                    .sorted()
-                    .findFirst()
-                    .ifPresent(
-                        node -> {
-                          taken.add(node);
-                          binds.add(new Change.Bind(guard, node));
-                        }));
-    return binds;
+            guard -> {
+              Iterator<String> next =
+                  nodes.computeIfAbsent(
+                      Roster.revision(guard),
+                      _ ->
+                          roster.nodesFor(guard).stream()
+                              .filter(admitted::contains)
+                              .sorted()
+                              .iterator());
+              while (next.hasNext()) {
+                String node = next.next();
+                if (taken.add(node)) {
+                  binds.add(new Change.Bind(guard, node));
+                  break;
+                }
+              }
+            });
+    return binds.stream().limit(BINDS).toList();
+  }
+
+  private static Set<String> admitted(Snapshot seen, DaemonSet target) {
+    // Bound again at once it would be refused again at once: it waits for a pulse.
+    Set<String> refusing =
+        seen.pulse()
+            ? Set.of()
+            : seen.roster().refused().stream().map(Roster::nodeOf).collect(Collectors.toSet());
+    return seen.roster().nodes().stream()
+        .filter(node -> Taints.admitGuard(node, target))
+        .map(node -> node.getMetadata().getName())
+        .filter(name -> !refusing.contains(name))
+        .collect(Collectors.toSet());
   }
 
   private static Finding finding(Snapshot seen, @Nullable Deployment guards, int nodes, int bound) {

@@ -12,6 +12,8 @@ import java.util.Optional;
 
 /// Which Holds hold, and what each is told about itself.
 public final class Holds {
+  private static final String ACTIVE = "Active";
+
   private Holds() {}
 
   static List<HoldReason> reasons(Snapshot seen) {
@@ -32,13 +34,20 @@ public final class Holds {
         .toList();
   }
 
+  /// Whether the Hold holds, and does not yet say that its Companion's budgets are closed.
+  public static boolean isNew(Hold hold, Instant now) {
+    return isActive(hold, now)
+        && Conditions.find(conditions(hold), ACTIVE)
+            .filter(it -> "True".equals(it.getStatus()))
+            .isEmpty();
+  }
+
   private static Optional<Change> report(Hold hold, boolean companionExists, Instant now) {
-    List<Condition> before =
-        Optional.ofNullable(hold.getStatus()).map(HoldStatus::conditions).orElse(List.of());
+    List<Condition> before = conditions(hold);
     List<Condition> after =
         Conditions.next(
             before,
-            List.of(new Conditions.Named("Active", finding(hold, companionExists, now))),
+            List.of(new Conditions.Named(ACTIVE, finding(hold, companionExists, now))),
             hold.getMetadata().getGeneration(),
             now);
     if (after.equals(before)) {
@@ -64,6 +73,10 @@ public final class Holds {
       return Finding.bad("Expired", "Expired at " + hold.getSpec().expiresAt());
     }
     return Finding.good("Holding", "Keeps the budgets of Companion " + companion + " closed");
+  }
+
+  private static List<Condition> conditions(Hold hold) {
+    return Optional.ofNullable(hold.getStatus()).map(HoldStatus::conditions).orElse(List.of());
   }
 
   private static boolean isActive(Hold hold, Instant now) {

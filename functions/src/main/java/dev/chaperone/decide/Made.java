@@ -4,6 +4,7 @@ import dev.chaperone.api.Companion;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.ObjectMeta;
 import io.fabric8.kubernetes.api.model.ObjectMetaBuilder;
+import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 
@@ -29,6 +30,11 @@ public final class Made {
   /// Name of the guard Deployment of a Companion.
   public static String guards(String companion) {
     return companion + GUARDS_SUFFIX;
+  }
+
+  /// Names of the budgets of a Companion.
+  public static List<String> budgets(String companion) {
+    return List.of(companion + NODES_SUFFIX, companion + PODS_SUFFIX);
   }
 
   /// What every guard of a Companion is labelled with, and no other pod.

@@ -8,9 +8,7 @@ import java.util.Comparator;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.Set;
-import java.util.function.Function;
 import java.util.stream.Collectors;
 
 /// Who is where: nodes, the target's pods and the guards on them.
@@ -19,6 +17,9 @@ import java.util.stream.Collectors;
 ///     which something just happened
 /// @param nodes those of them that exist
 public record Roster(boolean complete, List<Node> nodes, List<Pod> targetPods, List<Pod> guards) {
+
+  /// Nothing is known.
+  public static final Roster NONE = new Roster(false, List.of(), List.of(), List.of());
 
   private static final String FAILED = "Failed";
 
@@ -66,7 +67,7 @@ public record Roster(boolean complete, List<Node> nodes, List<Pod> targetPods, L
         .collect(Collectors.toSet());
   }
 
-  private static String revision(Pod guard) {
+  static String revision(Pod guard) {
     Map<String, String> labels = guard.getMetadata().getLabels();
     return labels == null ? "" : labels.getOrDefault("pod-template-hash", "");
   }
@@ -79,8 +80,9 @@ public record Roster(boolean complete, List<Node> nodes, List<Pod> targetPods, L
   /// Guards of nodes that no longer exist. Kubernetes itself clears those away up to a minute
   /// later.
   List<Pod> vanished() {
-    Map<String, Node> known = byName();
-    return livingGuards().stream().filter(pod -> !known.containsKey(nodeOf(pod))).toList();
+    Set<String> known =
+        nodes.stream().map(node -> node.getMetadata().getName()).collect(Collectors.toSet());
+    return livingGuards().stream().filter(pod -> !known.contains(nodeOf(pod))).toList();
   }
 
   /// Guards beside an older guard of the same node and revision.
@@ -98,17 +100,8 @@ public record Roster(boolean complete, List<Node> nodes, List<Pod> targetPods, L
     return livingGuards().stream().filter(pod -> !running.contains(nodeOf(pod))).toList();
   }
 
-  Optional<Node> node(String name) {
-    return Optional.ofNullable(byName().get(name));
-  }
-
   static boolean isCordoned(Node node) {
     return node.getSpec() != null && Boolean.TRUE.equals(node.getSpec().getUnschedulable());
-  }
-
-  private Map<String, Node> byName() {
-    return nodes.stream()
-        .collect(Collectors.toMap(node -> node.getMetadata().getName(), Function.identity()));
   }
 
   private List<Pod> livingGuards() {

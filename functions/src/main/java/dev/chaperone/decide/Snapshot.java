@@ -22,8 +22,7 @@ import org.jspecify.annotations.Nullable;
 /// @param now read once per event
 /// @param scope which namespaces could be read at all
 /// @param pulse whether a pulse asked: only then is what a kubelet refused tried again
-/// @param budgets every budget of the Companion's namespace, read before anything else here, so
-///     that their resourceVersions fence a decision on older facts
+/// @param budgets every budget of the Companion's namespace, its own as [OwnBudgets] were
 /// @param rivals other Companions of the namespace with the same companionRef
 /// @param target absent: there is no such DaemonSet
 /// @param follower the DaemonSet that companionRef names; absent: none named, or no such

@@ -71,7 +71,7 @@ class HoldKeeper {
         reason,
         hold.map(it -> "Hold " + it.getMetadata().getName() + " written")
             .orElse("nothing to change"));
-    return reconciler.changed(companion(request), deadline);
+    return reconciler.changed(hold(request), deadline);
   }
 
   /// Deletes the Hold if there is one.
@@ -92,7 +92,11 @@ class HoldKeeper {
 
   private Optional<Hold> existing(HoldRequest request, Deadline deadline) {
     deadline.check("reading the Hold of " + request.companion());
-    return reader.hold(new ObjectRef("Hold", request.companion().namespace(), request.holdName()));
+    return reader.hold(hold(request));
+  }
+
+  private static ObjectRef hold(HoldRequest request) {
+    return new ObjectRef("Hold", request.companion().namespace(), request.holdName());
   }
 
   private static ObjectRef companion(HoldRequest request) {

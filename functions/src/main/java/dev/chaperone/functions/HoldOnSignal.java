@@ -42,7 +42,7 @@ public class HoldOnSignal {
   public @Nullable CloudEvent<Answer> signal(CloudEvent<byte[]> received) {
     var event = Envelope.of(received);
     Deadline deadline = keeper.begin();
-    List<Companion> listening = reader.listening(event.getType());
+    List<Companion> listening = reader.listening(event.getType(), deadline);
     if (listening.isEmpty()) {
       throw new Malformed("nobody wants events of type " + event.getType());
     }

@@ -1,9 +1,12 @@
 package dev.chaperone.functions;
 
+import dev.chaperone.api.Hold;
 import dev.chaperone.cluster.ClusterReader;
 import dev.chaperone.cluster.ClusterWriter;
+import dev.chaperone.cluster.Concern;
 import dev.chaperone.cluster.Deadline;
 import dev.chaperone.cluster.LostRace;
+import dev.chaperone.cluster.SharedRuns;
 import dev.chaperone.cluster.Unavailable;
 import dev.chaperone.decide.Change;
 import dev.chaperone.decide.CompanionRef;
@@ -12,6 +15,7 @@ import dev.chaperone.decide.Decision.Refusal;
 import dev.chaperone.decide.Holds;
 import dev.chaperone.decide.ObjectRef;
 import dev.chaperone.decide.Occasion;
+import dev.chaperone.decide.OwnBudgets;
 import dev.chaperone.decide.Pulse;
 import dev.chaperone.decide.Snapshot;
 import dev.chaperone.telemetry.Metrics;
@@ -35,13 +39,17 @@ class Reconciler {
   private static final Logger LOG = Logger.getLogger(Reconciler.class);
   private static final int RACES = 5;
 
+  /// After a run for one Companion while its events queue, so that more of them share the next.
+  private static final Duration PAUSE = Duration.ofMillis(50);
+
   private final ClusterReader reader;
   private final ClusterWriter writer;
   private final Metrics metrics;
   private final Tracing tracing;
   private final Clock clock = Clock.systemUTC();
   private final Duration patience;
-  private final SharedRuns<Outcome> runs = new SharedRuns<>();
+  private final SharedRuns<CompanionRef, Occasion, Outcome> runs =
+      new SharedRuns<>(Occasion::and, PAUSE);
 
   Reconciler(
       ClusterReader reader,
@@ -72,7 +80,9 @@ class Reconciler {
 
   /// The same, as a part of what an event asks for.
   List<Answer> changed(ObjectRef object, Deadline deadline) {
-    return reconcile(reader.concerned(object), Occasion.of(object), deadline);
+    Concern concern = reader.concern(object, deadline);
+    concern.hold().ifPresent(hold -> closeAtOnce(hold, deadline));
+    return reconcile(concern.companions(), Occasion.of(object), deadline);
   }
 
   /// Looks again at everything.
@@ -82,15 +92,32 @@ class Reconciler {
   ///     rest
   List<Answer> pulse() {
     Deadline deadline = begin();
-    return reconcile(reader.everyone(), Occasion.PULSE, deadline);
+    return reconcile(reader.everyone(deadline), Occasion.PULSE, deadline);
+  }
+
+  /// A new Hold closes before its Companion's turn comes and before anything is listed, each of
+  /// which can take a while.
+  private void closeAtOnce(Hold hold, Deadline deadline) {
+    if (Holds.isNew(hold, clock.instant())) {
+      CompanionRef ref = CompanionRef.of(hold);
+      try {
+        Optional<OwnBudgets> own = reader.ownBudgets(ref, deadline);
+        writer.write(own.map(OwnBudgets::closing).orElse(List.of()), deadline);
+      } catch (LostRace e) {
+        LOG.debugf("%s: not closed at once: %s", ref, e.getMessage());
+      }
+    }
   }
 
   private List<Answer> reconcile(
       Collection<CompanionRef> companions, Occasion occasion, Deadline deadline) {
     List<Outcome> outcomes = new ArrayList<>();
     for (CompanionRef ref : companions) {
-      runs.share(ref, occasion, deadline, all -> Optional.of(observed(ref, all, deadline)))
-          .ifPresent(outcomes::add);
+      var outcome = runs.share(ref, occasion, deadline, all -> observed(ref, all, deadline));
+      // One of those who share it tells of it.
+      if (outcome.own()) {
+        outcomes.add(outcome.result());
+      }
     }
     boolean pending = outcomes.stream().anyMatch(Outcome::pending);
     // Only who has seen every Companion can say that nothing is pending.
@@ -156,18 +183,23 @@ class Reconciler {
   private Outcome reconcile(CompanionRef ref, Decision decision, Deadline deadline)
       throws LostRace {
     metrics.decided(decision.verdict().allowed(), decision.verdict().reason());
-    List<Change> changes = decision.changes();
-    List<Refusal> refused = writer.write(changes, deadline);
-    List<Change> report = decision.report(refused);
-    writer.write(report, deadline);
-    if (!changes.isEmpty() || !report.isEmpty()) {
+    List<List<Change>> steps = decision.steps();
+    List<Refusal> refused = new ArrayList<>();
+    for (List<Change> step : steps) {
+      refused.addAll(writer.write(step, deadline));
+    }
+    List<List<Change>> report = decision.report(refused);
+    for (List<Change> step : report) {
+      writer.write(step, deadline);
+    }
+    if (!steps.isEmpty() || !report.isEmpty()) {
       LOG.infof(
           "%s: disruption %s (%s): %s; %d changes, %d refused",
           ref,
           decision.verdict().allowed() ? "allowed" : "held",
           decision.verdict().reason(),
           decision.verdict().message(),
-          changes.size(),
+          steps.stream().mapToInt(List::size).sum(),
           refused.size());
     }
     refused.forEach(it -> LOG.warnf("%s: refused: %s", ref, it.message()));

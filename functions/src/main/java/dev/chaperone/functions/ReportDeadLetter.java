@@ -59,14 +59,14 @@ public class ReportDeadLetter {
     }
     Deadline deadline = Deadline.in(patience);
     DeadLetter letter = letter(event);
-    Collection<CompanionRef> concerned = concerned(event, received);
+    Collection<CompanionRef> concerned = concerned(event, received, deadline);
     LOG.warnf("%s (%s; concerns %s)", letter.message(), letter.reason(), concerned);
     if (concerned.isEmpty()) {
       return;
     }
     deadline.check("reading Companions " + concerned);
     List<Change> told =
-        reader.companions().stream()
+        reader.companions(deadline).stream()
             .filter(it -> concerned.contains(CompanionRef.of(it)))
             .map(it -> letter.tell(it, clock.instant()))
             .toList();
@@ -79,15 +79,16 @@ public class ReportDeadLetter {
 
   /// Nobody, if the event does not say: it may be that very mistake for which it was refused.
   private Collection<CompanionRef> concerned(
-      io.cloudevents.CloudEvent event, CloudEvent<byte[]> received) {
+      io.cloudevents.CloudEvent event, CloudEvent<byte[]> received, Deadline deadline) {
     try {
       return switch (event.getType()) {
-        case "dev.knative.sources.ping" -> reader.everyone();
+        case "dev.knative.sources.ping" -> reader.everyone(deadline);
         case "dev.chaperone.hold", "dev.chaperone.release" ->
             Set.of(HoldOnRequest.companion(Payload.object(received)));
         case String type when type.startsWith("dev.knative.apiserver.") ->
-            reader.concerned(Envelope.object(event));
-        case String type -> reader.listening(type).stream().map(CompanionRef::of).toList();
+            reader.concern(Envelope.object(event), deadline).companions();
+        case String type ->
+            reader.listening(type, deadline).stream().map(CompanionRef::of).toList();
       };
     } catch (Malformed unknown) {
       return Set.of();

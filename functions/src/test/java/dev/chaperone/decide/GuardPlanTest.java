@@ -206,6 +206,7 @@ class GuardPlanTest {
 
   private static String condition(Decision decision, String type) {
     return decision.report(List.of()).stream()
+        .flatMap(List::stream)
         .filter(Change.Report.class::isInstance)
         .map(change -> ((Change.Report) change).object().getStatus())
         .flatMap(status -> Optional.ofNullable(status.conditions()).orElseThrow().stream())

@@ -215,7 +215,7 @@ final class World {
   Decision event(boolean pulse) {
     Decision decision = Decision.of(snapshot(pulse));
     decision.changes().forEach(this::apply);
-    decision.report(List.of()).forEach(this::apply);
+    decision.report(List.of()).forEach(step -> step.forEach(this::apply));
     return decision;
   }
 

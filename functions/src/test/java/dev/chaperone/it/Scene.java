@@ -252,6 +252,25 @@ final class Scene implements AutoCloseable {
             });
   }
 
+  /// Pulses until there is nothing to do, with no Companion there but this one: a namespace that
+  /// goes takes its time, and what is still in it is looked at as well.
+  void settle() {
+    client.resources(Companion.class).inAnyNamespace().list().getItems().stream()
+        .filter(it -> !it.getMetadata().getNamespace().equals(name))
+        .forEach(it -> client.resource(it).delete());
+    await("nothing to do")
+        .atMost(LONG)
+        .pollInterval(HALF_A_SECOND)
+        .until(
+            () -> {
+              int before = chaperone.writes().size();
+              chaperone.pulse();
+              return chaperone.writes().size() == before
+                  && client.resources(Companion.class).inAnyNamespace().list().getItems().size()
+                      == 1;
+            });
+  }
+
   PodDisruptionBudget budget(String budget) {
     return client.policy().v1().podDisruptionBudget().inNamespace(name).withName(budget).get();
   }

@@ -1,0 +1,52 @@
+package dev.chaperone.cluster;
+
+import io.fabric8.kubernetes.api.model.HasMetadata;
+import io.fabric8.kubernetes.api.model.KubernetesResourceList;
+import io.fabric8.kubernetes.api.model.ListOptions;
+import io.fabric8.kubernetes.api.model.ListOptionsBuilder;
+import io.fabric8.kubernetes.client.dsl.FilterWatchListDeletable;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.UnaryOperator;
+import org.jspecify.annotations.Nullable;
+
+/// What a list gave, read page by page, so that only one page is ever in memory as it came.
+///
+/// @param resourceVersion the state of the cluster that it shows
+record Listing<T>(List<T> items, String resourceVersion) {
+  private static final long PAGE = 500;
+
+  /// Everything that the query finds now.
+  static <T extends HasMetadata, L extends KubernetesResourceList<T>> Listing<T> of(
+      FilterWatchListDeletable<T, L, ?> query) {
+    return of(query, null, UnaryOperator.identity());
+  }
+
+  /// Everything that the query finds.
+  ///
+  /// @param atLeast a resourceVersion of objects of the same kind: the answer shows this state or
+  ///     a newer one, and comes at once where the API server has it at hand; absent: the state now,
+  ///     for which the API server may first have to wait
+  /// @param slim what is kept of each
+  static <T extends HasMetadata, L extends KubernetesResourceList<T>> Listing<T> of(
+      FilterWatchListDeletable<T, L, ?> query, @Nullable String atLeast, UnaryOperator<T> slim) {
+    List<T> items = new ArrayList<>();
+    ListOptionsBuilder first = new ListOptionsBuilder().withLimit(PAGE);
+    if (atLeast != null) {
+      first.withResourceVersion(atLeast).withResourceVersionMatch("NotOlderThan");
+    }
+    ListOptions next = first.build();
+    String resourceVersion = "";
+    do {
+      L page = query.list(next);
+      page.getItems().forEach(it -> items.add(slim.apply(it)));
+      resourceVersion = page.getMetadata().getResourceVersion();
+      next =
+          new ListOptionsBuilder()
+              .withLimit(PAGE)
+              .withContinue(page.getMetadata().getContinue())
+              .build();
+    } while (next.getContinue() != null && !next.getContinue().isEmpty());
+    return new Listing<>(items, resourceVersion);
+  }
+}

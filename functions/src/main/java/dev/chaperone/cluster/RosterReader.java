@@ -1,0 +1,170 @@
+package dev.chaperone.cluster;
+
+import static dev.chaperone.cluster.ClusterReader.read;
+
+import dev.chaperone.decide.CompanionRef;
+import dev.chaperone.decide.Made;
+import dev.chaperone.decide.Roster;
+import io.fabric8.kubernetes.api.model.Node;
+import io.fabric8.kubernetes.api.model.Pod;
+import io.fabric8.kubernetes.api.model.apps.DaemonSet;
+import io.fabric8.kubernetes.client.KubernetesClient;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.function.Predicate;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+
+/// Reads which guards wait, and who is on the cordoned nodes and on those that an event names. As
+/// much of it as can be is on its way as soon as there is a reader.
+final class RosterReader {
+  /// With more nodes than this, one list of everything is cheaper than reads for each.
+  private static final int FEW = 16;
+
+  private final KubernetesClient client;
+  private final CompanionRef ref;
+  private final String targetNamespace;
+  private final Set<String> named;
+  private final Parallel parallel;
+  private final Parallel.Result<Listing<Pod>> waiting;
+  private final Parallel.Result<List<Node>> cordoned;
+  private final Set<String> asked = new HashSet<>();
+  private final List<Parallel.Result<List<Pod>>> pods = new ArrayList<>();
+
+  RosterReader(
+      KubernetesClient client,
+      CompanionRef ref,
+      String targetNamespace,
+      Set<String> named,
+      Parallel parallel) {
+    this.client = client;
+    this.ref = ref;
+    this.targetNamespace = targetNamespace;
+    this.named = named;
+    this.parallel = parallel;
+    this.waiting = parallel.run(() -> guards("", null));
+    this.cordoned = parallel.run(() -> nodes("spec.unschedulable", "true"));
+    if (named.size() <= FEW) {
+      named.forEach(node -> askForPodsOn(node, null));
+    }
+  }
+
+  /// Guards that have no node.
+  List<Pod> waiting() {
+    return parallel.result(waiting).items().stream()
+        .filter(pod -> pod.getMetadata().getDeletionTimestamp() == null)
+        .toList();
+  }
+
+  /// Who is on the few nodes.
+  Roster few(DaemonSet target) {
+    Map<String, Node> known = new TreeMap<>();
+    parallel.result(cordoned).forEach(node -> known.put(node.getMetadata().getName(), node));
+    Set<String> few = new TreeSet<>(named);
+    few.addAll(known.keySet());
+    if (few.size() > FEW) {
+      return all(target);
+    }
+    few.forEach(node -> askForPodsOn(node, asOfWaiting()));
+    List<Pod> running = pods.stream().flatMap(it -> parallel.result(it).stream()).toList();
+    List<Pod> guards = running.stream().filter(this::isGuard).toList();
+    // After the guards: one whose node is not there has lost it.
+    guards.stream()
+        .map(guard -> guard.getSpec().getNodeName())
+        .distinct()
+        .filter(node -> !known.containsKey(node))
+        .flatMap(node -> nodes("metadata.name", node).stream())
+        .forEach(node -> known.put(node.getMetadata().getName(), node));
+    return new Roster(
+        false, List.copyOf(known.values()), running.stream().filter(of(target)).toList(), guards);
+  }
+
+  /// Who is on every node.
+  Roster all(DaemonSet target) {
+    var targetPods =
+        parallel.run(
+            () ->
+                read(
+                    "pods of DaemonSet " + target.getMetadata().getName(),
+                    () ->
+                        Listing.of(
+                            client
+                                .pods()
+                                .inNamespace(targetNamespace)
+                                .withLabelSelector(target.getSpec().getSelector()),
+                            asOfWaiting(),
+                            Slim::pod)));
+    List<Pod> guards = guards(null, asOfWaiting()).items();
+    // After the guards: one whose node is not in this list has lost it.
+    List<Node> nodes = read("Nodes", () -> Listing.of(client.nodes(), null, Slim::node)).items();
+    return new Roster(
+        true,
+        nodes,
+        parallel.result(targetPods).items().stream().filter(of(target)).toList(),
+        guards);
+  }
+
+  /// New enough for any list of pods: it shows the cluster after the budgets were read.
+  private String asOfWaiting() {
+    return parallel.result(waiting).resourceVersion();
+  }
+
+  private static Predicate<Pod> of(DaemonSet target) {
+    return pod ->
+        pod.getMetadata().getOwnerReferences().stream()
+            .anyMatch(it -> Objects.equals(it.getUid(), target.getMetadata().getUid()));
+  }
+
+  private boolean isGuard(Pod pod) {
+    Map<String, String> labels = pod.getMetadata().getLabels();
+    return ref.namespace().equals(pod.getMetadata().getNamespace())
+        && labels != null
+        && labels.entrySet().containsAll(Made.guardLabels(ref.name()).entrySet());
+  }
+
+  private Listing<Pod> guards(@Nullable String node, @Nullable String atLeast) {
+    var guards =
+        client.pods().inNamespace(ref.namespace()).withLabels(Made.guardLabels(ref.name()));
+    return read(
+        "guards of Companion " + ref,
+        () ->
+            Listing.of(
+                node == null ? guards : guards.withField("spec.nodeName", node),
+                atLeast,
+                Slim::pod));
+  }
+
+  /// Whatever their labels: guards and target pods come with one read where they are in one
+  /// namespace, and no read has to wait until the target's labels are known.
+  private void askForPodsOn(String node, @Nullable String atLeast) {
+    if (asked.add(node)) {
+      Stream.of(ref.namespace(), targetNamespace)
+          .distinct()
+          .forEach(
+              namespace -> pods.add(parallel.run(() -> podsOn(node, namespace, atLeast).items())));
+    }
+  }
+
+  private Listing<Pod> podsOn(String node, String namespace, @Nullable String atLeast) {
+    return read(
+        "pods on Node " + node,
+        () ->
+            Listing.of(
+                client.pods().inNamespace(namespace).withField("spec.nodeName", node),
+                atLeast,
+                Slim::pod));
+  }
+
+  private List<Node> nodes(String field, String value) {
+    return read(
+            "Nodes with %s=%s".formatted(field, value),
+            () -> Listing.of(client.nodes().withField(field, value), null, Slim::node))
+        .items();
+  }
+}

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.chaperone.cluster;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,74 @@
+package dev.chaperone.decide;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.chaperone.api.CompanionSpec.Policy;
+import dev.chaperone.api.CompanionSpec.Protect;
+import dev.chaperone.api.Hold;
+import io.fabric8.kubernetes.api.model.IntOrString;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+class OwnBudgetsTest {
+  private final World world = new World().nodes(3).settle();
+
+  @Test
+  void a_hold_closes_at_once_what_the_decision_on_everything_would_close() {
+    world.hold("rebuild", null);
+
+    assertThat(closing()).hasSize(2).isEqualTo(world.decide().steps().getFirst());
+  }
+
+  @Test
+  void what_is_closed_is_left_alone() {
+    world.hold("rebuild", null).settle();
+
+    assertThat(closing()).isEmpty();
+  }
+
+  @Test
+  void where_no_hold_counts_none_closes() {
+    world.spec = World.spec(Policy.AlwaysAllow, new IntOrString(1), Protect.Pods, Protect.Nodes);
+
+    assertThat(closing()).isEmpty();
+  }
+
+  @Test
+  void budgets_of_others_are_left_alone() {
+    world.budgets.values().forEach(it -> it.getMetadata().setOwnerReferences(List.of()));
+
+    assertThat(closing()).isEmpty();
+  }
+
+  @Test
+  void a_hold_is_new_until_it_has_been_told_that_it_holds() {
+    Hold hold = world.hold("rebuild", null).holds.get("rebuild");
+    assertThat(Holds.isNew(hold, world.now)).isTrue();
+
+    world.settle();
+
+    assertThat(Holds.isNew(world.holds.get("rebuild"), world.now)).isFalse();
+  }
+
+  @Test
+  void an_expired_hold_is_not_new() {
+    Hold hold = world.hold("rebuild", "2026-11-24T05:59:59Z").holds.get("rebuild");
+
+    assertThat(Holds.isNew(hold, world.now)).isFalse();
+  }
+
+  @Test
+  void of_a_budget_that_was_read_twice_the_first_counts() {
+    var budgets = List.copyOf(world.budgets.values());
+    var later = budgets.stream().map(it -> it.edit().build()).toList();
+
+    assertThat(new OwnBudgets(world.companion, budgets).and(later))
+        .usingElementComparator((one, other) -> one == other ? 0 : 1)
+        .containsExactlyElementsOf(budgets);
+  }
+
+  private List<Change> closing() {
+    Snapshot seen = world.snapshot();
+    return new OwnBudgets(seen.companion(), seen.budgets()).closing();
+  }
+}

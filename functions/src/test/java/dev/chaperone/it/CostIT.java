@@ -1,0 +1,182 @@
+package dev.chaperone.it;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import dev.chaperone.lab.ApiCall;
+import io.fabric8.kubernetes.api.model.NodeBuilder;
+import io.quarkus.test.common.QuarkusTestResource;
+import io.quarkus.test.junit.QuarkusTest;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/// What an event costs, counted in the API server's own audit log: the same few reads whatever the
+/// size of the cluster, each of them written down here.
+@QuarkusTest
+@QuarkusTestResource(OnTheLab.class)
+class CostIT {
+  private static final Set<String> READS = Set.of("get", "list");
+  private static final int EVENTS = 2000;
+
+  /// As many as Knative lets through at a time (containerConcurrency).
+  private static final int SENDERS = 100;
+
+  /// A run is for as many of them at least, on a machine that has other things to do.
+  private static final int SHARED = 25;
+
+  private static final Duration SOON = Duration.ofMillis(200);
+
+  /// The Companion and its own budgets.
+  private static final List<String> OWN =
+      List.of("get companions", "get poddisruptionbudgets", "get poddisruptionbudgets");
+
+  /// What any event reads, once it is known which Companion it concerns.
+  private static final List<String> LOOK =
+      all(
+          OWN,
+          List.of(
+              "get daemonsets",
+              "get daemonsets",
+              "get deployments",
+              "list companions",
+              "list holds",
+              "list nodes",
+              "list poddisruptionbudgets",
+              "list pods"));
+
+  private static final List<String> WHICH = List.of("list companions");
+  private static final List<String> HOLD = List.of("get holds");
+
+  private Installation chaperone;
+
+  @ParameterizedTest
+  @ValueSource(ints = {5, 100})
+  void an_event_reads_the_same_in_a_cluster_of_any_size(int nodes) {
+    try (Scene scene = new Scene(chaperone, "cost-" + nodes, nodes).withCompanion("{}")) {
+      scene.awaitPods("target", nodes);
+      scene.awaitPods("follower", nodes);
+      scene.pulseUntilGuarded();
+      scene.settle();
+
+      assertThat(reads(scene, "Companion", "agent")).isEqualTo(LOOK);
+      assertThat(reads(scene, "DaemonSet", "target")).isEqualTo(all(WHICH, LOOK));
+      assertThat(reads(scene, "Pod", "any")).isEqualTo(all(WHICH, LOOK));
+
+      scene.hold("rebuild");
+      // A new one closes the budgets before anything else is read.
+      assertThat(reads(scene, "Hold", "rebuild")).isEqualTo(all(HOLD, OWN, LOOK));
+      assertThat(reads(scene, "Hold", "rebuild")).isEqualTo(all(HOLD, LOOK));
+      scene.release("rebuild");
+      assertThat(reads(scene, "Hold", "rebuild")).isEqualTo(all(HOLD, WHICH, LOOK));
+
+      // A node in the news: its pods, and whether it is still there.
+      assertThat(reads(scene, "Node", scene.node(1)))
+          .isEqualTo(all(WHICH, LOOK, List.of("list nodes", "list pods")));
+      cordon(scene, 1, true);
+      // A cordoned node: its pods.
+      assertThat(reads(scene, "Companion", "agent")).isEqualTo(all(LOOK, List.of("list pods")));
+      assertThat(reads(scene, "Node", scene.node(1)))
+          .isEqualTo(all(WHICH, LOOK, List.of("list pods")));
+      cordon(scene, 1, false);
+      assertThat(reads(scene, "Companion", "agent")).isEqualTo(LOOK);
+    }
+  }
+
+  @Test
+  void many_events_for_one_companion_share_what_they_cost() throws Exception {
+    try (Scene scene = new Scene(chaperone, "shared", 3).withCompanion("{}")) {
+      scene.pulseUntilGuarded();
+      scene.settle();
+      int before = settledCalls().size();
+
+      CountDownLatch together = new CountDownLatch(SENDERS);
+      try (var senders = Executors.newFixedThreadPool(SENDERS)) {
+        List<Future<List<Integer>>> answers = new ArrayList<>();
+        for (int sender = 0; sender < SENDERS; sender++) {
+          answers.add(
+              senders.submit(
+                  () -> {
+                    together.countDown();
+                    together.await();
+                    return Stream.generate(
+                            () -> chaperone.changed("DaemonSet", scene.name, "target").statusCode())
+                        .limit(EVENTS / SENDERS)
+                        .toList();
+                  }));
+        }
+        for (Future<List<Integer>> answer : answers) {
+          assertThat(answer.get()).containsOnly(204);
+        }
+      }
+
+      List<ApiCall> calls = settledCalls().stream().skip(before).toList();
+      assertThat(calls).allMatch(call -> READS.contains(call.verb()));
+      long runs = calls.stream().filter(it -> it.resource().equals("deployments")).count();
+      assertThat(runs).isLessThanOrEqualTo(EVENTS / SHARED);
+    }
+  }
+
+  /// All calls so far; one can be answered a moment before it is in the audit log.
+  private List<ApiCall> settledCalls() {
+    List<List<ApiCall>> last = new ArrayList<>(List.of(List.of()));
+    await("the audit log")
+        .atMost(Scene.LONG)
+        .pollDelay(SOON)
+        .pollInterval(SOON)
+        .until(
+            () -> {
+              last.add(chaperone.calls());
+              return last.removeFirst().size() == last.getFirst().size();
+            });
+    return last.getFirst();
+  }
+
+  /// What one event reads, sorted.
+  private List<String> reads(Scene scene, String kind, String name) {
+    int before = settledCalls().size();
+    String namespace = kind.equals("Node") ? "" : scene.name;
+    assertThat(chaperone.changed(kind, namespace, name).statusCode()).isLessThan(300);
+    return settledCalls().stream()
+        .skip(before)
+        .filter(call -> READS.contains(call.verb()))
+        .filter(call -> !call.resource().equals("pingsources"))
+        .map(call -> call.verb() + " " + call.resource())
+        .sorted()
+        .toList();
+  }
+
+  @SafeVarargs
+  private static List<String> all(List<String>... reads) {
+    List<String> all = new ArrayList<>();
+    for (List<String> some : reads) {
+      all.addAll(some);
+    }
+    Collections.sort(all);
+    return all;
+  }
+
+  private void cordon(Scene scene, int number, boolean unschedulable) {
+    chaperone
+        .lab()
+        .client()
+        .nodes()
+        .withName(scene.node(number))
+        .edit(
+            node ->
+                new NodeBuilder(node)
+                    .editOrNewSpec()
+                    .withUnschedulable(unschedulable)
+                    .endSpec()
+                    .build());
+  }
+}
