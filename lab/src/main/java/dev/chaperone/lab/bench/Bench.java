@@ -43,7 +43,7 @@ public final class Bench {
     if (functions && options.wants(Options.Part.CHAIN)) {
       figures.attempt(
           "functions: through the whole of Knative Eventing",
-          () -> figures.chain = Chain.measure(options.samples()));
+          () -> figures.chain = Chain.measure(Math.max(2, options.samples() / 4)));
     }
     return figures;
   }

@@ -179,10 +179,12 @@ final class Report {
     return section(
         "Through the whole of Knative Eventing",
         """
-        The same Holds on 10 nodes, but nobody posts anything: from the API server's answer, through the real ApiServerSource adapter, the
-        Broker's ingress, its in-memory channel and its filter, as `triggers/` says, to the functions, which run already. The lab's
-        router, through which each hop goes, looks at the clock when an event passes, and costs each hop some of its time.
-        """,
+        The same Holds on 10 nodes, but nobody posts anything: from the API server's answer, which the source's watch may be ahead
+        of, through the real ApiServerSource adapter, the Broker's ingress, its in-memory channel and its filter, as `triggers/` says, to the functions, which run already. The lab's
+        router, through which each hop goes, looks at the clock when an event passes, and costs each hop some of its time. Of %d changes
+        %d count; before the others' own event, one that was still under way had made the functions look.
+        """
+            .formatted(chain.changes(), chain.whole().count()),
         table,
         "");
   }
@@ -291,8 +293,8 @@ final class Report {
     return section(
         "Storms",
         """
-        The functions are driven by the real ApiServerSource adapters, straight, and a pulse every minute as long as it takes. Settled
-        is when every node has its ready guard and both budgets say so. Most of the time is the cluster's own: nodes and pods have to be
+        The functions are driven by the real ApiServerSource adapters, straight, so that Nodes'
+        updates come too, and a pulse every minute as long as it takes. Settled is when every node has its ready guard and both budgets say so. Most of the time is the cluster's own: nodes and pods have to be
         made, scheduled and started. Runs are reconciles by the functions' own metrics; the peer counts none.
         """,
         table,
