@@ -11,6 +11,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.GeneralSecurityException;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -21,6 +22,7 @@ import org.jspecify.annotations.Nullable;
 final class ControlPlane {
   private final Binaries binaries;
   private final Path folder;
+  private final boolean large;
   private final Credentials credentials;
   private final LoopbackPort port = LoopbackPort.free();
   private final ServerProcess etcd;
@@ -28,9 +30,10 @@ final class ControlPlane {
   private final List<ServerProcess> others;
   private @Nullable HttpClient probe;
 
-  ControlPlane(Binaries binaries, Path folder) throws IOException {
+  ControlPlane(Binaries binaries, Path folder, boolean large) throws IOException {
     this.binaries = binaries;
     this.folder = folder;
+    this.large = large;
     this.credentials = new Credentials(folder);
     LoopbackPort etcdPort = LoopbackPort.free();
     this.etcd = etcd(etcdPort);
@@ -106,7 +109,8 @@ final class ControlPlane {
             "--service-account-issuer=https://kubernetes.default.svc",
             "--service-account-key-file=" + credentials.serviceAccountKey(),
             "--service-account-signing-key-file=" + credentials.serviceAccountKey(),
-            "--disable-admission-plugins=ServiceAccount",
+            // In a large cluster nodes are ready when they are added.
+            "--disable-admission-plugins=ServiceAccount" + (large ? ",TaintNodesByCondition" : ""),
             "--audit-log-path=" + auditLog(),
             // In MB. Without it another file begins after 100 MB, and our place is lost.
             "--audit-log-maxsize=1000000",
@@ -131,7 +135,10 @@ final class ControlPlane {
             "--cert-dir=" + credentials.certificates().resolve("controller-manager"),
             // KWOK sends few heartbeats, and a pod that was once marked not ready for a lost node
             // stays so here.
-            "--node-monitor-grace-period=30m"),
+            "--node-monitor-grace-period=" + (large ? "24h" : "30m"),
+            "--kube-api-qps=" + (large ? 2000 : 20),
+            "--kube-api-burst=" + (large ? 4000 : 30),
+            "--controllers=*" + (large ? ",-ttl-controller" : "")),
         Map.of(),
         folder,
         own::accepts);
@@ -147,6 +154,8 @@ final class ControlPlane {
             "--leader-elect=false",
             "--bind-address=127.0.0.1",
             "--secure-port=" + own,
+            "--kube-api-qps=" + (large ? 2000 : 50),
+            "--kube-api-burst=" + (large ? 4000 : 100),
             "--cert-dir=" + credentials.certificates().resolve("scheduler")),
         Map.of(),
         folder,
@@ -155,14 +164,21 @@ final class ControlPlane {
 
   private ServerProcess kwok() throws IOException {
     LoopbackPort own = LoopbackPort.free();
+    List<String> command =
+        new ArrayList<>(
+            List.of(
+                binaries.program(Module.KWOK).toString(),
+                "--kubeconfig=" + kubeconfig(Credentials.KWOK),
+                "--manage-all-nodes=true",
+                "--server-address=127.0.0.1:" + own,
+                "--config=" + stages()));
+    if (large) {
+      command.add("--config=" + resource("large.yaml"));
+      command.add("--node-lease-duration-seconds=0");
+    }
     return new ServerProcess(
         "kwok",
-        List.of(
-            binaries.program(Module.KWOK).toString(),
-            "--kubeconfig=" + kubeconfig(Credentials.KWOK),
-            "--manage-all-nodes=true",
-            "--server-address=127.0.0.1:" + own,
-            "--config=" + resource("stages.yaml")),
+        command,
         Map.of("KWOK_WORKDIR", folder.resolve("kwok").toString()),
         folder,
         own::accepts);
@@ -178,6 +194,18 @@ final class ControlPlane {
   private Path kubeconfig(String user) throws IOException {
     return credentials.writeKubeconfig(
         user.replace("system:", "") + ".kubeconfig", address(), credentials.token(user));
+  }
+
+  /// In a large cluster heartbeats are as rare as those of real kubelets.
+  private Path stages() throws IOException {
+    Path file = resource("stages.yaml");
+    return large
+        ? Files.writeString(
+            file,
+            Files.readString(file)
+                .replace("durationMilliseconds: 20000", "durationMilliseconds: 240000")
+                .replace("jitterDurationMilliseconds: 25000", "jitterDurationMilliseconds: 360000"))
+        : file;
   }
 
   private Path resource(String name) throws IOException {

@@ -96,16 +96,11 @@ public final class FunctionsOnDemand implements AutoCloseable {
     }
   }
 
-  /// How to run the functions that were built in a checkout, with what makes a JVM start fast.
+  /// How to run the functions that were built in a checkout, with what makes them start fast.
   ///
   /// @param home the checkout
   public static List<String> command(Path home) {
-    return List.of(
-        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-        "-XX:+UseSerialGC",
-        "-XX:TieredStopAtLevel=1",
-        "-jar",
-        home.resolve("functions/target/quarkus-app/quarkus-run.jar").toString());
+    return FunctionsCommand.fastest(FunctionsCommand.built(home));
   }
 
   /// Where requests go.

@@ -26,6 +26,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 
 /// Plays cluster DNS and Services for programs that run outside of a cluster: a forward proxy
 /// (`HTTP_PROXY`) that sends the requests for `NAME.NAMESPACE` to where the lab runs it. A Service
@@ -63,6 +64,7 @@ public final class HostRouter implements AutoCloseable {
       vertx.createHttpClient(new HttpClientOptions().setMaxPoolSize(MANY));
   private final NetClient tunnels = vertx.createNetClient();
   private final HttpServer server;
+  private volatile Consumer<Passing> observer = _ -> {};
 
   HostRouter(KubernetesClient cluster, URI apiServer) {
     this.cluster = cluster;
@@ -73,6 +75,18 @@ public final class HostRouter implements AutoCloseable {
                 .createHttpServer(new HttpServerOptions().setHost(LOCALHOST).setPort(0))
                 .requestHandler(this::serve)
                 .listen());
+  }
+
+  /// An event on its way to a host; what it does not have is an empty string.
+  ///
+  /// @param id its CloudEvent's
+  /// @param name of the object it is about
+  /// @param nanoTime when it came, as [System#nanoTime()]
+  public record Passing(String host, String id, String type, String name, long nanoTime) {}
+
+  /// Tells of every request that comes, from now on.
+  public void observe(Consumer<Passing> each) {
+    observer = each;
   }
 
   /// Sends the requests for a host to an address, from now on.
@@ -108,6 +122,13 @@ public final class HostRouter implements AutoCloseable {
       return;
     }
     String host = shortName(String.valueOf(request.authority().host()));
+    observer.accept(
+        new Passing(
+            host,
+            header(request, "ce-id"),
+            header(request, "ce-type"),
+            header(request, "ce-name"),
+            System.nanoTime()));
     target(host)
         .onSuccess(
             target -> {
@@ -137,6 +158,11 @@ public final class HostRouter implements AutoCloseable {
                           out.pipeTo(in);
                         }))
         .onFailure(e -> answer(request, NO_ANSWER, apiServer + " does not answer: " + e));
+  }
+
+  private static String header(HttpServerRequest request, String name) {
+    String value = request.getHeader(name);
+    return value == null ? "" : value;
   }
 
   private Future<Optional<URI>> target(String host) {

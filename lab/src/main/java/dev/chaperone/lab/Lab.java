@@ -53,10 +53,10 @@ public final class Lab implements AutoCloseable {
   private volatile boolean keepLogs = System.getenv("CHAPERONE_KEEP_LOGS") != null;
   private final KubernetesClient client;
 
-  private Lab(Binaries binaries, Path folder) throws IOException {
+  private Lab(Binaries binaries, Path folder, boolean large) throws IOException {
     this.folder = folder;
     this.binaries = binaries;
-    this.controlPlane = new ControlPlane(binaries, folder);
+    this.controlPlane = new ControlPlane(binaries, folder, large);
     this.auditLog = new AuditLog(controlPlane.auditLog());
     this.kubeconfig =
         controlPlane.credentials().writeKubeconfig("kubeconfig", apiServer(), adminToken());
@@ -77,11 +77,23 @@ public final class Lab implements AutoCloseable {
   /// @throws LabFailure if a part does not start; the message names it, its log and the log's last
   /// lines
   public static Lab start() {
+    return start(false);
+  }
+
+  /// The same for thousands of nodes: controllers and scheduler may call the API server as often as
+  /// they like, and nodes send heartbeats every five minutes, without leases.
+  ///
+  /// @throws LabFailure if a part does not start
+  public static Lab startLarge() {
+    return start(true);
+  }
+
+  private static Lab start(boolean large) {
     Binaries binaries = new Binaries();
     // Before there is a folder to delete: this is what fails on a machine without Go.
     List.of(Module.CONTROLPLANE, Module.ETCD, Module.KWOK).forEach(binaries::program);
     try {
-      return new Lab(binaries, Files.createTempDirectory("chaperone-lab-"));
+      return new Lab(binaries, Files.createTempDirectory("chaperone-lab-"), large);
     } catch (IOException e) {
       throw new UncheckedIOException("The lab's folder cannot be written", e);
     }

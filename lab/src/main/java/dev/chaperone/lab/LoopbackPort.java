@@ -34,7 +34,8 @@ public record LoopbackPort(int number) {
     throw new LabFailure("No free port between " + LOWEST + " and " + HIGHEST);
   }
 
-  boolean accepts() {
+  /// Whether something listens on it now.
+  public boolean accepts() {
     try (Socket socket = new Socket()) {
       socket.connect(address(), 500);
       return true;

@@ -14,7 +14,6 @@ import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.UUID;
@@ -47,15 +46,9 @@ final class Program implements AutoCloseable {
   }
 
   /// Starts it and returns at once.
-  ///
-  /// @param folder from which it is started
-  /// @param arguments of `java`
-  static Program launch(
-      Path java, Path folder, List<String> arguments, Map<String, String> environment, Path log) {
+  static Program launch(List<String> command, Map<String, String> environment, Path log) {
     int port = LoopbackPort.free().number();
-    List<String> command = new ArrayList<>(List.of(java.toString()));
-    command.addAll(arguments);
-    ProcessBuilder builder = new ProcessBuilder(command).directory(folder.toFile());
+    ProcessBuilder builder = new ProcessBuilder(command);
     builder.environment().putAll(environment);
     builder.environment().put("QUARKUS_HTTP_PORT", Integer.toString(port));
     builder.environment().put("QUARKUS_HTTP_HOST", "127.0.0.1");
@@ -87,6 +80,11 @@ final class Program implements AutoCloseable {
     } catch (IOException e) {
       return false;
     }
+  }
+
+  /// User and system time of all its threads so far.
+  Duration cpu() {
+    return process.info().totalCpuDuration().orElse(Duration.ZERO);
   }
 
   /// A request to one of its paths.

@@ -1,5 +1,6 @@
 package dev.chaperone.lab.start;
 
+import dev.chaperone.lab.FunctionsCommand;
 import dev.chaperone.lab.Lab;
 import dev.chaperone.lab.LabFailure;
 import java.io.IOException;
@@ -11,51 +12,74 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Consumer;
 
 /// Lets functions do their work once, against a real API server, while their JVM writes down what
 /// it loads and links: the AOT cache (JEP 483, 514) that later starts find everything ready in.
 ///
 /// A cache is good for the very JVM and the very jars it was made with; any other start ignores it.
 public final class Training {
-  /// Where the cache is, next to the jar that is started.
-  public static final String CACHE = "app.aot";
-
   private Training() {}
 
-  /// Makes the cache of functions.
+  /// `scripts/train`: trains the functions that were built.
+  public static void main(String[] arguments) {
+    Path home = Path.of(System.getProperty("chaperone.home", "."));
+    System.err.println("training: starting a control plane");
+    try (Lab lab = Lab.start()) {
+      System.out.println(train(lab, home));
+    }
+  }
+
+  /// Makes the cache of the functions that were built, next to their jar.
   ///
-  /// @param java the program that will run them
-  /// @param functions the folder of `quarkus-run.jar`
+  /// @param home the checkout
   /// @return the cache
   /// @throws LabFailure if an event is not answered as it should be, or no cache comes of it
-  public static Path train(Lab lab, Path home, Path java, Path functions, List<String> flags) {
+  public static Path train(Lab lab, Path home) {
     Ground ground =
         new Ground(lab, home)
             .prepare(
                 """
                 {holdWhen: [{name: down, expression: "target.status.numberReady < 1"}],
                  maintenanceWindows: [{schedule: "0 0 * * *", duration: 24h}], settlePeriod: 1s}""");
-    Path cache = functions.resolve(CACHE);
-    Map<String, String> rights =
-        Map.of("KUBECONFIG", lab.kubeconfig("chaperone", "functions").toString());
+    return train(
+        lab,
+        FunctionsCommand.built(home),
+        Map.of("KUBECONFIG", lab.kubeconfig("chaperone", "functions").toString()),
+        program -> work(lab, ground, program));
+  }
+
+  /// The floor's: it knows no cluster and answers everything alike.
+  static Path trainFloor(Lab lab, Path floor) {
+    return train(
+        lab,
+        floor,
+        Map.of(),
+        program -> {
+          for (int i = 0; i < 10; i++) {
+            program.expect(204, program.event("update", "Hold", Ground.NAMESPACE, Ground.HOLD));
+          }
+        });
+  }
+
+  private static Path train(
+      Lab lab, Path functions, Map<String, String> environment, Consumer<Program> work) {
+    Path cache = FunctionsCommand.cache(functions);
+    Path log = lab.folder().resolve("training.log");
+    List<String> flags = new ArrayList<>(FunctionsCommand.FLAGS);
+    flags.add("-XX:AOTCacheOutput=" + cache);
     delete(cache);
     boolean done = false;
     try {
-      Program program =
-          Program.launch(
-              java,
-              functions,
-              arguments(flags, "-XX:AOTCacheOutput=" + CACHE),
-              rights,
-              lab.folder().resolve("training.log"));
-      try (program) {
+      try (Program program =
+          Program.launch(FunctionsCommand.of(functions, flags), environment, log)) {
         program.awaitListening();
-        work(lab, ground, program);
+        work.accept(program);
         System.err.println("training: every event was answered; the JVM writes the cache");
       }
       done = Files.exists(cache);
       if (!done) {
-        throw new LabFailure("no AOT cache was made; see " + lab.folder().resolve("training.log"));
+        throw new LabFailure("no AOT cache was made; see " + log);
       }
       return cache;
     } finally {
@@ -71,30 +95,6 @@ public final class Training {
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
-  }
-
-  /// The floor's: it knows no cluster and answers everything alike.
-  public static Path trainFloor(Lab lab, Path java, Path floor, List<String> flags) {
-    try (Program program =
-        Program.launch(
-            java,
-            floor,
-            arguments(flags, "-XX:AOTCacheOutput=" + CACHE),
-            Map.of(),
-            lab.folder().resolve("training-floor.log"))) {
-      program.awaitListening();
-      for (int i = 0; i < 10; i++) {
-        program.expect(204, program.event("update", "Hold", Ground.NAMESPACE, Ground.HOLD));
-      }
-    }
-    return floor.resolve(CACHE);
-  }
-
-  static List<String> arguments(List<String> flags, String... more) {
-    List<String> arguments = new ArrayList<>(flags);
-    arguments.addAll(List.of(more));
-    arguments.addAll(List.of("-jar", "quarkus-run.jar"));
-    return arguments;
   }
 
   /// What functions do in their life: every kind of event, every kind of write.

@@ -1,0 +1,74 @@
+package dev.chaperone.lab.bench;
+
+import dev.chaperone.lab.start.ColdStart;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/// The benchmark from the command line.
+public final class Bench {
+  private Bench() {}
+
+  /// Measures and reports. Ends with 0 if everything that was measured did the right thing.
+  ///
+  /// @param arguments see [Options#USAGE]
+  public static void main(String[] arguments) throws IOException {
+    Options options;
+    try {
+      options = Options.parse(arguments);
+    } catch (IllegalArgumentException e) {
+      System.err.println(e.getMessage());
+      System.err.println(Options.USAGE);
+      System.exit(2);
+      return;
+    }
+    Figures figures = measure(options);
+    write(new Report(options, figures, Machine.here()), options.report());
+    System.exit(figures.isComplete() ? 0 : 1);
+  }
+
+  private static Figures measure(Options options) {
+    Figures figures = new Figures();
+    boolean functions = options.contenders().contains(Contender.Kind.FUNCTIONS);
+    if (functions && options.wants(Options.Part.COLD)) {
+      figures.attempt("functions and floor: cold starts", () -> coldStarts(options, figures));
+    }
+    for (int nodes : options.sizes()) {
+      for (Contender.Kind contender : options.contenders()) {
+        new Round(options, figures, contender, nodes).run();
+      }
+    }
+    if (functions && options.wants(Options.Part.CHAIN)) {
+      figures.attempt(
+          "functions: through the whole of Knative Eventing",
+          () -> figures.chain = Chain.measure(Math.max(2, options.samples() / 4)));
+    }
+    return figures;
+  }
+
+  private static void coldStarts(Options options, Figures figures) {
+    figures.cold = ColdStart.measure(Contender.home(), options.coldStarts());
+    figures.cold.forEach(
+        each ->
+            WrongResult.unless(
+                each.answered().size() > options.coldStarts() / 2,
+                each.variant().name() + " did the wrong thing in most starts"));
+  }
+
+  private static void write(Report report, @Nullable Path file) throws IOException {
+    String text = report.text();
+    if (file == null) {
+      System.out.println(text);
+      return;
+    }
+    String notes = Files.exists(file) ? Report.notes(Files.readString(file)) : "";
+    Path folder = Files.createDirectories(file.toAbsolutePath().getParent());
+    Files.writeString(file, text + notes);
+    for (Map.Entry<String, Chart> chart : report.charts().entrySet()) {
+      Files.writeString(folder.resolve(chart.getKey()), chart.getValue().svg());
+    }
+    Progress.say("the report is " + file);
+  }
+}

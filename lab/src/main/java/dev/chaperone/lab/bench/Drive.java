@@ -1,0 +1,64 @@
+package dev.chaperone.lab.bench;
+
+import dev.chaperone.lab.ApiServerSource;
+import dev.chaperone.lab.Lab;
+import java.time.Duration;
+
+/// What wakes the functions in a real cluster: the real ApiServerSource adapters, and the pulse,
+/// every minute as long as something is pending.
+final class Drive implements AutoCloseable {
+  private static final Duration PULSE = Duration.ofMinutes(1);
+
+  private final ApiServerSource sources;
+  private final Thread pulse;
+
+  private Drive(ApiServerSource sources, Thread pulse) {
+    this.sources = sources;
+    this.pulse = pulse;
+  }
+
+  static Drive start(Lab lab, Functions functions) {
+    return new Drive(
+        ApiServerSource.start(
+            lab, functions.address(), Contender.home().resolve("triggers/base/sources.yaml")),
+        Thread.ofVirtual().start(() -> beat(functions)));
+  }
+
+  private static void beat(Functions functions) {
+    try {
+      while (true) {
+        Thread.sleep(PULSE);
+        try {
+          functions.pulse().await();
+        } catch (RuntimeException e) {
+          Progress.say("  … a pulse was not answered well: " + e.getMessage());
+        }
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  /// Memory of all adapters together, one process for each source.
+  static long residentKib() {
+    return ProcessHandle.current()
+        .descendants()
+        .filter(Drive::isAdapter)
+        .mapToLong(ChildJvm::residentKib)
+        .sum();
+  }
+
+  private static boolean isAdapter(ProcessHandle process) {
+    return process
+        .info()
+        .commandLine()
+        .filter(it -> it.contains("apiserver_receive_adapter"))
+        .isPresent();
+  }
+
+  @Override
+  public void close() {
+    pulse.interrupt();
+    sources.close();
+  }
+}

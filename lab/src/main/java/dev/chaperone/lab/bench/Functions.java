@@ -1,0 +1,110 @@
+package dev.chaperone.lab.bench;
+
+import dev.chaperone.lab.FunctionsCommand;
+import dev.chaperone.lab.Lab;
+import dev.chaperone.lab.LoopbackPort;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpRequest.BodyPublishers;
+import java.net.http.HttpResponse;
+import java.net.http.HttpResponse.BodyHandlers;
+import java.time.Duration;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.UUID;
+import java.util.concurrent.CompletableFuture;
+
+/// Chaperone's functions, with events posted to them.
+///
+/// @param address where
+record Functions(ChildJvm jvm, URI address) implements Contender {
+  /// Besides those that every start has: the memory that knative/base/service.yaml allows.
+  private static final String[] LIMITS = {
+    "-XX:MaxRAM=256m", "-XX:MaxRAMPercentage=50", "-XX:+ExitOnOutOfMemoryError"
+  };
+
+  private static final Duration STARTS = Duration.ofSeconds(60);
+  private static final Duration ANSWERS = Duration.ofSeconds(60);
+  private static final HttpClient HTTP =
+      HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
+
+  static Functions start(Lab lab, Map<String, String> environment) {
+    LoopbackPort port = LoopbackPort.free();
+    Map<String, String> all = new HashMap<>(environment);
+    all.put("QUARKUS_HTTP_PORT", port.toString());
+    all.put("QUARKUS_HTTP_HOST", "127.0.0.1");
+    ChildJvm jvm = ChildJvm.start(command(), all, lab.folder().resolve("functions.log"));
+    Wait.until("functions that listen", STARTS, port::accepts, () -> jvm.isAlive() ? "" : "ended");
+    return new Functions(jvm, URI.create("http://127.0.0.1:" + port + "/"));
+  }
+
+  static List<String> command() {
+    return FunctionsCommand.fastest(FunctionsCommand.built(Contender.home()), LIMITS);
+  }
+
+  /// Of the JVM, as a report shows them.
+  static String flags() {
+    return String.join(" ", FunctionsCommand.FLAGS) + " " + String.join(" ", LIMITS);
+  }
+
+  @Override
+  public Kind kind() {
+    return Kind.FUNCTIONS;
+  }
+
+  @Override
+  public Telling tell(String change, String kind, String namespace, String name) {
+    HttpRequest.Builder event =
+        event("dev.knative.apiserver.ref." + change)
+            .header("ce-kind", kind)
+            .header("ce-name", name);
+    if (!namespace.isEmpty()) {
+      event.header("ce-namespace", namespace);
+    }
+    return post(event);
+  }
+
+  Telling pulse() {
+    return post(event("dev.knative.sources.ping"));
+  }
+
+  /// By their own metrics.
+  @Override
+  public long reconciles() {
+    HttpRequest metrics = HttpRequest.newBuilder(address.resolve("/q/metrics")).build();
+    return HTTP.sendAsync(metrics, BodyHandlers.ofLines())
+        .join()
+        .body()
+        .filter(line -> line.startsWith("chaperone_reconcile_duration_seconds_count"))
+        .mapToLong(line -> Math.round(Double.parseDouble(line.substring(line.indexOf(' ')))))
+        .sum();
+  }
+
+  @Override
+  public void close() {
+    jvm.close();
+  }
+
+  private HttpRequest.Builder event(String type) {
+    return HttpRequest.newBuilder(address)
+        .timeout(ANSWERS)
+        .header("ce-specversion", "1.0")
+        .header("ce-id", UUID.randomUUID().toString())
+        .header("ce-source", "/bench")
+        .header("ce-type", type)
+        .POST(BodyPublishers.noBody());
+  }
+
+  private static Telling post(HttpRequest.Builder event) {
+    CompletableFuture<HttpResponse<String>> answer =
+        HTTP.sendAsync(event.build(), BodyHandlers.ofString());
+    return () -> {
+      HttpResponse<String> response = answer.join();
+      WrongResult.unless(
+          response.statusCode() / 100 == 2,
+          "the functions answered %d: %s".formatted(response.statusCode(), response.body()));
+    };
+  }
+}
