@@ -13,6 +13,7 @@ import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.ObjectMetaBuilder;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.Status;
+import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudget;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.KubernetesClientException;
 import io.fabric8.kubernetes.client.dsl.base.PatchContext;
@@ -151,6 +152,9 @@ public class ClusterWriter {
 
   private void apply(Change change) {
     switch (change) {
+      case Change.Apply(PodDisruptionBudget budget)
+          when budget.getMetadata().getResourceVersion() == null ->
+          make(budget);
       case Change.Apply apply ->
           client
               .resource(apply.object())
@@ -173,6 +177,16 @@ public class ClusterWriter {
         tell(oneName, tell.object(), true, tell.reason(), tell.message());
       }
     }
+  }
+
+  /// Not by an apply, which no version fences: it would open what another run has just made
+  /// closed, for a newer Hold.
+  private void make(PodDisruptionBudget budget) {
+    client.raw(
+        "/apis/policy/v1/namespaces/%s/poddisruptionbudgets?fieldManager=%s"
+            .formatted(budget.getMetadata().getNamespace(), Made.FIELD_MANAGER),
+        "POST",
+        budget);
   }
 
   private void place(Change.Place place) {

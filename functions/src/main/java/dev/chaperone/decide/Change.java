@@ -16,7 +16,7 @@ public sealed interface Change {
   HasMetadata object();
 
   /// Creates or updates an object that Chaperone makes. With a resourceVersion, only on that
-  /// version.
+  /// version; a budget without one only where there is none.
   record Apply(HasMetadata object) implements Change {}
 
   /// Gives the follower the placement, and takes from it what is in the way.
