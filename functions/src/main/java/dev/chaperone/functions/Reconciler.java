@@ -119,12 +119,21 @@ class Reconciler {
         outcomes.add(outcome.result());
       }
     }
+    List<Answer> answers = outcomes.stream().flatMap(it -> it.answer().stream()).toList();
     boolean pending = outcomes.stream().anyMatch(Outcome::pending);
     // Only who has seen every Companion can say that nothing is pending.
     if (pending || (occasion.pulse() && outcomes.size() == companions.size())) {
-      beat(pending, deadline);
+      try {
+        beat(pending, deadline);
+      } catch (Unavailable e) {
+        // The same event again would set it, but find that nothing turned, and the answer be lost.
+        if (answers.isEmpty()) {
+          throw e;
+        }
+        LOG.warnf("The pulse stays as it is until the next event: %s", e.getMessage());
+      }
     }
-    return outcomes.stream().flatMap(it -> it.answer().stream()).toList();
+    return answers;
   }
 
   /// What came of one Companion.
