@@ -74,6 +74,19 @@ class DeadLetterIT {
   }
 
   @Test
+  void the_event_of_a_hold_is_told_on_the_companion_that_the_hold_names() {
+    try (Scene scene = new Scene(chaperone, "lost-hold", 0).withCompanion("{}")) {
+      scene.hold("rebuild");
+
+      assertThat(post(changed("Hold", "lost-hold", "rebuild", "503", "no answer"))).isEqualTo(204);
+
+      assertThat(told(scene))
+          .singleElement()
+          .satisfies(event -> assertThat(event.getReason()).isEqualTo("EventLost"));
+    }
+  }
+
+  @Test
   void a_hold_that_was_refused_is_told_on_the_companion_that_it_names() {
     try (Scene scene = new Scene(chaperone, "refused", 0).withCompanion("{}")) {
       assertThat(post(hold("refused/agent"))).isEqualTo(204);

@@ -75,7 +75,7 @@ class OneNamespaceIT {
   @AfterEach
   void stop() {
     lab.kubectl("delete", "-k", OVERLAY.toString()).orFail();
-    lab.kubectl("delete", "namespace", NAMESPACE).orFail();
+    lab.kubectl("delete", "--ignore-not-found", "namespace", NAMESPACE).orFail();
     serving.close();
   }
 
