@@ -86,6 +86,7 @@ class InstallationIT {
         Scene scene = new Scene(own.installation(), "left", 2).withCompanion("{}")) {
       scene.awaitGuarded(1, 2);
       Lab theirs = own.installation().lab();
+      awaitGarbageCollectionOfCompanions(theirs, scene);
 
       delete(theirs, "triggers");
       delete(theirs, "knative");
@@ -103,6 +104,24 @@ class InstallationIT {
           .containsEntry("pool", scene.name);
       assertThat(scene.runningPods("target")).hasSize(2);
     }
+  }
+
+  /// Kubernetes looks for new kinds every half minute. Before that it does not see a Companion go,
+  /// and once the kind is gone it never will.
+  private static void awaitGarbageCollectionOfCompanions(Lab lab, Scene scene) {
+    scene.apply(
+        """
+        apiVersion: v1
+        kind: ConfigMap
+        metadata:
+          name: orphan
+          namespace: left
+          ownerReferences: [{apiVersion: chaperone.dev/v1alpha1, kind: Companion, name: gone, uid: gone}]
+        """);
+    await("garbage collection")
+        .atMost(Scene.LONG)
+        .until(
+            () -> lab.client().configMaps().inNamespace("left").withName("orphan").get() == null);
   }
 
   /// Returns when nothing of it is there any more.
