@@ -92,8 +92,8 @@ class ProductionIT {
       assertThat(hex(event.getParentSpanId().toByteArray())).isEqualTo(PARENT);
       Span reconcile = span("reconcile");
       assertThat(reconcile.getParentSpanId()).isEqualTo(event.getSpanId());
-      // On a thread of its own, and written on the worker's.
-      for (String call : List.of("get daemonsets", "patch poddisruptionbudgets")) {
+      // On threads of their own.
+      for (String call : List.of("get daemonsets", "create poddisruptionbudgets")) {
         assertThat(span(call).getParentSpanId()).isEqualTo(reconcile.getSpanId());
       }
       assertThat(collector.spans())
