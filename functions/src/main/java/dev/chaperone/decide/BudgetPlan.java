@@ -74,12 +74,7 @@ record BudgetPlan(List<Change> closing, List<Change> opening, Optional<Finding> 
       if (Made.isOurs(actual, companion)) {
         String suffix =
             actual.getMetadata().getName().substring(companion.getMetadata().getName().length());
-        PodDisruptionBudgetSpec spec = spec(actual.getSpec().getSelector(), false);
-        if (suffix.equals(Made.NODES_SUFFIX)) {
-          spec.setMaxUnavailable(NONE);
-        } else {
-          spec.setMinAvailable(new IntOrString(MORE_THAN_ALL));
-        }
+        PodDisruptionBudgetSpec spec = closed(suffix, actual.getSpec().getSelector());
         if (!isSo(actual.getSpec(), spec)) {
           closing.add(new Change.Apply(budget(companion, suffix, spec, Optional.of(actual))));
         }
@@ -106,8 +101,11 @@ record BudgetPlan(List<Change> closing, List<Change> opening, Optional<Finding> 
     }
     LabelSelector guards =
         new LabelSelectorBuilder().withMatchLabels(Made.guardLabels(seen.ref().name())).build();
-    PodDisruptionBudgetSpec spec = spec(guards, verdict.allowed());
-    spec.setMaxUnavailable(verdict.allowed() ? seen.disruption().maxUnavailable() : NONE);
+    if (!verdict.allowed()) {
+      return new Wanted.Spec(Made.NODES_SUFFIX, closed(Made.NODES_SUFFIX, guards));
+    }
+    PodDisruptionBudgetSpec spec = open(guards);
+    spec.setMaxUnavailable(seen.disruption().maxUnavailable());
     return new Wanted.Spec(Made.NODES_SUFFIX, spec);
   }
 
@@ -123,22 +121,35 @@ record BudgetPlan(List<Change> closing, List<Change> opening, Optional<Finding> 
       // Pods of a DaemonSet that is being replaced may still run.
       return new Wanted.Leave(Made.PODS_SUFFIX);
     }
-    PodDisruptionBudgetSpec spec = spec(follower.getSpec().getSelector(), verdict.allowed());
+    LabelSelector followers = follower.getSpec().getSelector();
+    if (!verdict.allowed()) {
+      return new Wanted.Spec(Made.PODS_SUFFIX, closed(Made.PODS_SUFFIX, followers));
+    }
+    PodDisruptionBudgetSpec spec = open(followers);
     int pods = Snapshot.nodes(follower);
     spec.setMinAvailable(
-        new IntOrString(
-            verdict.allowed()
-                ? Math.max(0, pods - scaled(seen.disruption().maxUnavailable(), pods))
-                : MORE_THAN_ALL));
+        new IntOrString(Math.max(0, pods - scaled(seen.disruption().maxUnavailable(), pods))));
     return new Wanted.Spec(Made.PODS_SUFFIX, spec);
   }
 
-  private static PodDisruptionBudgetSpec spec(LabelSelector pods, boolean allowed) {
+  /// What lets nothing go: closed means closed, also for a pod that does not run yet.
+  private static PodDisruptionBudgetSpec closed(String suffix, LabelSelector pods) {
     PodDisruptionBudgetSpec spec = new PodDisruptionBudgetSpec();
     spec.setSelector(pods);
-    // Closed means closed, also for a pod that does not run yet; open, a broken one must not block
-    // its own node.
-    spec.setUnhealthyPodEvictionPolicy(allowed ? "AlwaysAllow" : "IfHealthyBudget");
+    spec.setUnhealthyPodEvictionPolicy("IfHealthyBudget");
+    if (suffix.equals(Made.NODES_SUFFIX)) {
+      spec.setMaxUnavailable(NONE);
+    } else {
+      spec.setMinAvailable(new IntOrString(MORE_THAN_ALL));
+    }
+    return spec;
+  }
+
+  /// What lets some go, how many is still to be said. A broken pod must not block its own node.
+  private static PodDisruptionBudgetSpec open(LabelSelector pods) {
+    PodDisruptionBudgetSpec spec = new PodDisruptionBudgetSpec();
+    spec.setSelector(pods);
+    spec.setUnhealthyPodEvictionPolicy("AlwaysAllow");
     return spec;
   }
 
