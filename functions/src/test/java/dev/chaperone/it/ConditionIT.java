@@ -29,8 +29,10 @@ class ConditionIT {
 
   @BeforeEach
   void aKindOfItsOwn() {
-    chaperone.apply(
-        """
+    chaperone
+        .lab()
+        .apply(
+            """
         apiVersion: apiextensions.k8s.io/v1
         kind: CustomResourceDefinition
         metadata: {name: storagepools.example.com}

@@ -75,7 +75,7 @@ class CrashIT {
   private int versions;
 
   CrashIT(Lab lab) {
-    OnTheLab.install(lab);
+    lab.installTypesAndRights(HOME);
     this.bringsPingSources =
         lab.kubectl("get", "crd", "pingsources.sources.knative.dev").exit() != 0;
     if (bringsPingSources) {

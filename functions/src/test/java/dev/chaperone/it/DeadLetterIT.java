@@ -108,8 +108,10 @@ class DeadLetterIT {
   void a_pulse_concerns_everyone_and_a_signal_those_who_listen() {
     try (Scene deaf = new Scene(chaperone, "deaf", 0).withCompanion("{}");
         Scene listening = new Scene(chaperone, "listening", 0)) {
-      chaperone.apply(
-          """
+      chaperone
+          .lab()
+          .apply(
+              """
           apiVersion: chaperone.dev/v1alpha1
           kind: Companion
           metadata: {name: agent, namespace: listening}

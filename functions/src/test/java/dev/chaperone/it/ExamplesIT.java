@@ -152,8 +152,10 @@ class ExamplesIT {
   }
 
   private void daemonSet(String namespace, String name) {
-    chaperone.apply(
-        """
+    chaperone
+        .lab()
+        .apply(
+            """
         apiVersion: apps/v1
         kind: DaemonSet
         metadata: {name: %1$s, namespace: %2$s}
@@ -165,7 +167,7 @@ class ExamplesIT {
               nodeSelector: {no-such: node}
               containers: [{name: main, image: none}]
         """
-            .formatted(name, namespace));
+                .formatted(name, namespace));
   }
 
   /// `status Reason message` of DisruptionAllowed.

@@ -2,8 +2,8 @@ package dev.chaperone.it;
 
 import dev.chaperone.lab.ApiCall;
 import dev.chaperone.lab.ApiServerSource;
+import dev.chaperone.lab.EventRequest;
 import dev.chaperone.lab.Lab;
-import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.URI;
@@ -12,18 +12,35 @@ import java.net.http.HttpRequest;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandlers;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Set;
-import java.util.UUID;
 
 /// Chaperone on a lab.
 ///
 /// @param functions where events are posted to
 /// @param sources the manifest of the ApiServerSources
 record Installation(Lab lab, URI functions, Path sources) {
+  private static final String SOURCE = "/by-hand";
+
+  /// What Knative's controllers have to call Ready, in any installation with the cluster's own
+  /// Broker.
+  static final List<String> SOURCES_AND_TRIGGERS =
+      List.of(
+          "brokers/chaperone",
+          "apiserversources/chaperone",
+          "apiserversources/chaperone-nodes",
+          "pingsources/chaperone-pulse",
+          "triggers/companions",
+          "triggers/holds",
+          "triggers/daemonsets",
+          "triggers/guards",
+          "triggers/guard-pods",
+          "triggers/budgets",
+          "triggers/nodes",
+          "triggers/pulse");
+
   /// As curl and Knative's own senders post.
   private static final HttpClient HTTP =
       HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
@@ -38,18 +55,10 @@ record Installation(Lab lab, URI functions, Path sources) {
     return ApiServerSource.start(lab, functions, sources);
   }
 
-  /// Applies as a user would.
-  void apply(String yaml) {
-    lab.client()
-        .load(new ByteArrayInputStream(yaml.getBytes(StandardCharsets.UTF_8)))
-        .items()
-        .forEach(
-            item ->
-                lab.client()
-                    .resource(item)
-                    .fieldManager("user")
-                    .forceConflicts()
-                    .serverSideApply());
+  /// Waits until the object is Ready, in the namespace of the installation.
+  void requireReady(String object) {
+    lab.kubectl("wait", "--for=condition=Ready", object, "-n", "chaperone", "--timeout=90s")
+        .orFail();
   }
 
   HttpResponse<String> pulse() {
@@ -58,18 +67,22 @@ record Installation(Lab lab, URI functions, Path sources) {
 
   /// Posts the event of an object by hand.
   HttpResponse<String> changed(String kind, String namespace, String name) {
-    HttpRequest.Builder event =
-        event("dev.knative.apiserver.ref.update").header("ce-kind", kind).header("ce-name", name);
-    return post(namespace.isEmpty() ? event : event.header("ce-namespace", namespace));
+    return post(EventRequest.changed(functions, SOURCE, "update", kind, namespace, name));
   }
 
   HttpRequest.Builder event(String type) {
-    return HttpRequest.newBuilder(functions)
-        .header("ce-specversion", "1.0")
-        .header("ce-id", UUID.randomUUID().toString())
-        .header("ce-source", "/by-hand")
-        .header("ce-type", type)
-        .POST(BodyPublishers.noBody());
+    return EventRequest.of(functions, SOURCE, type);
+  }
+
+  /// The event of somebody who asks to hold a Companion.
+  ///
+  /// @param companion its namespace and name
+  HttpRequest.Builder holdEvent(String companion) {
+    return event("dev.chaperone.hold")
+        .header("content-type", "application/json")
+        .POST(
+            BodyPublishers.ofString(
+                "{\"companion\": \"%s\", \"reason\": \"rebuilding\"}".formatted(companion)));
   }
 
   HttpResponse<String> post(HttpRequest.Builder request) {

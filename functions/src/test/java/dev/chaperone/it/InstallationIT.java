@@ -5,7 +5,6 @@ import static org.awaitility.Awaitility.await;
 
 import dev.chaperone.lab.Lab;
 import java.nio.file.Path;
-import java.util.Arrays;
 import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -17,23 +16,14 @@ import org.junit.jupiter.params.provider.ValueSource;
 /// leaves nothing that hangs.
 @ExtendWith(OnKnative.class)
 class InstallationIT {
-  private static final String[] READY = {
-    "brokers/chaperone",
-    "apiserversources/chaperone",
-    "apiserversources/chaperone-nodes",
-    "pingsources/chaperone-pulse",
-    "triggers/companions",
-    "triggers/holds",
-    "triggers/daemonsets",
-    "triggers/guards",
-    "triggers/guard-pods",
-    "triggers/budgets",
-    "triggers/nodes",
-    "triggers/pulse",
-    "triggers/hold-requests",
-    "services.serving.knative.dev/functions",
-    "services.serving.knative.dev/dead-letters",
-  };
+  private static final List<String> READY =
+      Stream.concat(
+              Installation.SOURCES_AND_TRIGGERS.stream(),
+              Stream.of(
+                  "triggers/hold-requests",
+                  "services.serving.knative.dev/functions",
+                  "services.serving.knative.dev/dead-letters"))
+          .toList();
 
   private final OnKnative.Chaperone installed;
   private final Lab lab;
@@ -45,18 +35,15 @@ class InstallationIT {
 
   @Test
   void everything_that_is_installed_turns_ready() {
-    for (String object : READY) {
-      requireReady(object);
-    }
+    READY.forEach(installed.installation()::requireReady);
     String kinds =
-        String.join(
-            ",", Arrays.stream(READY).map(it -> it.replaceAll("/.*", "")).distinct().toList());
+        String.join(",", READY.stream().map(it -> it.replaceAll("/.*", "")).distinct().toList());
     Stream<String> there =
         lab.kubectl("get", kinds, "-n", "chaperone", "-o", "name").orFail().out().lines();
     // e.g. trigger.eventing.knative.dev/holds
     assertThat(there.map(it -> it.replaceAll(".*/", "")))
         .containsExactlyInAnyOrder(
-            Arrays.stream(READY).map(it -> it.replaceAll(".*/", "")).toArray(String[]::new));
+            READY.stream().map(it -> it.replaceAll(".*/", "")).toArray(String[]::new));
   }
 
   @ParameterizedTest
@@ -71,10 +58,10 @@ class InstallationIT {
     List<String> objects = words.subList(1, words.size());
     lab.apply(Path.of("src/test/resources/examples/rook-ceph/crd.yaml"));
     lab.awaitListed("cephclusters");
-    installed.installation().apply("apiVersion: v1\nkind: Namespace\nmetadata: {name: rook-ceph}");
+    lab.apply("apiVersion: v1\nkind: Namespace\nmetadata: {name: rook-ceph}");
     try {
       lab.apply(OnKnative.HOME.resolve(words.getFirst()));
-      objects.forEach(this::requireReady);
+      objects.forEach(installed.installation()::requireReady);
     } finally {
       objects.forEach(object -> lab.kubectl("delete", object, "-n", "chaperone").orFail());
     }
@@ -127,11 +114,6 @@ class InstallationIT {
   /// Returns when nothing of it is there any more.
   private static void delete(Lab lab, String folder) {
     lab.kubectl("delete", "-k", OnKnative.HOME.resolve(folder).toString(), "--timeout=90s")
-        .orFail();
-  }
-
-  private void requireReady(String object) {
-    lab.kubectl("wait", "--for=condition=Ready", object, "-n", "chaperone", "--timeout=90s")
         .orFail();
   }
 }

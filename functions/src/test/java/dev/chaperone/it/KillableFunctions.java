@@ -1,5 +1,6 @@
 package dev.chaperone.it;
 
+import dev.chaperone.lab.FunctionsCommand;
 import dev.chaperone.lab.FunctionsOnDemand;
 import dev.chaperone.lab.Lab;
 import java.io.IOException;
@@ -34,7 +35,7 @@ final class KillableFunctions implements AutoCloseable {
             .mapToObj(
                 number ->
                     FunctionsOnDemand.start(
-                        FunctionsOnDemand.command(HOME),
+                        FunctionsCommand.fastest(FunctionsCommand.built(HOME)),
                         Map.of("KUBECONFIG", kubeconfig.toString()),
                         NEVER_IDLE,
                         lab.folder().resolve("functions-" + number + ".log")))

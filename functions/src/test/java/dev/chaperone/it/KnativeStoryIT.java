@@ -10,7 +10,6 @@ import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.URI;
-import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
@@ -95,8 +94,10 @@ class KnativeStoryIT {
           .route(
               "team.knative-reply", URI.create("http://127.0.0.1:" + team.getAddress().getPort()));
       scene.awaitGuarded(1);
-      chaperone.apply(
-          """
+      chaperone
+          .lab()
+          .apply(
+              """
           apiVersion: eventing.knative.dev/v1
           kind: Trigger
           metadata:
@@ -131,14 +132,7 @@ class KnativeStoryIT {
 
       // A Broker hands on no token, and without one nobody may hold.
       HttpResponse<String> taken =
-          chaperone.post(
-              chaperone
-                  .event("dev.chaperone.hold")
-                  .header("content-type", "application/json")
-                  .POST(
-                      BodyPublishers.ofString(
-                          "{\"companion\": \"knative-dead/agent\", \"reason\": \"rebuilding\"}")),
-              Scene.LONG);
+          chaperone.post(chaperone.holdEvent("knative-dead/agent"), Scene.LONG);
       assertThat(taken.statusCode()).isEqualTo(ACCEPTED);
 
       await("the dead letter")

@@ -4,12 +4,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import dev.chaperone.lab.Eventing;
-import dev.chaperone.lab.FunctionsOnDemand;
+import dev.chaperone.lab.FunctionsCommand;
 import dev.chaperone.lab.Lab;
 import dev.chaperone.lab.LabExtension;
 import dev.chaperone.lab.Serving;
 import java.net.http.HttpRequest;
-import java.net.http.HttpRequest.BodyPublishers;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -29,20 +28,8 @@ class OidcIT {
   private static final String FOR_THE_BROKER = "eventing.knative.dev/broker/chaperone/chaperone";
   private static final Duration SELDOM_IDLE = Duration.ofMinutes(2);
 
-  private static final List<String> READY =
+  private static final List<String> READY_TOO =
       List.of(
-          "brokers/chaperone",
-          "apiserversources/chaperone",
-          "apiserversources/chaperone-nodes",
-          "pingsources/chaperone-pulse",
-          "triggers/companions",
-          "triggers/holds",
-          "triggers/daemonsets",
-          "triggers/guards",
-          "triggers/guard-pods",
-          "triggers/budgets",
-          "triggers/nodes",
-          "triggers/pulse",
           "triggers/storage",
           "eventpolicies/sources",
           "eventpolicies/replies",
@@ -66,7 +53,9 @@ class OidcIT {
     lab.awaitListed("companions", "holds");
     serving =
         Serving.start(
-            eventing, new Serving.Program(FunctionsOnDemand.command(HOME), Map.of(), SELDOM_IDLE));
+            eventing,
+            new Serving.Program(
+                FunctionsCommand.fastest(FunctionsCommand.built(HOME)), Map.of(), SELDOM_IDLE));
     lab.apply(OVERLAY);
     chaperone = new Installation(lab, eventing.broker("chaperone", "chaperone"), OVERLAY);
   }
@@ -88,11 +77,8 @@ class OidcIT {
       serviceAccount("alerts");
       serviceAccount("stranger");
       lab.apply(TEAM);
-      READY.forEach(
-          object ->
-              lab.kubectl(
-                      "wait", "--for=condition=Ready", object, "-n", "chaperone", "--timeout=90s")
-                  .orFail());
+      Installation.SOURCES_AND_TRIGGERS.forEach(chaperone::requireReady);
+      READY_TOO.forEach(chaperone::requireReady);
       eventing.awaitReady();
 
       // Sources, with tokens of their own.
@@ -127,14 +113,7 @@ class OidcIT {
   /// Posts a team's hold to the Broker.
   private int hold(String token, String namespace) {
     HttpRequest.Builder event =
-        chaperone
-            .event("dev.chaperone.hold")
-            .setHeader("ce-source", "/storage")
-            .header("content-type", "application/json")
-            .POST(
-                BodyPublishers.ofString(
-                    "{\"companion\": \"%s/agent\", \"reason\": \"rebuilding\"}"
-                        .formatted(namespace)));
+        chaperone.holdEvent(namespace + "/agent").setHeader("ce-source", "/storage");
     if (!token.isEmpty()) {
       event.header("authorization", "Bearer " + token);
     }

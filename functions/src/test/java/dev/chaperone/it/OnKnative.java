@@ -1,6 +1,7 @@
 package dev.chaperone.it;
 
 import dev.chaperone.lab.Eventing;
+import dev.chaperone.lab.FunctionsCommand;
 import dev.chaperone.lab.FunctionsOnDemand;
 import dev.chaperone.lab.Lab;
 import dev.chaperone.lab.Serving;
@@ -31,7 +32,10 @@ final class OnKnative implements ParameterResolver, TestWatcher {
       lab = Lab.start();
       try {
         eventing = Eventing.start(lab);
-        serving = Serving.start(eventing, new Serving.Program(FunctionsOnDemand.command(HOME)));
+        serving =
+            Serving.start(
+                eventing,
+                new Serving.Program(FunctionsCommand.fastest(FunctionsCommand.built(HOME))));
         lab.apply(HOME.resolve("knative"));
         // A source never watches a kind that the cluster did not know when it started.
         lab.awaitListed("companions", "holds");

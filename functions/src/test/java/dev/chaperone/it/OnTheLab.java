@@ -5,7 +5,6 @@ import dev.chaperone.lab.LoopbackPort;
 import io.quarkus.test.common.QuarkusTestResourceLifecycleManager;
 import java.net.URI;
 import java.nio.file.Path;
-import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
@@ -14,14 +13,6 @@ import org.jspecify.annotations.Nullable;
 /// install, and the functions running as the ServiceAccount that they have there.
 public class OnTheLab implements QuarkusTestResourceLifecycleManager {
   private static final Path HOME = Path.of(System.getProperty("chaperone.home"));
-
-  /// All of it but for Knative's kinds, which this lab does not know.
-  private static final List<String> INSTALLED =
-      List.of(
-          "knative/crds",
-          "knative/base/namespace.yaml",
-          "knative/base/rbac.yaml",
-          "triggers/base/rbac.yaml");
 
   private static final String KUBECONFIG = "kubeconfig";
 
@@ -39,18 +30,11 @@ public class OnTheLab implements QuarkusTestResourceLifecycleManager {
   @Override
   public Map<String, String> start() {
     lab = Lab.start();
-    install(lab);
+    lab.installTypesAndRights(HOME);
     port = LoopbackPort.free().number();
     // As by KUBECONFIG; Quarkus' own settings for it are fixed when it is built.
     System.setProperty(KUBECONFIG, lab.kubeconfig("chaperone", serviceAccount).toString());
     return Map.of("quarkus.http.test-port", String.valueOf(port));
-  }
-
-  static void install(Lab lab) {
-    for (String part : INSTALLED) {
-      lab.apply(HOME.resolve(part));
-    }
-    lab.awaitListed("companions", "holds");
   }
 
   @Override

@@ -5,14 +5,13 @@ import static org.awaitility.Awaitility.await;
 
 import dev.chaperone.lab.ApiCall;
 import dev.chaperone.lab.Eventing;
-import dev.chaperone.lab.FunctionsOnDemand;
+import dev.chaperone.lab.FunctionsCommand;
 import dev.chaperone.lab.Kubectl;
 import dev.chaperone.lab.Lab;
 import dev.chaperone.lab.LabExtension;
 import dev.chaperone.lab.Serving;
 import dev.chaperone.lab.Serving.Program;
 import java.net.HttpURLConnection;
-import java.net.http.HttpRequest.BodyPublishers;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
@@ -64,7 +63,9 @@ class OneNamespaceIT {
     lab.awaitListed("companions", "holds");
     serving =
         Serving.start(
-            eventing, new Program(FunctionsOnDemand.command(HOME), Map.of(), SELDOM_IDLE));
+            eventing,
+            new Program(
+                FunctionsCommand.fastest(FunctionsCommand.built(HOME)), Map.of(), SELDOM_IDLE));
     lab.kubectl("create", "namespace", NAMESPACE).orFail();
     lab.apply(OVERLAY);
     chaperone = new Installation(lab, serving.functions(NAMESPACE, "functions").address(), OVERLAY);
@@ -177,15 +178,7 @@ class OneNamespaceIT {
   private int holdByEvent(String namespace) {
     String token = lab.token(NAMESPACE, "alerts", "chaperone.dev");
     return chaperone
-        .post(
-            chaperone
-                .event("dev.chaperone.hold")
-                .header("content-type", "application/json")
-                .header("authorization", "Bearer " + token)
-                .POST(
-                    BodyPublishers.ofString(
-                        "{\"companion\": \"%s/agent\", \"reason\": \"rebuilding\"}"
-                            .formatted(namespace))))
+        .post(chaperone.holdEvent(namespace + "/agent").header("authorization", "Bearer " + token))
         .statusCode();
   }
 

@@ -5,6 +5,7 @@ import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.chaperone.lab.FunctionsCommand;
 import dev.chaperone.lab.FunctionsOnDemand;
 import dev.chaperone.lab.Lab;
 import dev.chaperone.lab.LabExtension;
@@ -49,15 +50,12 @@ class ProductionIT {
 
   @BeforeEach
   void start() {
-    OnTheLab.install(lab);
+    lab.installTypesAndRights(HOME);
     collector = new TraceCollector();
     log = lab.folder().resolve("functions-" + System.nanoTime() + ".log");
     functions =
         FunctionsOnDemand.start(
-            List.of(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "-jar",
-                HOME.resolve("functions/target/quarkus-app/quarkus-run.jar").toString()),
+            FunctionsCommand.of(FunctionsCommand.built(HOME), List.of()),
             Map.of(
                 "KUBECONFIG",
                 lab.kubeconfig("chaperone", "functions").toString(),

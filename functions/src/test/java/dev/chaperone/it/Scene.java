@@ -127,7 +127,7 @@ final class Scene implements AutoCloseable {
   }
 
   void apply(String yaml) {
-    chaperone.apply(yaml);
+    lab.apply(yaml);
   }
 
   /// Taints nodes, and waits until the DaemonSet has counted its pods there as misscheduled. Of a

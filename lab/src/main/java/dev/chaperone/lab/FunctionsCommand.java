@@ -18,6 +18,11 @@ public final class FunctionsCommand {
 
   private FunctionsCommand() {}
 
+  /// The program that runs this JVM.
+  public static String java() {
+    return Path.of(System.getProperty("java.home"), "bin", "java").toString();
+  }
+
   /// The functions that were built in a checkout.
   ///
   /// @param home the checkout
@@ -41,7 +46,7 @@ public final class FunctionsCommand {
   /// A start with just these flags.
   public static List<String> of(Path functions, List<String> flags) {
     List<String> command = new ArrayList<>();
-    command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+    command.add(java());
     command.addAll(flags);
     command.addAll(List.of("-jar", jar(functions).toString()));
     return command;

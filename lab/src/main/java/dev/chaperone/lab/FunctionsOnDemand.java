@@ -96,13 +96,6 @@ public final class FunctionsOnDemand implements AutoCloseable {
     }
   }
 
-  /// How to run the functions that were built in a checkout, with what makes them start fast.
-  ///
-  /// @param home the checkout
-  public static List<String> command(Path home) {
-    return FunctionsCommand.fastest(FunctionsCommand.built(home));
-  }
-
   /// Where requests go.
   public URI address() {
     return URI.create("http://127.0.0.1:" + server.getAddress().getPort() + "/");
@@ -262,18 +255,7 @@ public final class FunctionsOnDemand implements AutoCloseable {
 
   private void launch() {
     port = LoopbackPort.free();
-    List<String> whole =
-        new ArrayList<>(
-            List.of(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "-XX:+UseSerialGC",
-                "-XX:TieredStopAtLevel=1",
-                "-Xmx16m",
-                "-cp",
-                System.getProperty("java.class.path"),
-                WithParent.class.getName()));
-    whole.addAll(command);
-    ProcessBuilder builder = new ProcessBuilder(whole);
+    ProcessBuilder builder = new ProcessBuilder(WithParent.command(command));
     builder.environment().putAll(environment);
     builder.environment().put("QUARKUS_HTTP_PORT", port.toString());
     builder.environment().put("QUARKUS_HTTP_HOST", "127.0.0.1");

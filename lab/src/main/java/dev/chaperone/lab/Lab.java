@@ -10,9 +10,11 @@ import io.fabric8.kubernetes.client.Config;
 import io.fabric8.kubernetes.client.ConfigBuilder;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.KubernetesClientBuilder;
+import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.URI;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.GeneralSecurityException;
@@ -38,6 +40,13 @@ import javax.net.ssl.SSLContext;
 /// KWOK: every pod that is bound to a node becomes Ready, whatever its image. Nothing of a lab
 /// outlives the JVM that started it.
 public final class Lab implements AutoCloseable {
+  private static final List<String> TYPES_AND_RIGHTS =
+      List.of(
+          "knative/crds",
+          "knative/base/namespace.yaml",
+          "knative/base/rbac.yaml",
+          "triggers/base/rbac.yaml");
+
   private static final Duration KUBECTL = Duration.ofMinutes(2);
 
   private final Path folder;
@@ -226,6 +235,26 @@ public final class Lab implements AutoCloseable {
   public void apply(Path manifests) {
     boolean kustomization = Files.exists(manifests.resolve("kustomization.yaml"));
     kubectl("apply", kustomization ? "-k" : "-f", manifests.toAbsolutePath().toString()).orFail();
+  }
+
+  /// Applies manifests as a user does, who insists on what they say.
+  ///
+  /// @param yaml of any number of objects
+  public void apply(String yaml) {
+    client
+        .load(new ByteArrayInputStream(yaml.getBytes(StandardCharsets.UTF_8)))
+        .items()
+        .forEach(
+            item -> client.resource(item).fieldManager("user").forceConflicts().serverSideApply());
+  }
+
+  /// Installs Chaperone but for what is of Knative's own kinds, which a lab need not know: its
+  /// types, namespace and rights.
+  ///
+  /// @param home the checkout
+  public void installTypesAndRights(Path home) {
+    TYPES_AND_RIGHTS.forEach(part -> apply(home.resolve(part)));
+    awaitListed("companions", "holds");
   }
 
   /// Waits until the API server lists these kinds. A moment passes between a CRD and that, in which

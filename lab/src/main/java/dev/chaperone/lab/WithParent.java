@@ -1,12 +1,29 @@
 package dev.chaperone.lab;
 
 import java.io.IOException;
+import java.util.ArrayList;
 import java.util.List;
 
 /// Runs a command that ends with whoever started this: when standard input is closed, which the
 /// death of the starting process does in any case, `kill -9` included.
 public final class WithParent {
   private WithParent() {}
+
+  /// The command that runs another one like this, in a small JVM of its own.
+  public static List<String> command(List<String> command) {
+    List<String> whole =
+        new ArrayList<>(
+            List.of(
+                FunctionsCommand.java(),
+                "-XX:+UseSerialGC",
+                "-XX:TieredStopAtLevel=1",
+                "-Xmx16m",
+                "-cp",
+                System.getProperty("java.class.path"),
+                WithParent.class.getName()));
+    whole.addAll(command);
+    return whole;
+  }
 
   /// Runs the command that the arguments are, and ends with its exit code.
   public static void main(String[] command) throws IOException, InterruptedException {

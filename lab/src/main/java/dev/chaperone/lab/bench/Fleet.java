@@ -3,7 +3,6 @@ package dev.chaperone.lab.bench;
 import dev.chaperone.lab.Lab;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResourceList;
-import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.ListOptionsBuilder;
 import io.fabric8.kubernetes.api.model.Node;
 import io.fabric8.kubernetes.api.model.NodeBuilder;
@@ -20,8 +19,6 @@ import io.fabric8.kubernetes.client.dsl.NonNamespaceOperation;
 import io.fabric8.kubernetes.client.dsl.PodResource;
 import io.fabric8.kubernetes.client.dsl.Resource;
 import io.fabric8.kubernetes.client.readiness.Readiness;
-import java.io.ByteArrayInputStream;
-import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
@@ -37,6 +34,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Consumer;
 import java.util.function.IntConsumer;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
@@ -52,15 +50,6 @@ final class Fleet {
   static final String PODS_BUDGET = COMPANION + "-pods";
   static final String GUARDS = COMPANION + "-guards";
   static final String HOLD = "measured";
-
-  /// Types and rights; Knative's own kinds are not needed here.
-  private static final List<String> INSTALLED =
-      List.of(
-          "knative/crds",
-          "knative/base/namespace.yaml",
-          "knative/base/rbac.yaml",
-          "triggers/base/rbac.yaml",
-          "lab/peer/rbac.yaml");
 
   /// As many calls at a time as a client makes that adds nodes.
   private static final int AT_A_TIME = 16;
@@ -83,12 +72,12 @@ final class Fleet {
 
   /// Chaperone's resources and rights, and the DaemonSets, without nodes.
   static Fleet on(Lab lab) {
-    INSTALLED.forEach(part -> lab.apply(Contender.home().resolve(part)));
-    lab.awaitListed("companions", "holds");
+    lab.installTypesAndRights(Contender.home());
+    lab.apply(Contender.home().resolve("lab/peer/rbac.yaml"));
     Fleet fleet = new Fleet(lab);
-    fleet.apply("apiVersion: v1\nkind: Namespace\nmetadata: {name: %s}".formatted(NAMESPACE));
-    fleet.apply(daemonSet(TARGET, NAMESPACE, "{pool: storage}"));
-    fleet.apply(daemonSet(COMPANION, NAMESPACE, "{}"));
+    lab.apply("apiVersion: v1\nkind: Namespace\nmetadata: {name: %s}".formatted(NAMESPACE));
+    lab.apply(daemonSet(TARGET, NAMESPACE, "{pool: storage}"));
+    lab.apply(daemonSet(COMPANION, NAMESPACE, "{}"));
     return fleet;
   }
 
@@ -97,7 +86,7 @@ final class Fleet {
   }
 
   void companion() {
-    apply(
+    lab.apply(
         """
         apiVersion: chaperone.dev/v1alpha1
         kind: Companion
@@ -185,19 +174,17 @@ final class Fleet {
     return "node-%05d".formatted(number);
   }
 
-  void apply(String yaml) {
-    load(yaml).forEach(item -> client.resource(item).fieldManager("user").serverSideApply());
-  }
-
   void hold() {
-    load("""
+    client
+        .resource(
+            """
             apiVersion: chaperone.dev/v1alpha1
             kind: Hold
             metadata: {name: %s, namespace: %s}
             spec: {companionRef: {name: %s}, reason: measured}
             """
-            .formatted(HOLD, NAMESPACE, COMPANION))
-        .forEach(item -> client.resource(item).create());
+                .formatted(HOLD, NAMESPACE, COMPANION))
+        .create();
   }
 
   void release() {
@@ -221,16 +208,8 @@ final class Fleet {
 
   /// Changes the target so that nothing has to be done about it.
   void annotateTarget(int number) {
-    client
-        .apps()
-        .daemonSets()
-        .inNamespace(NAMESPACE)
-        .withName(TARGET)
-        .edit(
-            daemonSet -> {
-              daemonSet.getMetadata().getAnnotations().put("touched", Integer.toString(number));
-              return daemonSet;
-            });
+    editTarget(
+        target -> target.getMetadata().getAnnotations().put("touched", Integer.toString(number)));
   }
 
   void awaitRunning(int nodes) {
@@ -273,10 +252,10 @@ final class Fleet {
 
   /// Makes many Companions beside the one.
   void manyCompanions() {
-    apply("apiVersion: v1\nkind: Namespace\nmetadata: {name: %s}".formatted(MANY));
+    lab.apply("apiVersion: v1\nkind: Namespace\nmetadata: {name: %s}".formatted(MANY));
     for (int i = 0; i < HOW_MANY; i++) {
-      apply(daemonSet("target-" + i, MANY, "{pool: none}"));
-      apply(
+      lab.apply(daemonSet("target-" + i, MANY, "{pool: none}"));
+      lab.apply(
           """
           apiVersion: chaperone.dev/v1alpha1
           kind: Companion
@@ -294,19 +273,25 @@ final class Fleet {
 
   /// Rolls the target's pods, as many at a time as its strategy says.
   void rollTarget() {
+    editTarget(
+        target ->
+            target
+                .getSpec()
+                .getTemplate()
+                .getMetadata()
+                .setAnnotations(Map.of("rolled", Long.toString(System.nanoTime()))));
+  }
+
+  private void editTarget(Consumer<DaemonSet> edit) {
     client
         .apps()
         .daemonSets()
         .inNamespace(NAMESPACE)
         .withName(TARGET)
         .edit(
-            daemonSet -> {
-              daemonSet
-                  .getSpec()
-                  .getTemplate()
-                  .getMetadata()
-                  .setAnnotations(Map.of("rolled", Long.toString(System.nanoTime())));
-              return daemonSet;
+            target -> {
+              edit.accept(target);
+              return target;
             });
   }
 
@@ -416,10 +401,6 @@ final class Fleet {
     return client.pods().inNamespace(NAMESPACE).withLabels(labels).list().getItems().stream()
         .filter(pod -> pod.getMetadata().getDeletionTimestamp() == null)
         .toList();
-  }
-
-  private List<HasMetadata> load(String yaml) {
-    return client.load(new ByteArrayInputStream(yaml.getBytes(StandardCharsets.UTF_8))).items();
   }
 
   private static void inParallel(int from, int to, IntConsumer each) {

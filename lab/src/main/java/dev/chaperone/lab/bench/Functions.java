@@ -1,19 +1,18 @@
 package dev.chaperone.lab.bench;
 
+import dev.chaperone.lab.EventRequest;
 import dev.chaperone.lab.FunctionsCommand;
 import dev.chaperone.lab.Lab;
 import dev.chaperone.lab.LoopbackPort;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
-import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandlers;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 
 /// Chaperone's functions, with events posted to them.
@@ -27,6 +26,7 @@ record Functions(ChildJvm jvm, URI address) implements Contender {
 
   private static final Duration STARTS = Duration.ofSeconds(60);
   private static final Duration ANSWERS = Duration.ofSeconds(60);
+  private static final String SOURCE = "/bench";
   private static final HttpClient HTTP =
       HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
 
@@ -56,18 +56,11 @@ record Functions(ChildJvm jvm, URI address) implements Contender {
 
   @Override
   public Telling tell(String change, String kind, String namespace, String name) {
-    HttpRequest.Builder event =
-        event("dev.knative.apiserver.ref." + change)
-            .header("ce-kind", kind)
-            .header("ce-name", name);
-    if (!namespace.isEmpty()) {
-      event.header("ce-namespace", namespace);
-    }
-    return post(event);
+    return post(EventRequest.changed(address, SOURCE, change, kind, namespace, name));
   }
 
   Telling pulse() {
-    return post(event("dev.knative.sources.ping"));
+    return post(EventRequest.of(address, SOURCE, "dev.knative.sources.ping"));
   }
 
   /// By their own metrics.
@@ -87,19 +80,9 @@ record Functions(ChildJvm jvm, URI address) implements Contender {
     jvm.close();
   }
 
-  private HttpRequest.Builder event(String type) {
-    return HttpRequest.newBuilder(address)
-        .timeout(ANSWERS)
-        .header("ce-specversion", "1.0")
-        .header("ce-id", UUID.randomUUID().toString())
-        .header("ce-source", "/bench")
-        .header("ce-type", type)
-        .POST(BodyPublishers.noBody());
-  }
-
   private static Telling post(HttpRequest.Builder event) {
     CompletableFuture<HttpResponse<String>> answer =
-        HTTP.sendAsync(event.build(), BodyHandlers.ofString());
+        HTTP.sendAsync(event.timeout(ANSWERS).build(), BodyHandlers.ofString());
     return () -> {
       HttpResponse<String> response = answer.join();
       WrongResult.unless(

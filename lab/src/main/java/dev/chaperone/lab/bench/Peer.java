@@ -1,5 +1,6 @@
 package dev.chaperone.lab.bench;
 
+import dev.chaperone.lab.FunctionsCommand;
 import dev.chaperone.lab.Lab;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -23,7 +24,7 @@ record Peer(ChildJvm jvm) implements Contender {
   static Peer start(Lab lab, Map<String, String> environment) {
     Path target = Contender.home().toAbsolutePath().normalize().resolve("lab/peer/target");
     List<String> command = new ArrayList<>();
-    command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+    command.add(FunctionsCommand.java());
     command.addAll(FLAGS);
     command.addAll(
         List.of(

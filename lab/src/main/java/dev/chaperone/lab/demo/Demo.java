@@ -1,6 +1,7 @@
 package dev.chaperone.lab.demo;
 
 import dev.chaperone.lab.Eventing;
+import dev.chaperone.lab.FunctionsCommand;
 import dev.chaperone.lab.FunctionsOnDemand;
 import dev.chaperone.lab.Kubectl;
 import dev.chaperone.lab.Lab;
@@ -64,7 +65,9 @@ public final class Demo {
     }
     System.out.println("Starting Knative Eventing (controllers, Broker, channel, sources) …");
     Eventing eventing = Eventing.start(lab);
-    Serving serving = Serving.start(eventing, new Serving.Program(FunctionsOnDemand.command(HOME)));
+    Serving serving =
+        Serving.start(
+            eventing, new Serving.Program(FunctionsCommand.fastest(FunctionsCommand.built(HOME))));
     System.out.println("Installing Chaperone: kubectl apply -k knative/, then triggers/ …");
     lab.apply(HOME.resolve("knative"));
     lab.awaitListed("companions", "holds");

@@ -4,8 +4,6 @@ import dev.chaperone.lab.Lab;
 import dev.chaperone.lab.LabFailure;
 import dev.chaperone.lab.Waiting;
 import io.fabric8.kubernetes.api.model.IntOrString;
-import java.io.ByteArrayInputStream;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Map;
@@ -31,15 +29,11 @@ final class Ground {
     for (int i = 1; i <= 3; i++) {
       lab.addNode("node-" + i, Map.of("disks", "fast"));
     }
-    // The rest of the installation needs Knative's own kinds, which are not measured here.
-    lab.apply(home.resolve("knative/crds"));
-    lab.apply(home.resolve("knative/base/namespace.yaml"));
-    lab.apply(home.resolve("knative/base/rbac.yaml"));
-    lab.awaitListed("companions", "holds");
-    apply("apiVersion: v1\nkind: Namespace\nmetadata: {name: %s}".formatted(NAMESPACE));
+    lab.installTypesAndRights(home);
+    lab.apply("apiVersion: v1\nkind: Namespace\nmetadata: {name: %s}".formatted(NAMESPACE));
     daemonSet("target", "{disks: fast}");
     daemonSet("follower", "{}");
-    apply(
+    lab.apply(
         """
         apiVersion: chaperone.dev/v1alpha1
         kind: Companion
@@ -68,7 +62,7 @@ final class Ground {
   }
 
   private void daemonSet(String name, String nodeSelector) {
-    apply(
+    lab.apply(
         """
         apiVersion: apps/v1
         kind: DaemonSet
@@ -86,7 +80,7 @@ final class Ground {
 
   /// Makes a Hold, of which the functions do not know yet.
   void hold() {
-    apply(
+    lab.apply(
         """
         apiVersion: chaperone.dev/v1alpha1
         kind: Hold
@@ -125,13 +119,6 @@ final class Ground {
         .stream()
         .filter(pod -> pod.getSpec().getNodeName() != null)
         .count();
-  }
-
-  void apply(String yaml) {
-    lab.client()
-        .load(new ByteArrayInputStream(yaml.getBytes(StandardCharsets.UTF_8)))
-        .items()
-        .forEach(item -> lab.client().resource(item).fieldManager("lab").serverSideApply());
   }
 
   /// Looks until it is so.

@@ -1,5 +1,6 @@
 package dev.chaperone.lab.start;
 
+import dev.chaperone.lab.EventRequest;
 import dev.chaperone.lab.LabFailure;
 import dev.chaperone.lab.LoopbackPort;
 import java.io.IOException;
@@ -9,14 +10,12 @@ import java.net.Socket;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
-import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
-import java.util.UUID;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 
@@ -27,6 +26,7 @@ final class Program implements AutoCloseable {
   private static final Duration ENDS = Duration.ofMinutes(5);
   private static final Duration ANSWERS = Duration.ofSeconds(30);
   private static final int UNAVAILABLE = 503;
+  private static final String SOURCE = "/lab";
   private static final int TRIES = 5;
   private static final long PAUSE_NANOS = Duration.ofMillis(1).toNanos();
   private static final HttpClient HTTP =
@@ -89,28 +89,24 @@ final class Program implements AutoCloseable {
 
   /// A request to one of its paths.
   HttpRequest.Builder request(String path) {
-    return HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + port + path)).timeout(ANSWERS);
+    return HttpRequest.newBuilder(address(path)).timeout(ANSWERS);
   }
 
   /// A CloudEvent without data, which a header or a body may be added to.
   HttpRequest.Builder event(String type) {
-    return request("/")
-        .header("ce-specversion", "1.0")
-        .header("ce-id", UUID.randomUUID().toString())
-        .header("ce-source", "/lab")
-        .header("ce-type", type)
-        .POST(BodyPublishers.noBody());
+    return EventRequest.of(address("/"), SOURCE, type).timeout(ANSWERS);
   }
 
   /// The event of an object, as an ApiServerSource sends it.
   ///
   /// @param namespace empty for a Node
   HttpRequest.Builder event(String change, String kind, String namespace, String name) {
-    HttpRequest.Builder event =
-        event("dev.knative.apiserver.ref." + change)
-            .header("ce-kind", kind)
-            .header("ce-name", name);
-    return namespace.isEmpty() ? event : event.header("ce-namespace", namespace);
+    return EventRequest.changed(address("/"), SOURCE, change, kind, namespace, name)
+        .timeout(ANSWERS);
+  }
+
+  private URI address(String path) {
+    return URI.create("http://127.0.0.1:" + port + path);
   }
 
   HttpResponse<String> send(HttpRequest.Builder request) {
