@@ -31,7 +31,7 @@ import org.junit.jupiter.api.Test;
 @QuarkusTest
 @QuarkusTestResource(OnTheLab.class)
 class AnyOrderIT {
-  private static final int SCHEDULES = 200;
+  private static final int SCHEDULES = Thorough.times(60, 200);
   private static final int NODES = 4;
   private static final String NODES_BUDGET = "agent-nodes";
   private static final String PODS_BUDGET = "agent-pods";

@@ -21,7 +21,7 @@ import org.junit.jupiter.api.extension.ExtendWith;
 /// most to end as it should. `-Dchaperone.seed=…` repeats the choices.
 @ExtendWith(OnKnative.class)
 class ChaosIT {
-  private static final int STORIES = 20;
+  private static final int STORIES = Thorough.times(6, 20);
   private static final int NODES = 3;
 
   /// How long events have to end a story by themselves, before a pulse is sent.

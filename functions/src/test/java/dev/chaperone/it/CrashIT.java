@@ -58,8 +58,6 @@ class CrashIT {
       HOME.resolve("functions/src/test/resources/knative/pingsource.yaml");
   private static final String PULSE = HOME.resolve("triggers/base/pulse.yaml").toString();
 
-  private static final String THOROUGH = "chaperone.thorough";
-
   private static final int UNAVAILABLE = 503;
 
   /// As often as a broker sends an event again, at most.
@@ -134,7 +132,7 @@ class CrashIT {
   }
 
   @Test
-  @EnabledIfSystemProperty(named = THOROUGH, matches = "true")
+  @EnabledIfSystemProperty(named = Thorough.PROPERTY, matches = "true")
   void the_policy_changes() {
     try (Scene scene = new Scene(functions.now(), "crash-policy", 2)) {
       guard(scene, 2);
@@ -146,7 +144,7 @@ class CrashIT {
   }
 
   @Test
-  @EnabledIfSystemProperty(named = THOROUGH, matches = "true")
+  @EnabledIfSystemProperty(named = Thorough.PROPERTY, matches = "true")
   void max_unavailable_changes() {
     try (Scene scene = new Scene(functions.now(), "crash-max", 3)) {
       guard(scene, 3);
@@ -158,7 +156,7 @@ class CrashIT {
   }
 
   @Test
-  @EnabledIfSystemProperty(named = THOROUGH, matches = "true")
+  @EnabledIfSystemProperty(named = Thorough.PROPERTY, matches = "true")
   void a_node_is_drained_and_uncordoned() {
     try (Scene scene = new Scene(functions.now(), "crash-drain", 2)) {
       guard(scene, 2);
@@ -179,7 +177,7 @@ class CrashIT {
   }
 
   @Test
-  @EnabledIfSystemProperty(named = THOROUGH, matches = "true")
+  @EnabledIfSystemProperty(named = Thorough.PROPERTY, matches = "true")
   void the_target_moves_while_held() {
     try (Scene scene = new Scene(functions.now(), "crash-move", 2)) {
       zone(scene, 1, "a");
@@ -194,7 +192,7 @@ class CrashIT {
   }
 
   @Test
-  @EnabledIfSystemProperty(named = THOROUGH, matches = "true")
+  @EnabledIfSystemProperty(named = Thorough.PROPERTY, matches = "true")
   void a_companion_is_new() {
     try (Scene scene = new Scene(functions.now(), "crash-new", 2)) {
       scene.daemonSet("target", "{pool: %s}".formatted(scene.name));
