@@ -5,6 +5,7 @@ import io.fabric8.kubernetes.client.Config;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.KubernetesClientBuilder;
 import io.fabric8.kubernetes.client.utils.KubernetesSerialization;
+import io.vertx.core.Vertx;
 import jakarta.enterprise.context.ApplicationScoped;
 import jakarta.enterprise.inject.Disposes;
 import jakarta.enterprise.inject.Produces;
@@ -13,9 +14,11 @@ import jakarta.enterprise.inject.Produces;
 class ApiClient {
   @Produces
   @ApplicationScoped
-  KubernetesClient client(Config config, KubernetesSerialization serialization, ApiCalls calls) {
+  KubernetesClient client(
+      Config config, KubernetesSerialization serialization, ApiCalls calls, Vertx vertx) {
     return new KubernetesClientBuilder()
         .withConfig(config)
+        .withHttpClientFactory(new NativeTls(vertx))
         .withKubernetesSerialization(serialization)
         .withHttpClientBuilderConsumer(
             http -> http.addOrReplaceInterceptor(ApiCalls.class.getSimpleName(), calls))
