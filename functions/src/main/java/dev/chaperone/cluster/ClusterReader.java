@@ -224,7 +224,7 @@ public class ClusterReader {
           first.getSpec().disruption().protect().contains(Protect.Nodes)
                   && scope.covers(targetNamespace)
               ? Optional.of(
-                  new RosterReader(client, ref, targetNamespace, occasion.nodes(), parallel))
+                  new RosterReader(client, ref, targetNamespace, occasion.deletedNodes(), parallel))
               : Optional.empty();
       Optional<Companion> companion =
           parallel.result(companions).stream()
@@ -396,7 +396,7 @@ public class ClusterReader {
             all,
             all,
             deadline,
-            what ->
+            (what, _) ->
                 scope.only() == null
                     ? read(what, () -> all(client.resources(Companion.class).inAnyNamespace()))
                     : companionsIn(scope.only()))

@@ -7,7 +7,7 @@ import io.fabric8.kubernetes.api.model.ListOptionsBuilder;
 import io.fabric8.kubernetes.client.dsl.FilterWatchListDeletable;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.function.UnaryOperator;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /// What a list gave, read page by page, so that only one page is ever in memory as it came.
@@ -19,7 +19,7 @@ record Listing<T>(List<T> items, String resourceVersion) {
   /// Everything that the query finds now.
   static <T extends HasMetadata, L extends KubernetesResourceList<T>> Listing<T> of(
       FilterWatchListDeletable<T, L, ?> query) {
-    return of(query, null, UnaryOperator.identity());
+    return of(query, null, Function.identity());
   }
 
   /// Everything that the query finds.
@@ -27,9 +27,9 @@ record Listing<T>(List<T> items, String resourceVersion) {
   /// @param atLeast a resourceVersion of objects of the same kind: the answer shows this state or
   ///     a newer one, and comes at once where the API server has it at hand; absent: the state now,
   ///     for which the API server may first have to wait
-  /// @param slim what is kept of each
-  static <T extends HasMetadata, L extends KubernetesResourceList<T>> Listing<T> of(
-      FilterWatchListDeletable<T, L, ?> query, @Nullable String atLeast, UnaryOperator<T> slim) {
+  /// @param keep what is kept of each
+  static <R extends HasMetadata, T, L extends KubernetesResourceList<R>> Listing<T> of(
+      FilterWatchListDeletable<R, L, ?> query, @Nullable String atLeast, Function<R, T> keep) {
     List<T> items = new ArrayList<>();
     ListOptionsBuilder first = new ListOptionsBuilder().withLimit(PAGE);
     if (atLeast != null) {
@@ -39,7 +39,7 @@ record Listing<T>(List<T> items, String resourceVersion) {
     String resourceVersion = "";
     do {
       L page = query.list(next);
-      page.getItems().forEach(it -> items.add(slim.apply(it)));
+      page.getItems().forEach(it -> items.add(keep.apply(it)));
       resourceVersion = page.getMetadata().getResourceVersion();
       next =
           new ListOptionsBuilder()

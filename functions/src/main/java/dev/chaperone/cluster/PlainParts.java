@@ -7,9 +7,7 @@ import com.fasterxml.jackson.databind.deser.BeanDeserializerModifier;
 import com.fasterxml.jackson.databind.introspect.BeanPropertyDefinition;
 import com.fasterxml.jackson.databind.module.SimpleModule;
 import io.fabric8.kubernetes.api.model.Affinity;
-import io.fabric8.kubernetes.api.model.Node;
 import io.fabric8.kubernetes.api.model.PodSpec;
-import io.fabric8.kubernetes.api.model.PodStatus;
 import io.quarkus.kubernetes.client.KubernetesClientObjectMapperCustomizer;
 import jakarta.inject.Singleton;
 import java.util.List;
@@ -27,9 +25,7 @@ class PlainParts extends BeanDeserializerModifier
       Map.of(
           PodSpec.class,
               Set.of("affinity", "nodeName", "nodeSelector", "priorityClassName", "tolerations"),
-          Affinity.class, Set.of("nodeAffinity"),
-          PodStatus.class, Set.of("message", "phase", "reason"),
-          Node.class, Set.of("apiVersion", "kind", "metadata", "spec"));
+          Affinity.class, Set.of("nodeAffinity"));
 
   @Override
   public void customize(ObjectMapper mapper) {

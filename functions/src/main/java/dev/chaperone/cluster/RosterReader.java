@@ -2,6 +2,8 @@ package dev.chaperone.cluster;
 
 import static dev.chaperone.cluster.ClusterReader.read;
 
+import dev.chaperone.cluster.Slim.SlimNode;
+import dev.chaperone.cluster.Slim.SlimPod;
 import dev.chaperone.decide.CompanionRef;
 import dev.chaperone.decide.Made;
 import dev.chaperone.decide.Roster;
@@ -21,8 +23,8 @@ import java.util.function.Predicate;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
-/// Reads which guards wait, and who is on the cordoned nodes and on those that an event names. As
-/// much of it as can be is on its way as soon as there is a reader.
+/// Reads which guards wait, and who is on the cordoned nodes and on those that are said to be gone.
+/// As much of it as can be is on its way as soon as there is a reader.
 final class RosterReader {
   /// With more nodes than this, one list of everything is cheaper than reads for each.
   private static final int FEW = 16;
@@ -30,7 +32,7 @@ final class RosterReader {
   private final KubernetesClient client;
   private final CompanionRef ref;
   private final String targetNamespace;
-  private final Set<String> named;
+  private final Set<String> gone;
   private final Parallel parallel;
   private final Parallel.Result<Listing<Pod>> waiting;
   private final Parallel.Result<List<Node>> cordoned;
@@ -41,17 +43,17 @@ final class RosterReader {
       KubernetesClient client,
       CompanionRef ref,
       String targetNamespace,
-      Set<String> named,
+      Set<String> gone,
       Parallel parallel) {
     this.client = client;
     this.ref = ref;
     this.targetNamespace = targetNamespace;
-    this.named = named;
+    this.gone = gone;
     this.parallel = parallel;
     this.waiting = parallel.run(() -> guards("", null));
     this.cordoned = parallel.run(() -> nodes("spec.unschedulable", "true"));
-    if (named.size() <= FEW) {
-      named.forEach(node -> askForPodsOn(node, null));
+    if (gone.size() <= FEW) {
+      gone.forEach(node -> askForPodsOn(node, null));
     }
   }
 
@@ -66,7 +68,7 @@ final class RosterReader {
   Roster few(DaemonSet target) {
     Map<String, Node> known = new TreeMap<>();
     parallel.result(cordoned).forEach(node -> known.put(node.getMetadata().getName(), node));
-    Set<String> few = new TreeSet<>(named);
+    Set<String> few = new TreeSet<>(gone);
     few.addAll(known.keySet());
     if (few.size() > FEW) {
       return all(target);
@@ -95,14 +97,16 @@ final class RosterReader {
                     () ->
                         Listing.of(
                             client
-                                .pods()
+                                .resources(SlimPod.class)
                                 .inNamespace(targetNamespace)
                                 .withLabelSelector(target.getSpec().getSelector()),
                             asOfWaiting(),
-                            Slim::pod)));
+                            new Slim()::pod)));
     List<Pod> guards = guards(null, asOfWaiting()).items();
     // After the guards: one whose node is not in this list has lost it.
-    List<Node> nodes = read("Nodes", () -> Listing.of(client.nodes(), null, Slim::node)).items();
+    List<Node> nodes =
+        read("Nodes", () -> Listing.of(client.resources(SlimNode.class), null, new Slim()::node))
+            .items();
     return new Roster(
         true,
         nodes,
@@ -130,14 +134,17 @@ final class RosterReader {
 
   private Listing<Pod> guards(@Nullable String node, @Nullable String atLeast) {
     var guards =
-        client.pods().inNamespace(ref.namespace()).withLabels(Made.guardLabels(ref.name()));
+        client
+            .resources(SlimPod.class)
+            .inNamespace(ref.namespace())
+            .withLabels(Made.guardLabels(ref.name()));
     return read(
         "guards of Companion " + ref,
         () ->
             Listing.of(
                 node == null ? guards : guards.withField("spec.nodeName", node),
                 atLeast,
-                Slim::pod));
+                new Slim()::pod));
   }
 
   /// Whatever their labels: guards and target pods come with one read where they are in one
@@ -156,15 +163,22 @@ final class RosterReader {
         "pods on Node " + node,
         () ->
             Listing.of(
-                client.pods().inNamespace(namespace).withField("spec.nodeName", node),
+                client
+                    .resources(SlimPod.class)
+                    .inNamespace(namespace)
+                    .withField("spec.nodeName", node),
                 atLeast,
-                Slim::pod));
+                new Slim()::pod));
   }
 
   private List<Node> nodes(String field, String value) {
     return read(
             "Nodes with %s=%s".formatted(field, value),
-            () -> Listing.of(client.nodes().withField(field, value), null, Slim::node))
+            () ->
+                Listing.of(
+                    client.resources(SlimNode.class).withField(field, value),
+                    null,
+                    new Slim()::node))
         .items();
   }
 }

@@ -1,53 +1,142 @@
 package dev.chaperone.cluster;
 
+import com.fasterxml.jackson.annotation.JsonIgnoreProperties;
+import com.fasterxml.jackson.databind.JsonDeserializer;
+import com.fasterxml.jackson.databind.annotation.JsonDeserialize;
+import io.fabric8.kubernetes.api.model.HasMetadata;
+import io.fabric8.kubernetes.api.model.Namespaced;
 import io.fabric8.kubernetes.api.model.Node;
-import io.fabric8.kubernetes.api.model.NodeBuilder;
+import io.fabric8.kubernetes.api.model.NodeSpec;
 import io.fabric8.kubernetes.api.model.ObjectMeta;
-import io.fabric8.kubernetes.api.model.ObjectMetaBuilder;
 import io.fabric8.kubernetes.api.model.Pod;
-import io.fabric8.kubernetes.api.model.PodBuilder;
+import io.fabric8.kubernetes.api.model.PodSpec;
 import io.fabric8.kubernetes.api.model.PodStatus;
+import io.fabric8.kubernetes.api.model.Taint;
+import io.fabric8.kubernetes.model.annotation.Group;
+import io.fabric8.kubernetes.model.annotation.Kind;
+import io.fabric8.kubernetes.model.annotation.Plural;
+import io.fabric8.kubernetes.model.annotation.Version;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
-/// Of the objects that there are thousands of, what a decision can depend on, and nothing else: a
-/// cluster's pods and nodes in full do not fit in memory.
+/// Of the objects that there are thousands of, what a decision can depend on: nothing else is read
+/// of them, and what many of one list have in common is kept once. In full, a cluster's pods and
+/// nodes would not fit in memory, and take seconds to read.
 final class Slim {
-  private Slim() {}
+  private final Map<Object, Object> kept = new HashMap<>();
 
-  static Pod pod(Pod pod) {
-    PodStatus status = pod.getStatus() == null ? new PodStatus() : pod.getStatus();
-    return new PodBuilder()
-        .withMetadata(metadata(pod.getMetadata()))
-        .withNewSpec()
-        .withNodeName(pod.getSpec().getNodeName())
-        .endSpec()
-        .withNewStatus()
-        .withPhase(status.getPhase())
-        .withReason(status.getReason())
-        .withMessage(status.getMessage())
-        .endStatus()
-        .build();
+  /// A Pod on the wire.
+  @Group("")
+  @Version("v1")
+  @Kind("Pod")
+  @Plural("pods")
+  @JsonDeserialize(using = JsonDeserializer.None.class)
+  static final class SlimPod extends Read implements Namespaced {
+    private @Nullable PodPlace spec;
+    private @Nullable PodState status;
+
+    @JsonIgnoreProperties(ignoreUnknown = true)
+    record PodPlace(@Nullable String nodeName) {}
+
+    @JsonIgnoreProperties(ignoreUnknown = true)
+    record PodState(@Nullable String phase, @Nullable String reason, @Nullable String message) {}
+
+    public void setSpec(PodPlace spec) {
+      this.spec = spec;
+    }
+
+    public void setStatus(PodState status) {
+      this.status = status;
+    }
   }
 
-  static Node node(Node node) {
-    NodeBuilder slim = new NodeBuilder().withMetadata(metadata(node.getMetadata()));
-    return node.getSpec() == null
-        ? slim.build()
-        : slim.withNewSpec()
-            .withUnschedulable(node.getSpec().getUnschedulable())
-            .withTaints(node.getSpec().getTaints())
-            .endSpec()
-            .build();
+  /// A Node on the wire.
+  @Group("")
+  @Version("v1")
+  @Kind("Node")
+  @Plural("nodes")
+  @JsonDeserialize(using = JsonDeserializer.None.class)
+  static final class SlimNode extends Read {
+    private @Nullable NodeState spec;
+
+    @JsonIgnoreProperties(ignoreUnknown = true)
+    record NodeState(@Nullable Boolean unschedulable, @Nullable List<Taint> taints) {}
+
+    public void setSpec(NodeState spec) {
+      this.spec = spec;
+    }
   }
 
-  private static ObjectMeta metadata(ObjectMeta metadata) {
-    return new ObjectMetaBuilder()
-        .withNamespace(metadata.getNamespace())
-        .withName(metadata.getName())
-        .withUid(metadata.getUid())
-        .withLabels(metadata.getLabels())
-        .withOwnerReferences(metadata.getOwnerReferences())
-        .withCreationTimestamp(metadata.getCreationTimestamp())
-        .withDeletionTimestamp(metadata.getDeletionTimestamp())
-        .build();
+  @JsonIgnoreProperties(ignoreUnknown = true)
+  abstract static class Read implements HasMetadata {
+    private SlimMeta metadata = new SlimMeta();
+
+    @Override
+    public SlimMeta getMetadata() {
+      return metadata;
+    }
+
+    @Override
+    @JsonDeserialize(as = SlimMeta.class)
+    public void setMetadata(ObjectMeta metadata) {
+      this.metadata = (SlimMeta) metadata;
+    }
+
+    @Override
+    public void setApiVersion(String version) {
+      // The one that was asked for.
+    }
+  }
+
+  /// Without what takes most of its room on the wire.
+  @JsonIgnoreProperties({"annotations", "managedFields"})
+  @JsonDeserialize(using = JsonDeserializer.None.class)
+  static final class SlimMeta extends ObjectMeta {}
+
+  Pod pod(SlimPod read) {
+    Pod pod = new Pod();
+    pod.setMetadata(metadata(read.getMetadata()));
+    pod.getMetadata().setLabels(once(read.getMetadata().getLabels()));
+    pod.getMetadata().setOwnerReferences(once(read.getMetadata().getOwnerReferences()));
+    PodSpec spec = new PodSpec();
+    spec.setNodeName(read.spec == null ? null : read.spec.nodeName());
+    pod.setSpec(spec);
+    PodStatus status = new PodStatus();
+    if (read.status != null) {
+      status.setPhase(once(read.status.phase()));
+      status.setReason(read.status.reason());
+      status.setMessage(read.status.message());
+    }
+    pod.setStatus(status);
+    return pod;
+  }
+
+  Node node(SlimNode read) {
+    Node node = new Node();
+    node.setMetadata(metadata(read.getMetadata()));
+    NodeSpec spec = new NodeSpec();
+    if (read.spec != null) {
+      spec.setUnschedulable(read.spec.unschedulable());
+      spec.setTaints(once(read.spec.taints()));
+    }
+    node.setSpec(spec);
+    return node;
+  }
+
+  private ObjectMeta metadata(ObjectMeta read) {
+    ObjectMeta metadata = new ObjectMeta();
+    metadata.setNamespace(once(read.getNamespace()));
+    metadata.setName(read.getName());
+    metadata.setUid(read.getUid());
+    metadata.setCreationTimestamp(once(read.getCreationTimestamp()));
+    metadata.setDeletionTimestamp(read.getDeletionTimestamp());
+    return metadata;
+  }
+
+  @SuppressWarnings("unchecked") // it is equal to what was asked for
+  private <T> @Nullable T once(@Nullable T value) {
+    return value == null ? null : (T) kept.computeIfAbsent(value, same -> same);
   }
 }

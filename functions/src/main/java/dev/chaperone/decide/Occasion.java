@@ -7,21 +7,23 @@ import java.util.stream.Stream;
 /// Why somebody looks again, as far as it says where to look.
 ///
 /// @param pulse everything is to be looked at, and what a kubelet refused is to be tried again
-/// @param nodes names of nodes to which something happened; any of them may be gone
-public record Occasion(boolean pulse, Set<String> nodes) {
+/// @param deletedNodes names of nodes that are said to be gone
+public record Occasion(boolean pulse, Set<String> deletedNodes) {
   public static final Occasion PULSE = new Occasion(true, Set.of());
 
-  /// Something happened to the object.
-  public static Occasion of(ObjectRef object) {
-    return new Occasion(
-        false, object.kind().equals("Node") ? Set.of(object.name()) : Set.<String>of());
+  /// Something is not as it was.
+  public static final Occasion CHANGE = new Occasion(false, Set.of());
+
+  /// The object is said to be gone.
+  public static Occasion deletion(ObjectRef object) {
+    return object.kind().equals("Node") ? new Occasion(false, Set.of(object.name())) : CHANGE;
   }
 
   /// Both at once.
   public Occasion and(Occasion other) {
     return new Occasion(
         pulse || other.pulse,
-        Stream.concat(nodes.stream(), other.nodes.stream())
+        Stream.concat(deletedNodes.stream(), other.deletedNodes.stream())
             .collect(Collectors.toUnmodifiableSet()));
   }
 }

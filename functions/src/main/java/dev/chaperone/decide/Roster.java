@@ -13,8 +13,8 @@ import java.util.stream.Collectors;
 
 /// Who is where: nodes, the target's pods and the guards on them.
 ///
-/// @param complete whether it covers every node; if not, it covers the cordoned ones and those to
-///     which something just happened
+/// @param complete whether it covers every node; if not, it covers the cordoned ones and those that
+///     are said to be gone
 /// @param nodes those of them that exist
 public record Roster(boolean complete, List<Node> nodes, List<Pod> targetPods, List<Pod> guards) {
 

@@ -10,6 +10,7 @@ import dev.chaperone.decide.Change;
 import dev.chaperone.decide.Decision.Refusal;
 import dev.chaperone.decide.HoldRequest;
 import dev.chaperone.decide.ObjectRef;
+import dev.chaperone.decide.Occasion;
 import dev.chaperone.telemetry.Metrics;
 import dev.chaperone.telemetry.Metrics.HoldChange;
 import jakarta.enterprise.context.ApplicationScoped;
@@ -71,7 +72,7 @@ class HoldKeeper {
         reason,
         hold.map(it -> "Hold " + it.getMetadata().getName() + " written")
             .orElse("nothing to change"));
-    return reconciler.changed(hold(request), deadline);
+    return reconciler.react(hold(request), Occasion.CHANGE, deadline);
   }
 
   /// Deletes the Hold if there is one.
@@ -87,7 +88,7 @@ class HoldKeeper {
         request.source(),
         hold.map(it -> "Hold " + it.getMetadata().getName() + " deleted")
             .orElse("nothing to release"));
-    return reconciler.changed(companion(request), deadline);
+    return reconciler.react(companion(request), Occasion.CHANGE, deadline);
   }
 
   private Optional<Hold> existing(HoldRequest request, Deadline deadline) {

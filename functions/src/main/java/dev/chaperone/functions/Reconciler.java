@@ -74,15 +74,10 @@ class Reconciler {
   /// @return the answers that turned
   /// @throws Unavailable when the API server does not answer; the same event again finishes the
   ///     rest
-  List<Answer> changed(ObjectRef object) {
-    return changed(object, begin());
-  }
-
-  /// The same, as a part of what an event asks for.
-  List<Answer> changed(ObjectRef object, Deadline deadline) {
+  List<Answer> react(ObjectRef object, Occasion occasion, Deadline deadline) {
     Concern concern = reader.concern(object, deadline);
     concern.hold().ifPresent(hold -> closeAtOnce(hold, deadline));
-    return reconcile(concern.companions(), Occasion.of(object), deadline);
+    return reconcile(concern.companions(), occasion, deadline);
   }
 
   /// Looks again at everything.
@@ -113,7 +108,7 @@ class Reconciler {
       Collection<CompanionRef> companions, Occasion occasion, Deadline deadline) {
     List<Outcome> outcomes = new ArrayList<>();
     for (CompanionRef ref : companions) {
-      var outcome = runs.share(ref, occasion, deadline, all -> observed(ref, all, deadline));
+      var outcome = runs.share(ref, occasion, deadline, (all, until) -> observed(ref, all, until));
       // One of those who share it tells of it.
       if (outcome.own()) {
         outcomes.add(outcome.result());

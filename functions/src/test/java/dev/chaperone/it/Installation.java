@@ -70,6 +70,10 @@ record Installation(Lab lab, URI functions, Path sources) {
     return post(EventRequest.changed(functions, SOURCE, "update", kind, namespace, name));
   }
 
+  HttpResponse<String> deleted(String kind, String namespace, String name) {
+    return post(EventRequest.changed(functions, SOURCE, "delete", kind, namespace, name));
+  }
+
   HttpRequest.Builder event(String type) {
     return EventRequest.of(functions, SOURCE, type);
   }
