@@ -7,13 +7,17 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
-import java.util.concurrent.locks.ReentrantLock;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.BiFunction;
 import java.util.function.BinaryOperator;
-import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /// Runs for one subject: one after the other, and one for all who asked before it began, because it
 /// reads what each of them would have.
+///
+/// A run that had to wait has as long as the last of those who share it: the first of them has used
+/// up much of its own time. Who cannot wait for its end is told so, and the run goes on for the
+/// others.
 ///
 /// @param <K> the subject
 /// @param <A> what is asked for
@@ -21,6 +25,8 @@ import org.jspecify.annotations.Nullable;
 public final class SharedRuns<K, A, T> {
   private final BinaryOperator<A> and;
   private final Duration pause;
+
+  /// Only subjects with a run.
   private final Map<K, Queue<A, T>> queues = new ConcurrentHashMap<>();
 
   /// @param and joins what two ask for
@@ -32,88 +38,63 @@ public final class SharedRuns<K, A, T> {
 
   /// What came of a run.
   ///
-  /// @param own whether it is told to the one who did the run, and not to those who share it
+  /// @param own whether it is told to this one of those who share it, and to no other
   public record Outcome<T>(T result, boolean own) {}
 
   /// Does the run, or waits for one that begins after this call.
   ///
+  /// @param run gets what all who share it ask for, and how long it may take
   /// @throws Unavailable when the deadline passes first
   /// @throws RuntimeException what the run threw
-  public Outcome<T> share(K subject, A ask, Deadline deadline, Function<A, T> run) {
+  public Outcome<T> share(K subject, A ask, Deadline deadline, BiFunction<A, Deadline, T> run) {
+    Turn<A, T> mine = new Turn<>(ask, deadline);
     Queue<A, T> queue =
         queues.compute(
             subject,
-            (_, existing) -> {
-              Queue<A, T> joined = existing == null ? new Queue<>() : existing;
-              joined.users++;
-              return joined;
+            (_, running) -> {
+              if (running == null) {
+                return new Queue<>(mine);
+              }
+              Turn<A, T> next = running.next == null ? mine : running.next;
+              if (next != mine) {
+                next.ask = and.apply(next.ask, ask);
+                next.deadline = deadline;
+                next.shared = true;
+              }
+              // It is a child of this thread, which is what its part of a trace belongs to.
+              next.runner = Thread.ofVirtual().unstarted(() -> take(next, subject, run));
+              running.next = next;
+              mine.joined = next;
+              return running;
             });
-    try {
-      Turn<A, T> turn;
-      boolean own;
-      synchronized (queue) {
-        Turn<A, T> next = queue.next;
-        own = next == null;
-        turn = next == null ? new Turn<>(ask) : next;
-        if (!own) {
-          turn.ask = and.apply(turn.ask, ask);
-          turn.shared = true;
-        }
-        queue.next = turn;
-      }
-      T result = own ? take(turn, queue, subject, deadline, run) : await(turn, subject, deadline);
-      return new Outcome<>(result, own);
-    } finally {
-      queues.computeIfPresent(subject, (_, left) -> --left.users == 0 ? null : left);
+    if (queue.first == mine) {
+      take(mine, subject, run);
     }
+    return await(mine.joined, subject, deadline);
   }
 
-  private T take(
-      Turn<A, T> turn, Queue<A, T> queue, K subject, Deadline deadline, Function<A, T> run) {
-    boolean entered = enter(queue, deadline);
+  private void take(Turn<A, T> turn, K subject, BiFunction<A, Deadline, T> run) {
     try {
-      A all;
-      boolean shared;
-      synchronized (queue) {
-        // Who asks from now on has to wait for the next.
-        queue.next = null;
-        all = turn.ask;
-        shared = turn.shared;
-      }
-      if (!entered) {
+      if (!turn.deadline.left().isPositive()) {
         throw late(subject);
       }
-      T result = run.apply(all);
-      turn.result.complete(result);
-      if (shared) {
+      turn.result.complete(run.apply(turn.ask, turn.deadline));
+      if (turn.shared) {
         Thread.sleep(pause);
       }
-      return result;
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
-      return turn.result.join();
     } catch (RuntimeException | Error e) {
       turn.result.completeExceptionally(e);
-      throw e;
     } finally {
-      if (entered) {
-        queue.running.unlock();
-      }
+      queues.computeIfPresent(subject, (_, queue) -> queue.beginNext() ? queue : null);
     }
   }
 
-  private static boolean enter(Queue<?, ?> queue, Deadline deadline) {
+  private static <K, A, T> Outcome<T> await(Turn<A, T> turn, K subject, Deadline deadline) {
     try {
-      return queue.running.tryLock(deadline.left().toMillis(), TimeUnit.MILLISECONDS);
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      return false;
-    }
-  }
-
-  private static <K, A, T> T await(Turn<A, T> turn, K subject, Deadline deadline) {
-    try {
-      return turn.result.get(deadline.left().toMillis(), TimeUnit.MILLISECONDS);
+      T result = turn.result.get(Math.max(0, deadline.left().toMillis()), TimeUnit.MILLISECONDS);
+      return new Outcome<>(result, turn.told.compareAndSet(false, true));
     } catch (ExecutionException e) {
       if (e.getCause() instanceof RuntimeException cause) {
         throw cause;
@@ -131,24 +112,43 @@ public final class SharedRuns<K, A, T> {
     return new Unavailable("Other events for " + subject + " took too long");
   }
 
+  /// Guarded by the map.
   private static final class Queue<A, T> {
-    /// Guarded by the map.
-    private int users;
+    private final Turn<A, T> first;
 
-    private final ReentrantLock running = new ReentrantLock();
-
-    /// Guarded by this: the run that has not begun.
+    /// The run that has not begun.
     private @Nullable Turn<A, T> next;
+
+    Queue(Turn<A, T> first) {
+      this.first = first;
+    }
+
+    boolean beginNext() {
+      Turn<A, T> begun = next;
+      next = null;
+      if (begun == null || begun.runner == null) {
+        return false;
+      }
+      begun.runner.start();
+      return true;
+    }
   }
 
-  /// A run that has not ended. Guarded by its queue, until it begins, but for its result.
+  /// A run that has not ended. Guarded by the map until it begins, but for its result.
   private static final class Turn<A, T> {
     private final CompletableFuture<T> result = new CompletableFuture<>();
+    private final AtomicBoolean told = new AtomicBoolean();
     private A ask;
+    private Deadline deadline;
     private boolean shared;
+    private @Nullable Thread runner;
 
-    Turn(A ask) {
+    /// The turn of who was first to ask for it.
+    private Turn<A, T> joined = this;
+
+    Turn(A ask, Deadline deadline) {
       this.ask = ask;
+      this.deadline = deadline;
     }
   }
 }

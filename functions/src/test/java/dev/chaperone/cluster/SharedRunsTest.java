@@ -13,7 +13,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.function.Function;
+import java.util.function.BiFunction;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -64,7 +64,7 @@ class SharedRunsTest {
     List<Future<SharedRuns.Outcome<Integer>>> waiting =
         askDuringTheFirst(
             3,
-            _ -> {
+            (_, _) -> {
               throw new Unavailable("away");
             });
 
@@ -93,6 +93,31 @@ class SharedRunsTest {
   }
 
   @Test
+  void a_run_that_waited_has_the_time_of_the_last_who_asked() throws Exception {
+    Future<SharedRuns.Outcome<Integer>> running = runTheFirst();
+    Deadline early = Deadline.in(Duration.ofMillis(200));
+    Deadline late = Deadline.in(LONG);
+    List<Deadline> given = new ArrayList<>();
+    BiFunction<Integer, Deadline, Integer> run =
+        (all, deadline) -> {
+          given.add(deadline);
+          return sum(all, deadline);
+        };
+    Future<SharedRuns.Outcome<Integer>> impatient =
+        threads.submit(() -> runs.share("agent", 1, early, run));
+    assertThatThrownBy(impatient::get).hasCauseInstanceOf(Unavailable.class);
+    Future<SharedRuns.Outcome<Integer>> patient =
+        threads.submit(() -> runs.share("agent", 1, late, run));
+    await().atMost(LONG).until(() -> joined.get() == 1);
+
+    first.countDown();
+
+    running.get();
+    assertThat(patient.get()).isEqualTo(new SharedRuns.Outcome<>(2, true));
+    assertThat(given).containsExactly(late);
+  }
+
+  @Test
   void runs_for_others_do_not_wait() throws Exception {
     Future<SharedRuns.Outcome<Integer>> running = runTheFirst();
 
@@ -109,8 +134,8 @@ class SharedRunsTest {
                     "agent",
                     1000,
                     Deadline.in(LONG),
-                    all -> {
-                      int sum = sum(all);
+                    (all, deadline) -> {
+                      int sum = sum(all, deadline);
                       await().atMost(LONG).until(() -> first.getCount() == 0);
                       return sum;
                     }));
@@ -119,17 +144,18 @@ class SharedRunsTest {
   }
 
   private List<Future<SharedRuns.Outcome<Integer>>> askDuringTheFirst(
-      int callers, Function<Integer, Integer> run) {
+      int callers, BiFunction<Integer, Deadline, Integer> run) {
     var waiting = IntStream.range(0, callers).mapToObj(_ -> ask("agent", run)).toList();
     await().atMost(LONG).until(() -> joined.get() == callers - 1);
     return waiting;
   }
 
-  private Future<SharedRuns.Outcome<Integer>> ask(String subject, Function<Integer, Integer> run) {
+  private Future<SharedRuns.Outcome<Integer>> ask(
+      String subject, BiFunction<Integer, Deadline, Integer> run) {
     return threads.submit(() -> runs.share(subject, 1, Deadline.in(LONG), run));
   }
 
-  private synchronized int sum(int all) {
+  private synchronized int sum(int all, Deadline deadline) {
     asked.add(all);
     return all;
   }
