@@ -119,6 +119,36 @@ public final class Lab implements AutoCloseable {
     return kubeconfigWith(token(namespace, serviceAccount));
   }
 
+  /// What a process finds its API server and its rights by in a pod of a ServiceAccount, for the
+  /// Kubernetes client of Java.
+  ///
+  /// @param port where the API server, or what leads to it, listens
+  public Map<String, String> podEnvironment(String namespace, String serviceAccount, int port) {
+    try {
+      Path token = folder.resolve("token-" + UUID.randomUUID());
+      Files.writeString(token, token(namespace, serviceAccount));
+      return Map.of(
+          "KUBERNETES_SERVICE_HOST",
+          apiServer().getHost(),
+          "KUBERNETES_SERVICE_PORT",
+          Integer.toString(port),
+          "KUBERNETES_AUTH_SERVICEACCOUNT_TOKEN",
+          token.toString(),
+          "KUBERNETES_CERTS_CA_FILE",
+          caCertificate().toString(),
+          // A pod has none; a developer's machine may.
+          "KUBERNETES_AUTH_TRYKUBECONFIG",
+          "false");
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /// The same, straight to the API server.
+  public Map<String, String> podEnvironment(String namespace, String serviceAccount) {
+    return podEnvironment(namespace, serviceAccount, apiServer().getPort());
+  }
+
   Path kubeconfigWith(String token) {
     return kubeconfigWith(token, apiServer());
   }

@@ -1,9 +1,6 @@
 package dev.chaperone.lab.bench;
 
 import dev.chaperone.lab.Lab;
-import java.io.IOException;
-import java.io.UncheckedIOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Locale;
 import java.util.Map;
@@ -52,23 +49,16 @@ sealed interface Contender extends AutoCloseable permits Functions, Peer {
     }
 
     Contender start(Lab lab) {
-      return start(lab, lab.kubeconfig(Fleet.CHAPERONE, title()));
+      return start(lab, lab.apiServer().getPort());
     }
 
     /// Through the line, which then counts.
     Contender start(Lab lab, Wire wire) {
-      Path direct = lab.kubeconfig(Fleet.CHAPERONE, title());
-      try {
-        String counted =
-            Files.readString(direct).replace(":" + lab.apiServer().getPort(), ":" + wire.port());
-        return start(lab, Files.writeString(Path.of(direct + "-counted"), counted));
-      } catch (IOException e) {
-        throw new UncheckedIOException(e);
-      }
+      return start(lab, wire.port());
     }
 
-    private Contender start(Lab lab, Path kubeconfig) {
-      Map<String, String> environment = Map.of("KUBECONFIG", kubeconfig.toString());
+    private Contender start(Lab lab, int port) {
+      Map<String, String> environment = lab.podEnvironment(Fleet.CHAPERONE, title(), port);
       return switch (this) {
         case FUNCTIONS -> Functions.start(lab, environment);
         case PEER -> Peer.start(lab, environment);

@@ -1,8 +1,12 @@
 package dev.chaperone.lab.bench;
 
-import java.util.ArrayDeque;
-import java.util.Deque;
+import java.util.List;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import java.util.function.IntFunction;
+import java.util.stream.IntStream;
 
 /// Many events that ask for nothing.
 record Flood(int events, double seconds, long reads, long writes, long reconciles, long peakKib) {
@@ -52,13 +56,20 @@ record Flood(int events, double seconds, long reads, long writes, long reconcile
   }
 
   private static void send(int events, IntFunction<Contender.Telling> tell) {
-    Deque<Contender.Telling> underWay = new ArrayDeque<>();
-    for (int i = 0; i < events; i++) {
-      if (underWay.size() == AT_A_TIME) {
-        underWay.removeFirst().await();
+    try (ExecutorService senders =
+        Executors.newFixedThreadPool(AT_A_TIME, Thread.ofVirtual().factory())) {
+      List<? extends Future<?>> sent =
+          IntStream.range(0, events)
+              .mapToObj(number -> senders.submit(() -> tell.apply(number).await()))
+              .toList();
+      for (Future<?> each : sent) {
+        each.get();
       }
-      underWay.addLast(tell.apply(i));
+    } catch (ExecutionException e) {
+      throw e.getCause() instanceof WrongResult wrong ? wrong : new IllegalStateException(e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new WrongResult("interrupted");
     }
-    underWay.forEach(Contender.Telling::await);
   }
 }

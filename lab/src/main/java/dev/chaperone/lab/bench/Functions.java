@@ -21,7 +21,7 @@ import java.util.concurrent.CompletableFuture;
 record Functions(ChildJvm jvm, URI address) implements Contender {
   /// Besides those that every start has: the memory that knative/base/service.yaml allows.
   private static final String[] LIMITS = {
-    "-XX:MaxRAM=256m", "-XX:MaxRAMPercentage=50", "-XX:+ExitOnOutOfMemoryError"
+    "-XX:MaxRAM=256m", "-XX:MaxRAMPercentage=25", "-XX:+ExitOnOutOfMemoryError"
   };
 
   private static final Duration STARTS = Duration.ofSeconds(60);

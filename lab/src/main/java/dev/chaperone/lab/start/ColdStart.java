@@ -25,7 +25,7 @@ public final class ColdStart {
   private ColdStart(Lab lab, Ground ground) {
     this.lab = lab;
     this.ground = ground;
-    this.rights = Map.of("KUBECONFIG", lab.kubeconfig("chaperone", "functions").toString());
+    this.rights = lab.podEnvironment("chaperone", "functions");
   }
 
   /// Trains the functions and the floor, which both were built (`-Pbench`), and starts each in turn

@@ -45,7 +45,7 @@ public final class Training {
     return train(
         lab,
         FunctionsCommand.built(home),
-        Map.of("KUBECONFIG", lab.kubeconfig("chaperone", "functions").toString()),
+        lab.podEnvironment("chaperone", "functions"),
         program -> work(lab, ground, program));
   }
 
