@@ -184,8 +184,8 @@ public class ClusterReader {
   /// Everything a decision about the Companion depends on; empty if there is no such Companion, or
   /// it is being deleted.
   ///
-  /// In two steps: its own budgets come first, because their resourceVersions fence the decision,
-  /// and with them the Companion, for the names of what else to read. All else comes after both, at
+  /// In two steps: its own budgets come first, because their specs fence the decision, and with
+  /// them the Companion, for the names of what else to read. All else comes after both, at
   /// the same time, the Companion once more.
   ///
   /// @throws LostRace when the Companion asks for something else the second time

@@ -10,10 +10,12 @@ import io.fabric8.kubernetes.api.model.Event;
 import io.fabric8.kubernetes.api.model.EventBuilder;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 import io.fabric8.kubernetes.api.model.HasMetadata;
+import io.fabric8.kubernetes.api.model.ObjectMeta;
 import io.fabric8.kubernetes.api.model.ObjectMetaBuilder;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.Status;
 import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudget;
+import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudgetBuilder;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.KubernetesClientException;
 import io.fabric8.kubernetes.client.dsl.base.PatchContext;
@@ -25,6 +27,7 @@ import java.time.temporal.ChronoUnit;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CompletionException;
@@ -101,7 +104,7 @@ public class ClusterWriter {
   private Optional<Refusal> write(Change change, Deadline deadline) throws LostRace {
     deadline.check(describe(change));
     try {
-      apply(change);
+      apply(change, deadline);
       LOG.debugf("Wrote %s", describe(change));
       return Optional.empty();
     } catch (KubernetesClientException e) {
@@ -150,11 +153,12 @@ public class ClusterWriter {
         .anyMatch(cause -> NAMESPACE_TERMINATING.equals(cause.getReason()));
   }
 
-  private void apply(Change change) {
+  private void apply(Change change, Deadline deadline) {
     switch (change) {
       case Change.Apply(PodDisruptionBudget budget)
           when budget.getMetadata().getResourceVersion() == null ->
           make(budget);
+      case Change.Apply(PodDisruptionBudget budget) -> applyToSameSpec(budget, deadline);
       case Change.Apply apply ->
           client
               .resource(apply.object())
@@ -187,6 +191,40 @@ public class ClusterWriter {
             .formatted(budget.getMetadata().getNamespace(), Made.FIELD_MANAGER),
         "POST",
         budget);
+  }
+
+  /// Kubernetes counts on a budget whenever a pod comes or goes, which makes a new version of it;
+  /// only who changed the spec has decided something.
+  private void applyToSameSpec(PodDisruptionBudget budget, Deadline deadline) {
+    ObjectMeta seen = budget.getMetadata();
+    String version = seen.getResourceVersion();
+    while (true) {
+      try {
+        client
+            .resource(
+                new PodDisruptionBudgetBuilder(budget)
+                    .editMetadata()
+                    .withGeneration(null)
+                    .withResourceVersion(version)
+                    .endMetadata()
+                    .build())
+            .fieldManager(Made.FIELD_MANAGER)
+            .forceConflicts()
+            .serverSideApply();
+        return;
+      } catch (KubernetesClientException e) {
+        PodDisruptionBudget now =
+            e.getCode() == CONFLICT && deadline.left().isPositive()
+                ? client.resource(budget).get()
+                : null;
+        if (now == null
+            || !Objects.equals(now.getMetadata().getUid(), seen.getUid())
+            || !Objects.equals(now.getMetadata().getGeneration(), seen.getGeneration())) {
+          throw e;
+        }
+        version = now.getMetadata().getResourceVersion();
+      }
+    }
   }
 
   private void place(Change.Place place) {

@@ -5,6 +5,7 @@ import dev.chaperone.api.CompanionSpec.Protect;
 import io.fabric8.kubernetes.api.model.IntOrString;
 import io.fabric8.kubernetes.api.model.LabelSelector;
 import io.fabric8.kubernetes.api.model.LabelSelectorBuilder;
+import io.fabric8.kubernetes.api.model.ObjectMeta;
 import io.fabric8.kubernetes.api.model.apps.DaemonSet;
 import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudget;
 import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudgetBuilder;
@@ -193,10 +194,15 @@ record BudgetPlan(List<Change> closing, List<Change> opening, Optional<Finding> 
             .withMetadata(Made.metadata(companion, suffix))
             .withSpec(spec)
             .build();
-    // The version that was read before everything else: whoever wrote in between decided on newer
+    // The spec that was read before everything else: whoever wrote in between decided on newer
     // facts.
-    actual.ifPresent(
-        it -> budget.getMetadata().setResourceVersion(it.getMetadata().getResourceVersion()));
+    actual.map(PodDisruptionBudget::getMetadata).ifPresent(it -> fence(budget.getMetadata(), it));
     return budget;
+  }
+
+  private static void fence(ObjectMeta wanted, ObjectMeta actual) {
+    wanted.setResourceVersion(actual.getResourceVersion());
+    wanted.setUid(actual.getUid());
+    wanted.setGeneration(actual.getGeneration());
   }
 }

@@ -15,8 +15,9 @@ public sealed interface Change {
   /// The object that is written, for logs and messages.
   HasMetadata object();
 
-  /// Creates or updates an object that Chaperone makes. With a resourceVersion, only on that
-  /// version; a budget without one only where there is none.
+  /// Creates or updates an object that Chaperone makes. A budget with a resourceVersion, generation
+  /// and uid is only written on that version, or on a later one of the same spec; a budget without
+  /// only where there is none.
   record Apply(HasMetadata object) implements Change {}
 
   /// Gives the follower the placement, and takes from it what is in the way.

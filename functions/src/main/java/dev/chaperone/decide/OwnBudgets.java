@@ -8,7 +8,7 @@ import java.util.List;
 import java.util.stream.Stream;
 
 /// A Companion and the budgets that have the names of its own. Read before anything else: their
-/// resourceVersions fence a decision on older facts.
+/// specs, as they are then, fence a decision on older facts.
 public record OwnBudgets(Companion companion, List<PodDisruptionBudget> budgets) {
 
   /// These and the others among all budgets of the namespace, which were read later.

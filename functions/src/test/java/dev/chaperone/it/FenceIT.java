@@ -8,6 +8,7 @@ import dev.chaperone.cluster.ClusterWriter;
 import dev.chaperone.cluster.Deadline;
 import dev.chaperone.cluster.LostRace;
 import dev.chaperone.decide.Change;
+import io.fabric8.kubernetes.api.model.ObjectMeta;
 import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudget;
 import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudgetBuilder;
 import io.quarkus.test.common.QuarkusTestResource;
@@ -45,6 +46,25 @@ class FenceIT {
       close(scene);
 
       assertThatThrownBy(() -> write(budget(scene, seen, 1))).isInstanceOf(LostRace.class);
+
+      assertThat(allowed(scene)).isZero();
+    }
+  }
+
+  @Test
+  void a_budget_with_another_version_and_the_same_spec_is_written() throws LostRace {
+    try (Scene scene = new Scene(chaperone, "fence-same", 0)) {
+      write(budget(scene, null, 1));
+      ObjectMeta seen = scene.budget("agent-nodes").getMetadata();
+      chaperone
+          .lab()
+          .kubectl("annotate", "pdb", "agent-nodes", "-n", scene.name, "counted=again")
+          .orFail();
+      PodDisruptionBudget budget = budget(scene, seen.getResourceVersion(), 0);
+      budget.getMetadata().setUid(seen.getUid());
+      budget.getMetadata().setGeneration(seen.getGeneration());
+
+      write(budget);
 
       assertThat(allowed(scene)).isZero();
     }
