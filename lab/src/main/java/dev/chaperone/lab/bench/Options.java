@@ -26,9 +26,9 @@ record Options(
       usage: scripts/bench [PART…] [--nodes 10,1000,…] [--only functions|peer] [--samples N] [--report FILE]
       parts: cold warm chain events flood storms day; none: all of them, with the report in docs/benchmarks.md""";
 
-  private static final List<Integer> SIZES = List.of(10, 1000, 5000);
-  private static final int SAMPLES = 100;
-  private static final int SAMPLES_PER_COLD_START = 10;
+  private static final List<Integer> SIZES = List.of(10, 100, 1000, 5000);
+  private static final int SAMPLES = 60;
+  private static final int SAMPLES_PER_COLD_START = 6;
 
   /// A part of the benchmark.
   enum Part {

@@ -11,8 +11,8 @@ import java.util.function.Supplier;
 /// Everything that is measured of one contender on one cluster of one size.
 final class Round {
   private static final Duration PATIENCE = Duration.ofMinutes(6);
-  private static final int DUPLICATES_PER_SAMPLE = 100;
-  private static final int NO_OPS_PER_SAMPLE = 30;
+  private static final int DUPLICATES_PER_SAMPLE = 167;
+  private static final int NO_OPS_PER_SAMPLE = 50;
 
   private final Options options;
   private final Figures figures;
