@@ -5,7 +5,6 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
-import org.jspecify.annotations.Nullable;
 
 /// The benchmark from the command line.
 public final class Bench {
@@ -24,12 +23,20 @@ public final class Bench {
       System.exit(2);
       return;
     }
-    Figures figures = measure(options);
-    write(new Report(options, figures, Machine.here()), options.report());
+    Machine machine = Machine.here();
+    Figures figures = measure(options, machine);
+    Report report = new Report(options, figures, machine);
+    if (options.report() == null) {
+      System.out.println(report.text());
+    } else {
+      write(report, options.report());
+      Progress.say("the report is " + options.report());
+    }
     System.exit(figures.isComplete() ? 0 : 1);
   }
 
-  private static Figures measure(Options options) {
+  /// The report is written anew after each cluster: nobody loses half an hour for what fails last.
+  private static Figures measure(Options options, Machine machine) throws IOException {
     Figures figures = new Figures();
     boolean functions = options.contenders().contains(Contender.Kind.FUNCTIONS);
     if (functions && options.wants(Options.Part.COLD)) {
@@ -38,6 +45,9 @@ public final class Bench {
     for (int nodes : options.sizes()) {
       for (Contender.Kind contender : options.contenders()) {
         new Round(options, figures, contender, nodes).run();
+        if (options.report() != null) {
+          write(new Report(options, figures, machine), options.report());
+        }
       }
     }
     if (functions && options.wants(Options.Part.CHAIN)) {
@@ -57,18 +67,13 @@ public final class Bench {
                 each.variant().name() + " did the wrong thing in most starts"));
   }
 
-  private static void write(Report report, @Nullable Path file) throws IOException {
+  private static void write(Report report, Path file) throws IOException {
     String text = report.text();
-    if (file == null) {
-      System.out.println(text);
-      return;
-    }
     String notes = Files.exists(file) ? Report.notes(Files.readString(file)) : "";
     Path folder = Files.createDirectories(file.toAbsolutePath().getParent());
     Files.writeString(file, text + notes);
     for (Map.Entry<String, Chart> chart : report.charts().entrySet()) {
       Files.writeString(folder.resolve(chart.getKey()), chart.getValue().svg());
     }
-    Progress.say("the report is " + file);
   }
 }

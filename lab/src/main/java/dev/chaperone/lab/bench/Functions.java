@@ -35,6 +35,8 @@ record Functions(ChildJvm jvm, URI address) implements Contender {
     Map<String, String> all = new HashMap<>(environment);
     all.put("QUARKUS_HTTP_PORT", port.toString());
     all.put("QUARKUS_HTTP_HOST", "127.0.0.1");
+    // As in the image.
+    all.put("MALLOC_ARENA_MAX", "2");
     ChildJvm jvm = ChildJvm.start(command(), all, lab.folder().resolve("functions.log"));
     Wait.until("functions that listen", STARTS, port::accepts, () -> jvm.isAlive() ? "" : "ended");
     return new Functions(jvm, URI.create("http://127.0.0.1:" + port + "/"));
