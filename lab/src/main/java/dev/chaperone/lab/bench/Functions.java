@@ -21,7 +21,11 @@ import java.util.concurrent.CompletableFuture;
 record Functions(ChildJvm jvm, URI address) implements Contender {
   /// Besides those that every start has: the memory that knative/base/service.yaml allows.
   private static final String[] LIMITS = {
-    "-XX:MaxRAM=256m", "-XX:MaxRAMPercentage=25", "-XX:+ExitOnOutOfMemoryError"
+    "-XX:MaxRAM=256m",
+    // Where a share of the memory is less than 125 MB, this is the one that counts.
+    "-XX:MinRAMPercentage=32",
+    "-XX:MaxRAMPercentage=32",
+    "-XX:+ExitOnOutOfMemoryError"
   };
 
   private static final Duration STARTS = Duration.ofSeconds(60);
