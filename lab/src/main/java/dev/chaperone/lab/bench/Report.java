@@ -159,7 +159,7 @@ final class Report {
         """
         From the API server's answer to a Hold that is made or deleted, to the guards' budget as a watch on the API server sees it.
         The functions get the event posted at the start; the peer's informers hear of the change themselves, sometimes before the
-        clock starts. The next change waits until Kubernetes has counted for the budget.
+        clock starts. The next change waits until Kubernetes has counted for the budget, and 0.25 s more.
         """,
         table,
         table.isEmpty() ? "" : picture("warm", chart));
