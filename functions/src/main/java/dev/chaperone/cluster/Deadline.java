@@ -14,6 +14,11 @@ public record Deadline(long nanoTime) {
     return Duration.ofNanos(nanoTime - System.nanoTime());
   }
 
+  /// Whichever of the two passes later.
+  public Deadline orLater(Deadline other) {
+    return other.nanoTime - nanoTime > 0 ? other : this;
+  }
+
   /// Returns while there is time to begin something.
   ///
   /// @param next what is to be begun, for the message

@@ -15,7 +15,7 @@ import org.jspecify.annotations.Nullable;
 /// Runs for one subject: one after the other, and one for all who asked before it began, because it
 /// reads what each of them would have.
 ///
-/// A run that had to wait has as long as the last of those who share it: the first of them has used
+/// A run that had to wait has as long as whoever shares it has longest: the first of them has used
 /// up much of its own time. Who cannot wait for its end is told so, and the run goes on for the
 /// others.
 ///
@@ -58,7 +58,7 @@ public final class SharedRuns<K, A, T> {
               Turn<A, T> next = running.next == null ? mine : running.next;
               if (next != mine) {
                 next.ask = and.apply(next.ask, ask);
-                next.deadline = deadline;
+                next.deadline = next.deadline.orLater(deadline);
                 next.shared = true;
               }
               // It is a child of this thread, which is what its part of a trace belongs to.

@@ -93,7 +93,7 @@ class SharedRunsTest {
   }
 
   @Test
-  void a_run_that_waited_has_the_time_of_the_last_who_asked() throws Exception {
+  void a_run_that_waited_has_the_time_of_who_can_wait_longest() throws Exception {
     Future<SharedRuns.Outcome<Integer>> running = runTheFirst();
     Deadline early = Deadline.in(Duration.ofMillis(200));
     Deadline late = Deadline.in(LONG);
@@ -109,11 +109,13 @@ class SharedRunsTest {
     Future<SharedRuns.Outcome<Integer>> patient =
         threads.submit(() -> runs.share("agent", 1, late, run));
     await().atMost(LONG).until(() -> joined.get() == 1);
+    // Asked last, and has the least time.
+    assertThatThrownBy(() -> runs.share("agent", 1, early, run)).isInstanceOf(Unavailable.class);
 
     first.countDown();
 
     running.get();
-    assertThat(patient.get()).isEqualTo(new SharedRuns.Outcome<>(2, true));
+    assertThat(patient.get()).isEqualTo(new SharedRuns.Outcome<>(3, true));
     assertThat(given).containsExactly(late);
   }
 
