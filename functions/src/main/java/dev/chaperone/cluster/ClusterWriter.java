@@ -159,12 +159,7 @@ public class ClusterWriter {
           when budget.getMetadata().getResourceVersion() == null ->
           make(budget);
       case Change.Apply(PodDisruptionBudget budget) -> applyToSameSpec(budget, deadline);
-      case Change.Apply apply ->
-          client
-              .resource(apply.object())
-              .fieldManager(Made.FIELD_MANAGER)
-              .forceConflicts()
-              .serverSideApply();
+      case Change.Apply apply -> serverSideApply(apply.object());
       case Change.Place place -> place(place);
       case Change.Bind bind -> bind(bind.object(), bind.node());
       case Change.Delete delete -> delete(delete.object());
@@ -200,17 +195,13 @@ public class ClusterWriter {
     String version = seen.getResourceVersion();
     while (true) {
       try {
-        client
-            .resource(
-                new PodDisruptionBudgetBuilder(budget)
-                    .editMetadata()
-                    .withGeneration(null)
-                    .withResourceVersion(version)
-                    .endMetadata()
-                    .build())
-            .fieldManager(Made.FIELD_MANAGER)
-            .forceConflicts()
-            .serverSideApply();
+        serverSideApply(
+            new PodDisruptionBudgetBuilder(budget)
+                .editMetadata()
+                .withGeneration(null)
+                .withResourceVersion(version)
+                .endMetadata()
+                .build());
         return;
       } catch (KubernetesClientException e) {
         PodDisruptionBudget now =
@@ -225,6 +216,10 @@ public class ClusterWriter {
         version = now.getMetadata().getResourceVersion();
       }
     }
+  }
+
+  private void serverSideApply(HasMetadata object) {
+    client.resource(object).fieldManager(Made.FIELD_MANAGER).forceConflicts().serverSideApply();
   }
 
   private void place(Change.Place place) {
