@@ -5,7 +5,9 @@ import io.fabric8.crd.generator.annotation.AdditionalSelectableField;
 import io.fabric8.generator.annotation.ValidationRule;
 import io.fabric8.kubernetes.api.model.Namespaced;
 import io.fabric8.kubernetes.client.CustomResource;
+import io.fabric8.kubernetes.model.annotation.Categories;
 import io.fabric8.kubernetes.model.annotation.Group;
+import io.fabric8.kubernetes.model.annotation.ShortNames;
 import io.fabric8.kubernetes.model.annotation.Version;
 
 /// Asks for a companion beside every pod of the target DaemonSet, and for drains and evictions to
@@ -16,9 +18,15 @@ import io.fabric8.kubernetes.model.annotation.Version;
 /// own names.
 @Group("chaperone.dev")
 @Version("v1alpha1")
+@ShortNames("comp")
+@Categories("chaperone")
 @AdditionalPrinterColumn(
     name = "Target",
     jsonPath = ".spec.targetRef.name",
+    type = AdditionalPrinterColumn.Type.STRING)
+@AdditionalPrinterColumn(
+    name = "Ready",
+    jsonPath = ".status.conditions[?(@.type==\"Ready\")].status",
     type = AdditionalPrinterColumn.Type.STRING)
 @AdditionalPrinterColumn(
     name = "Allowed",
@@ -30,7 +38,7 @@ import io.fabric8.kubernetes.model.annotation.Version;
     type = AdditionalPrinterColumn.Type.STRING)
 @AdditionalPrinterColumn(
     name = "Guards",
-    jsonPath = ".status.guards.bound",
+    jsonPath = ".status.guards.running",
     type = AdditionalPrinterColumn.Type.INTEGER)
 @AdditionalPrinterColumn(
     name = "Nodes",
@@ -46,7 +54,7 @@ import io.fabric8.kubernetes.model.annotation.Version;
     jsonPath = ".metadata.creationTimestamp",
     type = AdditionalPrinterColumn.Type.DATE)
 @AdditionalSelectableField(jsonPath = ".spec.targetRef.name")
-@AdditionalSelectableField(jsonPath = ".spec.companionRef.name")
+@AdditionalSelectableField(jsonPath = ".spec.followerRef.name")
 @ValidationRule(
     value = "size(self.metadata.name) <= 50",
     message = "metadata.name is too long: write at most 50 characters")

@@ -13,18 +13,18 @@ import org.jspecify.annotations.Nullable;
 /// filled in and its rules checked, so `disruption` and everything in it is present.
 ///
 /// @param targetRef the existing DaemonSet
-/// @param companionRef the DaemonSet that follows; absent: the target's nodes are guarded and
-///     nothing follows
+/// @param followerRef the companion DaemonSet, which follows the target; absent: the target's nodes
+///     are guarded and nothing follows
 /// @param disruption when drains and evictions may go ahead, and how many at once
 /// @param signals which CloudEvents of others hold and release
 public record CompanionSpec(
     @Required @JsonPropertyDescription("The existing DaemonSet that is followed.")
         TargetRef targetRef,
     @JsonPropertyDescription(
-            "The DaemonSet in this namespace that follows the target. Chaperone owns its placement"
-                + " (nodeSelector, node affinity, tolerations) and nothing else of it. Left out:"
+            "The companion DaemonSet, in this namespace. Chaperone owns its placement"
+                + " (nodeSelector, node affinity, tolerations) and nothing else of it. If unset,"
                 + " the target's nodes are guarded and nothing follows.")
-        @Nullable CompanionRef companionRef,
+        @Nullable FollowerRef followerRef,
     @Default("{}")
         @JsonPropertyDescription("When drains and evictions may go ahead, and how many at once.")
         Disruption disruption,
@@ -40,16 +40,20 @@ public record CompanionSpec(
 
   /// Without signals.
   public CompanionSpec(
-      TargetRef targetRef, @Nullable CompanionRef companionRef, Disruption disruption) {
-    this(targetRef, companionRef, disruption, List.of());
+      TargetRef targetRef, @Nullable FollowerRef followerRef, Disruption disruption) {
+    this(targetRef, followerRef, disruption, List.of());
   }
 
   private static <T> List<T> orEmpty(@Nullable List<T> list) {
     return list == null ? List.of() : List.copyOf(list);
   }
 
-  /// A positive length of time, in hours, minutes and seconds.
-  private static final String DURATION = "'^([0-9]{1,6}h)?([0-9]{1,6}m)?([0-9]{1,6}s)?$'";
+  /// After the name of a field: whether it is a duration greater than zero, in hours, minutes and
+  /// seconds.
+  private static final String IS_DURATION =
+      ".matches('^([0-9]{1,6}h)?([0-9]{1,6}m)?([0-9]{1,6}s)?$')";
+
+  private static final String IS_POSITIVE = ".matches('[1-9]')";
 
   private static final String DNS_NAME =
       "self.name.matches('^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$')";
@@ -71,13 +75,13 @@ public record CompanionSpec(
           @JsonPropertyDescription("Namespace of the DaemonSet. Left out: the Companion's own.")
           @Nullable String namespace) {}
 
-  /// The DaemonSet that follows.
+  /// The companion DaemonSet.
   @ValidationRule(
       value = DNS_NAME,
       message =
-          "companionRef.name must be the name of a DaemonSet in this namespace; leave companionRef"
+          "followerRef.name must be the name of a DaemonSet in this namespace; leave followerRef"
               + " out when nothing follows")
-  public record CompanionRef(
+  public record FollowerRef(
       @Required
           @Size(max = 253)
           @JsonPropertyDescription("Name of the DaemonSet, in this namespace.")
@@ -85,17 +89,17 @@ public record CompanionSpec(
 
   /// What waits, for how long, and how much goes at once.
   ///
-  /// @param protect never empty; [Protect#Pods]: companion pods against eviction,
-  ///     [Protect#Nodes]: nodes against drains
-  /// @param maxUnavailable how many nodes, and companion pods, may go at once when nothing
-  ///     holds: an integer of at least 1, or `"1%"` to `"100%"`, rounded up as Kubernetes does
+  /// @param protect never empty; [Protect#Pods]: companion pods against eviction, [Protect#Nodes]:
+  ///     nodes against drains
+  /// @param maxUnavailable how many nodes, and companion pods, may go at once when nothing holds:
+  ///     an integer of at least 1, or `"1%"` to `"100%"`, rounded up as Kubernetes does
   /// @param observe other objects that expressions may read
   /// @param holdWhen expressions of which each holds while it is true
   /// @param failurePolicy what an expression means that cannot be evaluated
-  /// @param settlePeriod how long to go on holding after the last reason went away, and after a
-  ///     node was let go; absent: not at all
-  /// @param holdDeadline how long to hold at most without a break; absent: as long as there is a
-  ///     reason
+  /// @param settlePeriod how long to keep blocking after the last reason has cleared, and after
+  ///     each drained node; absent: not at all
+  /// @param maxHoldDuration how long each reason blocks at most, from its own beginning; absent: as
+  ///     long as it lasts
   /// @param maintenanceWindows outside of them all nothing may go; empty: at any time
   @ValidationRule(
       value =
@@ -112,16 +116,21 @@ public record CompanionSpec(
               + " \"100%\"; to hold always, write policy: AlwaysHold")
   @ValidationRule(
       value =
-          "!has(self.settlePeriod) || (size(self.settlePeriod) > 0 && self.settlePeriod.matches("
-              + DURATION
-              + "))",
-      message = "settlePeriod must be like 60s, 5m or 1m30s")
+          "!has(self.settlePeriod) || (self.settlePeriod"
+              + IS_DURATION
+              + " && self.settlePeriod"
+              + IS_POSITIVE
+              + ")",
+      message = "settlePeriod must be a duration greater than zero, for example 60s, 5m or 1m30s")
   @ValidationRule(
       value =
-          "!has(self.holdDeadline) || (size(self.holdDeadline) > 0 && self.holdDeadline.matches("
-              + DURATION
-              + "))",
-      message = "holdDeadline must be like 24h, 90m or 1h30m")
+          "!has(self.maxHoldDuration) || (self.maxHoldDuration"
+              + IS_DURATION
+              + " && self.maxHoldDuration"
+              + IS_POSITIVE
+              + ")",
+      message =
+          "maxHoldDuration must be a duration greater than zero, for example 24h, 90m or 1h30m")
   @ValidationRule(
       value =
           "!has(self.observe) || self.observe.all(o, self.observe.exists_one(p, p.__as__ == o.__as__))",
@@ -134,7 +143,8 @@ public record CompanionSpec(
   public record Disruption(
       @Default("Auto")
           @JsonPropertyDescription(
-              "Auto: Holds decide. AlwaysAllow: no Hold counts (break glass). AlwaysHold: never.")
+              "Auto: Holds, expressions and windows decide. AlwaysAllow: ignore them (break glass)."
+                  + " AlwaysHold: always block.")
           Policy policy,
       @Default("[\"Pods\",\"Nodes\"]")
           @JsonPropertyDescription(
@@ -143,15 +153,15 @@ public record CompanionSpec(
           List<Protect> protect,
       @Default("1")
           @JsonPropertyDescription(
-              "How many may go at once when nothing holds: an integer, or a percentage that is"
-                  + " rounded up.")
+              "Maximum number of nodes that may be disrupted at the same time when nothing blocks:"
+                  + " an integer, or a percentage, rounded up.")
           IntOrString maxUnavailable,
       @Size(max = 8)
           @JsonPropertyDescription("Other objects that expressions may read, of any kind.")
           List<Observed> observe,
       @Size(max = 16)
           @JsonPropertyDescription("CEL expressions. While one of them is true, nothing may go.")
-          List<HoldCondition> holdWhen,
+          List<HoldExpression> holdWhen,
       @Default("Hold")
           @JsonPropertyDescription(
               "What it means when an expression cannot be evaluated or an observed object is"
@@ -159,14 +169,14 @@ public record CompanionSpec(
           FailurePolicy failurePolicy,
       @Size(max = 20)
           @JsonPropertyDescription(
-              "How long to go on holding after the last reason went away, and after each node that"
-                  + " was let go: health needs time to notice. For example 60s.")
+              "Keep blocking this long after the last reason has cleared and after each drained node:"
+                  + " health checks need time to notice. For example 60s.")
           @Nullable String settlePeriod,
       @Size(max = 20)
           @JsonPropertyDescription(
-              "How long reasons hold without a break at most; then everything opens, with a Warning"
-                  + " Event. For example 24h.")
-          @Nullable String holdDeadline,
+              "How long each Hold and each expression blocks at most, from its own beginning. After"
+                  + " that it no longer counts, and a Warning Event says so. For example 24h.")
+          @Nullable String maxHoldDuration,
       @Size(max = 8) @JsonPropertyDescription("If there are any, nothing may go outside of them.")
           List<MaintenanceWindow> maintenanceWindows) {
 
@@ -194,26 +204,50 @@ public record CompanionSpec(
   /// An object that expressions may read.
   ///
   /// @param as the name that it has in expressions
-  /// @param namespace absent: the Companion's own, or none if the kind has none
+  /// @param resource the plural name in the request path, so that nothing has to be looked up
+  /// @param scope of the resource; never absent
+  /// @param namespace absent: the Companion's own; for cluster-scoped resources it means nothing
   @ValidationRule(
       value = "self.__as__.matches('^[a-z][a-zA-Z0-9]{0,30}$')",
       message = "observe.as must be a name for expressions, for example ceph")
   @ValidationRule(
+      value = "!(self.__as__ in ['target', 'follower', 'guards', 'now'])",
+      message = "observe.as must not be target, follower, guards or now: those are there already")
+  @ValidationRule(
       value =
-          "!(self.__as__ in ['target', 'companion', 'guards', 'now', 'true', 'false', 'null', 'in'])",
-      message = "observe.as must not be target, companion, guards or now: those are there already")
+          "!(self.__as__ in ['true', 'false', 'null', 'in', 'as', 'break', 'const', 'continue',"
+              + " 'else', 'for', 'function', 'if', 'import', 'let', 'loop', 'package', 'namespace',"
+              + " 'return', 'var', 'void', 'while'])",
+      message = "observe.as must not be a reserved word of CEL")
   @ValidationRule(
       value = "self.apiVersion.matches('^([a-z0-9.-]+/)?v[0-9][a-z0-9]*$')",
       message = "observe.apiVersion must be a group and version, for example ceph.rook.io/v1")
   @ValidationRule(
-      value = "self.kind.matches('^[A-Z][A-Za-z0-9]*$')",
-      message = "observe.kind must be a kind, for example CephCluster")
+      value = "self.resource.matches('^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$')",
+      message =
+          "observe.resource must be the plural name that kubectl api-resources shows, for example"
+              + " cephclusters")
+  @ValidationRule(
+      value =
+          "!has(self.__namespace__)"
+              + " || self.__namespace__.matches('^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$')",
+      message = "observe.namespace must be the name of a namespace; leave it out for this one")
+  @ValidationRule(
+      value = "self.name.matches('^[a-z0-9]([-a-z0-9.:]{0,251}[a-z0-9])?$')",
+      message = "observe.name must be the name of an object")
   public record Observed(
       @Required @Size(max = 31) @JsonPropertyDescription("Its name in expressions.") String as,
       @Required @Size(max = 128) String apiVersion,
-      @Required @Size(max = 63) String kind,
+      @Required
+          @Size(max = 63)
+          @JsonPropertyDescription(
+              "Plural name, as kubectl api-resources shows it, for example cephclusters.")
+          String resource,
+      @Default("Namespaced")
+          @JsonPropertyDescription("Namespaced, or Cluster for objects without a namespace.")
+          Scope scope,
       @Size(max = 63)
-          @JsonPropertyDescription("Left out: the Companion's own, or none if the kind has none.")
+          @JsonPropertyDescription("Namespace of the object. If unset: the Companion's own.")
           @Nullable String namespace,
       @Required @Size(max = 253) String name) {}
 
@@ -224,13 +258,13 @@ public record CompanionSpec(
   @ValidationRule(
       value = "self.name.matches('^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$')",
       message = "holdWhen.name must consist of lower case letters, digits and -")
-  public record HoldCondition(
+  public record HoldExpression(
       @Required @Size(max = 63) @JsonPropertyDescription("A short name for it.") String name,
       @Required
           @Size(min = 1, max = 2048)
           @JsonPropertyDescription(
-              "CEL over target, companion (DaemonSets), guards (desired, bound), now, and what"
-                  + " observe names.")
+              "CEL over target, follower (DaemonSets), guards (desired, bound, running), now, and"
+                  + " what observe names.")
           String expression,
       @Size(max = 256) @JsonPropertyDescription("What people read when their drain waits.")
           @Nullable String message) {}
@@ -243,8 +277,9 @@ public record CompanionSpec(
       value = "self.schedule.matches('^[^ ]+( +[^ ]+){4}$')",
       message = "schedule must be cron with five fields, for example 0 22 * * 1-5")
   @ValidationRule(
-      value = "size(self.duration) > 0 && self.duration.matches(" + DURATION + ")",
-      message = "maintenanceWindows.duration must be like 6h, 90m or 1h30m")
+      value = "self.duration" + IS_DURATION + " && self.duration" + IS_POSITIVE,
+      message =
+          "maintenanceWindows.duration must be a duration greater than zero, for example 6h or 90m")
   @ValidationRule(
       value = "!has(self.timeZone) || self.timeZone.matches('^[A-Za-z][A-Za-z0-9_+/-]*$')",
       message = "timeZone must be a name from the IANA database, for example Europe/Budapest")
@@ -268,8 +303,8 @@ public record CompanionSpec(
       value = "!self.type.startsWith('dev.chaperone.') && !self.type.startsWith('dev.knative.')",
       message = "signals.type must be a type of your own, not one that Chaperone itself receives")
   @ValidationRule(
-      value = "!has(self.ttl) || (size(self.ttl) > 0 && self.ttl.matches(" + DURATION + "))",
-      message = "signals.ttl must be like 2h, 90m or 1h30m")
+      value = "!has(self.ttl) || (self.ttl" + IS_DURATION + " && self.ttl" + IS_POSITIVE + ")",
+      message = "signals.ttl must be a duration greater than zero, for example 2h or 90m")
   @ValidationRule(
       value = "has(self.releaseWhen) || has(self.ttl)",
       message = "signals must say when they end: write releaseWhen, ttl, or both")
@@ -292,6 +327,12 @@ public record CompanionSpec(
           @Nullable String key,
       @Size(max = 256) @JsonPropertyDescription("What people read when their drain waits.")
           @Nullable String reason) {}
+
+  /// Whether a resource has namespaces.
+  public enum Scope {
+    Namespaced,
+    Cluster
+  }
 
   /// What it means when it is not known whether to hold.
   public enum FailurePolicy {

@@ -5,51 +5,85 @@ import io.fabric8.kubernetes.api.model.Condition;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/// What Chaperone last saw and did for a [Companion].
+/// What Chaperone last saw and achieved for a [Companion]. Every field is what the API server had
+/// after Chaperone's writes, never what Chaperone meant to write.
 ///
-/// @param conditions `Placed`, `Guarded`, `DisruptionAllowed` and, where there are expressions or
-///     windows, `Evaluated`; each with a reason and a message that says why
-/// @param heldNodes cordoned nodes whose drain waits, sorted
-/// @param reasons everything that holds, or would if the deadline had not passed
-/// @param heldSince since when reasons hold without a break; what `holdDeadline` counts from
-/// @param quietSince since when there has been no reason; what `settlePeriod` counts from
-/// @param letGo the nodes that are drained now
+/// @param conditions `Ready`, `Placed`, `Guarded`, `DisruptionAllowed` and, where there are
+///     expressions or windows, `Evaluated`; each with a reason and a message that says why
+/// @param blockedNodes cordoned nodes whose drain waits, sorted
+/// @param unguardedNodes nodes that run a target pod and have no running guard, sorted by name, at
+///     most 100; a drained node is not among them
+/// @param drainedNodes the nodes that are drained now
+/// @param taintedNodes nodes with a NoSchedule taint that had a guard when last seen, sorted, at
+///     most 100: one that loses its guard is being drained and gets no other
+/// @param reasons everything that blocks, and what would if `maxHoldDuration` had not passed; of
+///     the Holds only the first 20
+/// @param quietSince since when no reason has blocked; what `settlePeriod` counts from
+/// @param placementWrites how often the follower was given the same placement in a row
 public record CompanionStatus(
     @JsonPropertyDescription("The metadata.generation that this status answers.")
         @Nullable Long observedGeneration,
     @JsonPropertyDescription("Guard pods, one for each node that runs a target pod.")
         @Nullable GuardCount guards,
-    @JsonPropertyDescription("Cordoned nodes whose drain waits.") @Nullable List<String> heldNodes,
-    @JsonPropertyDescription("Everything that holds.") @Nullable List<Reason> reasons,
-    @JsonPropertyDescription("Since when reasons hold without a break.") @Nullable String heldSince,
-    @JsonPropertyDescription("Since when there has been no reason, until it has settled.")
+    @JsonPropertyDescription("Cordoned nodes whose drain waits.")
+        @Nullable List<String> blockedNodes,
+    @JsonPropertyDescription(
+            "Nodes that run a target pod and have no running guard: no budget blocks their drain.")
+        @Nullable List<UnguardedNode> unguardedNodes,
+    @JsonPropertyDescription("The nodes that are drained now.") @Nullable DrainedNodes drainedNodes,
+    @JsonPropertyDescription("Nodes with a NoSchedule taint that had a guard when last seen.")
+        @Nullable List<String> taintedNodes,
+    @JsonPropertyDescription("Every reason to block, with its beginning and its end.")
+        @Nullable List<BlockingReason> reasons,
+    @JsonPropertyDescription("Since when no reason has blocked, until settlePeriod has passed.")
         @Nullable String quietSince,
-    @JsonPropertyDescription("The nodes that are drained now.") @Nullable LetGo letGo,
-    @JsonPropertyDescription("Placed, Guarded, DisruptionAllowed and Evaluated.")
+    @JsonPropertyDescription("How often the follower was given the same placement in a row.")
+        @Nullable PlacementWrites placementWrites,
+    @JsonPropertyDescription("Ready, Placed, Guarded, DisruptionAllowed and Evaluated.")
         @Nullable List<Condition> conditions) {
 
-  /// While nothing has been seen yet.
+  /// While nothing has been seen yet, or the status was lost.
   public static final CompanionStatus NONE =
-      new CompanionStatus(null, null, null, null, null, null, null, null);
+      new CompanionStatus(null, null, null, null, null, null, null, null, null, null);
 
-  /// Something that holds.
+  /// A reason to block disruptions.
   ///
   /// @param type CamelCase, as in the DisruptionAllowed condition
   /// @param name of the Hold, the expression, the budget; empty where there is only one
-  /// @param since RFC 3339: when it was first seen to hold
+  /// @param since RFC 3339: when it was first seen
   /// @param until RFC 3339; absent: nobody knows
-  public record Reason(
-      String type, String name, String message, String since, @Nullable String until) {}
+  /// @param overdue true: it has lasted longer than `maxHoldDuration` and no longer blocks; absent:
+  ///     it blocks
+  public record BlockingReason(
+      String type,
+      String name,
+      String message,
+      String since,
+      @Nullable String until,
+      @Nullable Boolean overdue) {}
+
+  /// A node that runs a target pod and has no running guard.
+  ///
+  /// @param message why, and what to do
+  public record UnguardedNode(String name, String message) {}
 
   /// Drained nodes.
   ///
   /// @param nodes sorted
   /// @param lastTime RFC 3339: when the last of them was first seen to be drained
-  public record LetGo(List<String> nodes, String lastTime) {}
+  public record DrainedNodes(List<String> nodes, String lastTime) {}
 
   /// How many guards there should be, and are.
   ///
-  /// @param desired nodes that run a target pod, or should
+  /// @param desired nodes that run a target pod
   /// @param bound guards that have a node
-  public record GuardCount(int desired, int bound) {}
+  /// @param running guards whose containers have started; no budget protects the others
+  public record GuardCount(int desired, int bound, int running) {}
+
+  /// What shows that somebody else keeps changing the follower's placement back.
+  ///
+  /// @param placement a hash of the placement
+  /// @param count how often it was written in a row
+  /// @param lastTime RFC 3339: when it was written last
+  public record PlacementWrites(String placement, int count, String lastTime) {}
 }

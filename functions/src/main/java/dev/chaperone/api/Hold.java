@@ -5,6 +5,7 @@ import io.fabric8.crd.generator.annotation.AdditionalSelectableField;
 import io.fabric8.generator.annotation.ValidationRule;
 import io.fabric8.kubernetes.api.model.Namespaced;
 import io.fabric8.kubernetes.client.CustomResource;
+import io.fabric8.kubernetes.model.annotation.Categories;
 import io.fabric8.kubernetes.model.annotation.Group;
 import io.fabric8.kubernetes.model.annotation.Version;
 
@@ -12,6 +13,7 @@ import io.fabric8.kubernetes.model.annotation.Version;
 /// exists and has not expired. Written by people, by GitOps, by anybody who may create `holds`.
 @Group("chaperone.dev")
 @Version("v1alpha1")
+@Categories("chaperone")
 @AdditionalPrinterColumn(
     name = "Companion",
     jsonPath = ".spec.companionRef.name",
@@ -21,6 +23,10 @@ import io.fabric8.kubernetes.model.annotation.Version;
     jsonPath = ".status.conditions[?(@.type==\"Active\")].status",
     type = AdditionalPrinterColumn.Type.STRING)
 @AdditionalPrinterColumn(
+    name = "Enforced",
+    jsonPath = ".status.conditions[?(@.type==\"Enforced\")].status",
+    type = AdditionalPrinterColumn.Type.STRING)
+@AdditionalPrinterColumn(
     name = "Reason",
     jsonPath = ".spec.reason",
     type = AdditionalPrinterColumn.Type.STRING)
@@ -28,6 +34,11 @@ import io.fabric8.kubernetes.model.annotation.Version;
     name = "Expires",
     jsonPath = ".spec.expiresAt",
     type = AdditionalPrinterColumn.Type.STRING)
+@AdditionalPrinterColumn(
+    name = "Message",
+    jsonPath = ".status.conditions[?(@.type==\"Enforced\")].message",
+    type = AdditionalPrinterColumn.Type.STRING,
+    priority = 1)
 @AdditionalPrinterColumn(
     name = "Age",
     jsonPath = ".metadata.creationTimestamp",

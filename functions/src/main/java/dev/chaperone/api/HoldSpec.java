@@ -22,6 +22,13 @@ import org.jspecify.annotations.Nullable;
     message =
         "expiresAt must be a time with seconds and a zone, for example 2026-11-24T06:00:00Z; leave"
             + " it out to hold until the Hold is deleted")
+@ValidationRule(
+    // Not in the rule above: a date that does not exist, as 30 February, is an error to CEL.
+    value =
+        "!has(self.expiresAt) || !self.expiresAt.matches('^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:"
+            + "[0-9]{2}:[0-9]{2}([.][0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})$')"
+            + " || timestamp(self.expiresAt) > timestamp('2000-01-01T00:00:00Z')",
+    message = "expiresAt must be a date that exists, after the year 2000")
 public record HoldSpec(
     @Required @JsonPropertyDescription("The Companion, in this namespace, that is held.")
         CompanionRef companionRef,

@@ -7,8 +7,10 @@ import org.jspecify.annotations.Nullable;
 
 /// What Chaperone makes of a [Hold].
 ///
-/// @param conditions `Active`: whether this [Hold] keeps its Companion's budgets closed, and if
-///     not, why not
+/// @param conditions `Active`: whether this [Hold] counts as a reason to block. `Enforced`: whether
+///     the API server refuses every eviction that it should; False says what is missing, by name
 public record HoldStatus(
-    @JsonPropertyDescription("Active: whether this keeps budgets closed.")
+    @JsonPropertyDescription(
+            "Active: this Hold counts. Enforced: evictions are refused on every node that runs the"
+                + " target.")
         @Nullable List<Condition> conditions) {}

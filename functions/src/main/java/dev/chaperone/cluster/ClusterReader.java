@@ -9,24 +9,26 @@ import dev.chaperone.api.CompanionSpec.Observed;
 import dev.chaperone.api.CompanionSpec.Protect;
 import dev.chaperone.api.Hold;
 import dev.chaperone.decide.CompanionRef;
+import dev.chaperone.decide.GuardSettings;
+import dev.chaperone.decide.KnownFacts;
 import dev.chaperone.decide.Made;
 import dev.chaperone.decide.ObjectRef;
 import dev.chaperone.decide.Observation;
 import dev.chaperone.decide.Occasion;
-import dev.chaperone.decide.OwnBudgets;
 import dev.chaperone.decide.Roster;
 import dev.chaperone.decide.Scope;
 import dev.chaperone.decide.Snapshot;
-import io.fabric8.kubernetes.api.model.APIResource;
-import io.fabric8.kubernetes.api.model.APIResourceList;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.KubernetesResourceList;
+import io.fabric8.kubernetes.api.model.Status;
+import io.fabric8.kubernetes.api.model.StatusDetails;
 import io.fabric8.kubernetes.api.model.apps.DaemonSet;
 import io.fabric8.kubernetes.api.model.apps.Deployment;
 import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudget;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.KubernetesClientException;
+import io.fabric8.kubernetes.client.ResourceNotFoundException;
 import io.fabric8.kubernetes.client.dsl.FilterWatchListDeletable;
 import io.fabric8.kubernetes.client.dsl.base.ResourceDefinitionContext;
 import jakarta.enterprise.context.ApplicationScoped;
@@ -51,6 +53,7 @@ import org.jspecify.annotations.Nullable;
 @ApplicationScoped
 public class ClusterReader {
   private static final int FORBIDDEN = 403;
+  private static final int NOT_FOUND = 404;
   private static final Set<String> OURS = Set.of("Companion", "Hold");
   private static final ObjectMapper JSON = JsonMapper.builder().build();
   private static final TypeReference<Map<String, Object>> OBJECT = new TypeReference<>() {};
@@ -69,19 +72,19 @@ public class ClusterReader {
   private final SharedRuns<String, String, List<Companion>> companions =
       new SharedRuns<>((all, _) -> all, Duration.ZERO);
   private final Scope scope;
-  private final String guardImage;
+  private final GuardSettings guardSettings;
   private final String pulseNamespace;
   private final String pulseName;
 
   ClusterReader(
       KubernetesClient client,
       @ConfigProperty(name = "chaperone.namespace") Optional<String> namespace,
-      @ConfigProperty(name = "chaperone.guard-image") String guardImage,
+      GuardConfig guardConfig,
       @ConfigProperty(name = "chaperone.pulse.namespace") String pulseNamespace,
       @ConfigProperty(name = "chaperone.pulse.name") String pulseName) {
     this.client = client;
     this.scope = new Scope(namespace.orElse(null));
-    this.guardImage = guardImage;
+    this.guardSettings = guardConfig.settings();
     this.pulseNamespace = pulseNamespace;
     this.pulseName = pulseName;
   }
@@ -127,6 +130,8 @@ public class ClusterReader {
         hold);
   }
 
+  /// What a Companion observes is known by its name alone: an event tells of a kind, the Companion
+  /// names a resource, and to look once too often does no harm.
   private static boolean concerns(ObjectRef object, Companion companion) {
     String namespace = companion.getMetadata().getNamespace();
     CompanionSpec spec = companion.getSpec();
@@ -134,14 +139,13 @@ public class ClusterReader {
         switch (object.kind()) {
           case "DaemonSet" ->
               object.isNamed(Snapshot.targetNamespace(companion), spec.targetRef().name())
-                  || (spec.companionRef() != null
-                      && object.isNamed(namespace, spec.companionRef().name()));
+                  || (spec.followerRef() != null
+                      && object.isNamed(namespace, spec.followerRef().name()));
           case "Pod", "Deployment", "PodDisruptionBudget" -> object.namespace().equals(namespace);
           default -> false;
         };
     return named
         || spec.disruption().observe().stream()
-            .filter(it -> it.kind().equals(object.kind()))
             .anyMatch(
                 it ->
                     object.name().equals(it.name())
@@ -160,48 +164,47 @@ public class ClusterReader {
     return refs(companions(deadline).stream());
   }
 
-  /// The Companion and its budgets, each by its name: for a list, the API server may first have to
-  /// wait for its own news. Empty if there is no such Companion, or it is being deleted.
+  /// The Companion, its budgets, each by its name, and its Holds: for a list, the API server may
+  /// first have to wait for its own news. Empty if there is no such Companion, or it is being
+  /// deleted.
   ///
   /// @throws Unavailable when the API server does not answer
-  public Optional<OwnBudgets> ownBudgets(CompanionRef ref, Deadline deadline) {
+  public Optional<KnownFacts> knownFacts(CompanionRef ref, Instant now, Deadline deadline) {
     deadline.check("reading Companion " + ref);
     try (Parallel parallel = new Parallel()) {
       var budgets =
           Made.budgets(ref.name()).stream()
               .map(name -> parallel.run(() -> budget(ref.namespace(), name)))
               .toList();
+      var holds = parallel.run(() -> holds(ref));
       return Optional.ofNullable(companion(ref))
           .filter(ClusterReader::isLiving)
           .map(
               companion ->
-                  new OwnBudgets(
+                  new KnownFacts(
+                      now,
                       companion,
-                      budgets.stream().flatMap(it -> parallel.result(it).stream()).toList()));
+                      budgets.stream().flatMap(it -> parallel.result(it).stream()).toList(),
+                      parallel.result(holds)));
     }
   }
 
-  /// Everything a decision about the Companion depends on; empty if there is no such Companion, or
-  /// it is being deleted.
+  /// Everything that a decision about the Companion depends on; empty if it is gone meanwhile.
   ///
-  /// In two steps: its own budgets come first, because their specs fence the decision, and with
-  /// them the Companion, for the names of what else to read. All else comes after both, at
-  /// the same time, the Companion once more.
+  /// All of it comes after the known facts, because the specs of its budgets, as they were then,
+  /// fence the decision: the Companion and its Holds are read once more.
   ///
   /// @throws LostRace when the Companion asks for something else the second time
   /// @throws Unavailable when the API server does not answer
-  public Optional<Snapshot> read(
-      CompanionRef ref, Instant now, Occasion occasion, Deadline deadline) throws LostRace {
-    Optional<OwnBudgets> own = ownBudgets(ref, deadline);
-    if (own.isEmpty()) {
-      return Optional.empty();
-    }
-    Companion first = own.get().companion();
+  public Optional<Snapshot> read(KnownFacts known, Occasion occasion, Deadline deadline)
+      throws LostRace {
+    Companion first = known.companion();
+    CompanionRef ref = CompanionRef.of(first);
     deadline.check("reading what Companion " + ref + " names");
     try (Parallel parallel = new Parallel()) {
       String namespace = ref.namespace();
       var targetRef = first.getSpec().targetRef();
-      var followerRef = first.getSpec().companionRef();
+      var followerRef = first.getSpec().followerRef();
       String targetNamespace = Snapshot.targetNamespace(first);
       // Itself, and those that may name the same follower.
       var companions = parallel.run(() -> companionsIn(namespace));
@@ -241,11 +244,11 @@ public class ClusterReader {
       deadline.check("reading the cordoned nodes for Companion " + ref);
       Snapshot seen =
           new Snapshot(
-              now,
+              known.now(),
               scope,
               occasion.pulse(),
-              guardImage,
-              own.get().and(parallel.result(budgets)),
+              guardSettings,
+              known.budgetsAnd(parallel.result(budgets)),
               companion.get(),
               rivals(companion.get(), parallel.result(companions)),
               theTarget,
@@ -253,7 +256,7 @@ public class ClusterReader {
               parallel.result(guards),
               parallel.result(holds),
               results(observed, parallel),
-              rosters.map(RosterReader::waiting).orElse(List.of()),
+              rosters.map(RosterReader::notRunning).orElse(List.of()),
               theTarget == null || rosters.isEmpty() ? Roster.NONE : rosters.get().few(theTarget));
       if (theTarget == null || rosters.isEmpty() || !seen.needsEveryNode()) {
         return Optional.of(seen);
@@ -284,52 +287,68 @@ public class ClusterReader {
     return results;
   }
 
-  /// A kind that the cluster does not know, an object that is not there and a right that is missing
-  /// are what the Companion's failurePolicy is for; no answer is not.
+  /// That an object is not there is a fact, and what the Companion's failurePolicy is for. Whatever
+  /// else goes wrong, nothing is known of it; that must not keep the rest from being decided.
   private Observation observe(Observed what, String ownNamespace) {
-    String kind = what.kind() + " (" + what.apiVersion() + ")";
+    boolean namespaced = what.scope() == CompanionSpec.Scope.Namespaced;
+    String namespace = namespaceOf(what, ownNamespace);
+    String name =
+        "%s (%s) %s%s, observed as %s"
+            .formatted(
+                what.resource(),
+                what.apiVersion(),
+                namespaced ? namespace + "/" : "",
+                what.name(),
+                what.as());
+    var context =
+        new ResourceDefinitionContext.Builder()
+            .withGroup(group(what.apiVersion()))
+            .withVersion(what.apiVersion().substring(what.apiVersion().indexOf('/') + 1))
+            .withKind(what.resource())
+            .withPlural(what.resource())
+            .withNamespaced(namespaced)
+            .build();
     try {
-      APIResourceList known = client.getApiResources(what.apiVersion());
-      Optional<APIResource> resource =
-          Stream.ofNullable(known)
-              .flatMap(it -> it.getResources().stream())
-              .filter(it -> it.getKind().equals(what.kind()) && !it.getName().contains("/"))
-              .findFirst();
-      if (resource.isEmpty()) {
-        return new Observation.Unseen(
-            "the cluster does not know " + kind + ", observed as " + what.as());
-      }
-      var context =
-          new ResourceDefinitionContext.Builder()
-              .withGroup(group(what.apiVersion()))
-              .withVersion(what.apiVersion().substring(what.apiVersion().indexOf('/') + 1))
-              .withKind(what.kind())
-              .withPlural(resource.get().getName())
-              .withNamespaced(resource.get().getNamespaced())
-              .build();
       var all = client.genericKubernetesResources(context);
-      String namespace = namespaceOf(what, ownNamespace);
       GenericKubernetesResource object =
-          resource.get().getNamespaced()
-              ? all.inNamespace(namespace).withName(what.name()).get()
-              : all.withName(what.name()).get();
-      String name = (resource.get().getNamespaced() ? namespace + "/" : "") + what.name();
-      return object == null
-          ? new Observation.Unseen(
-              kind + " " + name + ", observed as " + what.as() + ", does not exist")
-          : new Observation.Seen(JSON.convertValue(object, OBJECT));
+          namespaced
+              ? all.inNamespace(namespace).withName(what.name()).require()
+              : all.withName(what.name()).require();
+      return new Observation.Seen(JSON.convertValue(object, OBJECT));
+    } catch (ResourceNotFoundException e) {
+      return notFound(e.getCause(), name);
     } catch (KubernetesClientException e) {
+      if (e.getCode() == NOT_FOUND) {
+        return notFound(e, name);
+      }
       if (e.getCode() == FORBIDDEN) {
         String right =
             "Chaperone may not read %s: let a ClusterRole with the label %s grant get on it"
-                .formatted(kind, AGGREGATE_TO_OBSERVE);
-        return new Observation.Unseen(
+                .formatted(name, AGGREGATE_TO_OBSERVE);
+        return new Observation.Unreadable(
             scope.only() == null
                 ? right
                 : right + ", bound to Chaperone in the namespace where it is");
       }
-      throw new Unavailable("Cannot read " + kind + " " + what.name() + ": " + e.getMessage(), e);
+      return new Observation.Unreadable("cannot read " + name + ": " + e.getMessage());
+    } catch (RuntimeException e) {
+      return new Observation.Unreadable("cannot read " + name + ": " + e);
     }
+  }
+
+  /// Only a resource that exists can say of an object that it does not.
+  private static Observation notFound(@Nullable Throwable e, String name) {
+    boolean named =
+        e instanceof KubernetesClientException answer
+            && Optional.ofNullable(answer.getStatus())
+                .map(Status::getDetails)
+                .map(StatusDetails::getName)
+                .filter(it -> !it.isEmpty())
+                .isPresent();
+    return named
+        ? new Observation.Absent(name + ", does not exist")
+        : new Observation.Unreadable(
+            "the cluster does not know " + name + ": check apiVersion, resource and scope");
   }
 
   private static String group(String apiVersion) {
@@ -367,9 +386,9 @@ public class ClusterReader {
   }
 
   private static List<Companion> rivals(Companion one, List<Companion> all) {
-    var follower = one.getSpec().companionRef();
+    var follower = one.getSpec().followerRef();
     return all.stream()
-        .filter(it -> follower != null && follower.equals(it.getSpec().companionRef()))
+        .filter(it -> follower != null && follower.equals(it.getSpec().followerRef()))
         .filter(it -> !it.getMetadata().getName().equals(one.getMetadata().getName()))
         .toList();
   }

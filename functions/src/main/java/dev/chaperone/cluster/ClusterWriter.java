@@ -1,9 +1,10 @@
 package dev.chaperone.cluster;
 
 import dev.chaperone.decide.Change;
-import dev.chaperone.decide.Decision.Refusal;
 import dev.chaperone.decide.Made;
 import dev.chaperone.decide.Placement;
+import dev.chaperone.decide.Written;
+import dev.chaperone.decide.Written.Refusal;
 import io.fabric8.kubernetes.api.model.Binding;
 import io.fabric8.kubernetes.api.model.BindingBuilder;
 import io.fabric8.kubernetes.api.model.Event;
@@ -14,8 +15,8 @@ import io.fabric8.kubernetes.api.model.ObjectMeta;
 import io.fabric8.kubernetes.api.model.ObjectMetaBuilder;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.Status;
+import io.fabric8.kubernetes.api.model.apps.Deployment;
 import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudget;
-import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudgetBuilder;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.KubernetesClientException;
 import io.fabric8.kubernetes.client.dsl.base.PatchContext;
@@ -24,6 +25,7 @@ import io.fabric8.kubernetes.client.dsl.base.ResourceDefinitionContext;
 import jakarta.enterprise.context.ApplicationScoped;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -34,17 +36,22 @@ import java.util.concurrent.CompletionException;
 import java.util.concurrent.Semaphore;
 import java.util.stream.Stream;
 import org.jboss.logging.Logger;
+import org.jspecify.annotations.Nullable;
 
 /// The only writes, all under one field manager.
 @ApplicationScoped
 public class ClusterWriter {
   private static final Logger LOG = Logger.getLogger(ClusterWriter.class);
   private static final int CONFLICT = 409;
-  private static final int GONE = 404;
+
+  /// The client's code for a call without an HTTP status.
+  private static final int NO_ANSWER = 0;
+
+  private static final int NOT_FOUND = 404;
 
   /// What the API server says no to today and tomorrow: a spec it finds invalid, a right that is
   /// missing.
-  private static final Set<Integer> FOR_GOOD = Set.of(400, 403, 404, 422);
+  private static final Set<Integer> PERMANENT_ERRORS = Set.of(400, 403, 404, 422);
 
   private static final String NAMESPACE_TERMINATING = "NamespaceTerminating";
 
@@ -71,18 +78,19 @@ public class ClusterWriter {
 
   /// Writes the changes, in any order and several at the same time.
   ///
-  /// @return those that the API server refused for good; all others are written
+  /// @return what was stored, and what the API server refused: one change that fails keeps none of
+  ///     the others from being written and told
   /// @throws LostRace when an object is no longer as it was when the change was decided
   /// @throws Unavailable when the API server does not answer
-  public List<Refusal> write(List<Change> changes, Deadline deadline) throws LostRace {
+  public Written write(List<Change> changes, Deadline deadline) throws LostRace {
     if (changes.size() == 1) {
-      return write(changes.getFirst(), deadline).stream().toList();
+      return write(changes.getFirst(), deadline);
     }
     Semaphore free = new Semaphore(AT_ONCE);
     try (Parallel parallel = new Parallel()) {
-      List<Parallel.Result<Optional<Refusal>>> results =
+      List<Parallel.Result<Written>> results =
           changes.stream().map(it -> parallel.run(() -> write(it, deadline, free))).toList();
-      return results.stream().map(parallel::result).flatMap(Optional::stream).toList();
+      return results.stream().map(parallel::result).reduce(Written.NOTHING, Written::and);
     } catch (CompletionException e) {
       if (e.getCause() instanceof LostRace lost) {
         throw lost;
@@ -91,7 +99,7 @@ public class ClusterWriter {
     }
   }
 
-  private Optional<Refusal> write(Change change, Deadline deadline, Semaphore free)
+  private Written write(Change change, Deadline deadline, Semaphore free)
       throws LostRace, InterruptedException {
     free.acquire();
     try {
@@ -101,14 +109,14 @@ public class ClusterWriter {
     }
   }
 
-  private Optional<Refusal> write(Change change, Deadline deadline) throws LostRace {
+  private Written write(Change change, Deadline deadline) throws LostRace {
     deadline.check(describe(change));
     try {
-      apply(change, deadline);
+      Optional<HasMetadata> stored = apply(change, deadline);
       LOG.debugf("Wrote %s", describe(change));
-      return Optional.empty();
+      return new Written(stored.stream().toList(), List.of());
     } catch (KubernetesClientException e) {
-      return failed(change, e);
+      return new Written(List.of(), failed(change, e).stream().toList());
     }
   }
 
@@ -121,12 +129,13 @@ public class ClusterWriter {
     }
     return switch (change) {
       // Somebody was faster, or it is gone: both are for the next event to see.
-      case Change.Bind bind when e.getCode() == GONE || e.getCode() == CONFLICT -> Optional.empty();
-      case Change.Delete delete when e.getCode() == GONE -> Optional.empty();
-      case Change.Report report when e.getCode() == GONE -> Optional.empty();
-      case Change.ReportHold report when e.getCode() == GONE || e.getCode() == CONFLICT ->
+      case Change.Bind bind when e.getCode() == NOT_FOUND || e.getCode() == CONFLICT ->
           Optional.empty();
-      case Change.SetSchedule beat when e.getCode() == GONE || e.getCode() == CONFLICT ->
+      case Change.Delete delete when e.getCode() == NOT_FOUND -> Optional.empty();
+      case Change.Report report when e.getCode() == NOT_FOUND -> Optional.empty();
+      case Change.ReportHold report when e.getCode() == NOT_FOUND || e.getCode() == CONFLICT ->
+          Optional.empty();
+      case Change.SetSchedule beat when e.getCode() == NOT_FOUND || e.getCode() == CONFLICT ->
           Optional.empty();
       case Change.TellOnce told when e.getCode() == CONFLICT -> Optional.empty();
       // Nobody's safety hangs on an Event.
@@ -138,10 +147,10 @@ public class ClusterWriter {
         if (e.getCode() == CONFLICT) {
           throw new LostRace(what, e);
         }
-        if (FOR_GOOD.contains(e.getCode())) {
-          yield Optional.of(new Refusal(change, what));
+        if (e.getCode() == NO_ANSWER) {
+          throw new Unavailable("Not written: " + what, e);
         }
-        throw new Unavailable("Not written: " + what, e);
+        yield Optional.of(new Refusal(change, what, PERMANENT_ERRORS.contains(e.getCode())));
       }
     };
   }
@@ -153,13 +162,20 @@ public class ClusterWriter {
         .anyMatch(cause -> NAMESPACE_TERMINATING.equals(cause.getReason()));
   }
 
-  private void apply(Change change, Deadline deadline) {
+  private Optional<HasMetadata> apply(Change change, Deadline deadline) {
     switch (change) {
-      case Change.Apply(PodDisruptionBudget budget)
-          when budget.getMetadata().getResourceVersion() == null ->
-          make(budget);
-      case Change.Apply(PodDisruptionBudget budget) -> applyToSameSpec(budget, deadline);
-      case Change.Apply apply -> serverSideApply(apply.object());
+      case Change.Create create -> {
+        return Optional.of(create(create.object()));
+      }
+      case Change.Replace replace -> {
+        return Optional.of(replace(replace, deadline));
+      }
+      case Change.Apply apply ->
+          client
+              .resource(apply.object())
+              .fieldManager(Made.FIELD_MANAGER)
+              .forceConflicts()
+              .serverSideApply();
       case Change.Place place -> place(place);
       case Change.Bind bind -> bind(bind.object(), bind.node());
       case Change.Delete delete -> delete(delete.object());
@@ -176,50 +192,116 @@ public class ClusterWriter {
         tell(oneName, tell.object(), true, tell.reason(), tell.message());
       }
     }
+    return Optional.empty();
   }
 
   /// Not by an apply, which no version fences: it would open what another run has just made
   /// closed, for a newer Hold.
-  private void make(PodDisruptionBudget budget) {
-    client.raw(
-        "/apis/policy/v1/namespaces/%s/poddisruptionbudgets?fieldManager=%s"
-            .formatted(budget.getMetadata().getNamespace(), Made.FIELD_MANAGER),
-        "POST",
-        budget);
+  private HasMetadata create(HasMetadata object) {
+    String made =
+        client.raw(
+            "/apis/%s/namespaces/%s/%s?fieldManager=%s"
+                .formatted(
+                    object.getApiVersion(),
+                    object.getMetadata().getNamespace(),
+                    HasMetadata.getPlural(object.getClass()),
+                    Made.FIELD_MANAGER),
+            "POST",
+            object);
+    return client.getKubernetesSerialization().unmarshal(made, object.getClass());
   }
 
-  /// Kubernetes counts on a budget whenever a pod comes or goes, which makes a new version of it;
-  /// only who changed the spec has decided something.
-  private void applyToSameSpec(PodDisruptionBudget budget, Deadline deadline) {
-    ObjectMeta seen = budget.getMetadata();
-    String version = seen.getResourceVersion();
+  /// Kubernetes counts on a budget or a Deployment whenever a pod comes or goes, which makes a new
+  /// version of it; only who changed the spec, or closed it for other reasons, has decided
+  /// something.
+  private HasMetadata replace(Change.Replace replace, Deadline deadline) {
+    HasMetadata seen = replace.seen();
+    HasMetadata now = seen;
     while (true) {
       try {
-        serverSideApply(
-            new PodDisruptionBudgetBuilder(budget)
-                .editMetadata()
-                .withGeneration(null)
-                .withResourceVersion(version)
-                .endMetadata()
-                .build());
-        return;
+        return client
+            .resource(now)
+            .patch(
+                new PatchContext.Builder()
+                    .withPatchType(PatchType.JSON)
+                    .withFieldManager(Made.FIELD_MANAGER)
+                    .build(),
+                client.getKubernetesSerialization().asJson(patch(replace.object(), now)));
       } catch (KubernetesClientException e) {
-        PodDisruptionBudget now =
-            e.getCode() == CONFLICT && deadline.left().isPositive()
-                ? client.resource(budget).get()
-                : null;
-        if (now == null
-            || !Objects.equals(now.getMetadata().getUid(), seen.getUid())
-            || !Objects.equals(now.getMetadata().getGeneration(), seen.getGeneration())) {
+        boolean again = e.getCode() == CONFLICT && deadline.left().isPositive();
+        HasMetadata newer = again ? client.resource(seen).get() : null;
+        if (newer == null || !isSameDecision(newer.getMetadata(), seen.getMetadata())) {
           throw e;
         }
-        version = now.getMetadata().getResourceVersion();
+        now = newer;
       }
     }
   }
 
-  private void serverSideApply(HasMetadata object) {
-    client.resource(object).fieldManager(Made.FIELD_MANAGER).forceConflicts().serverSideApply();
+  private static boolean isSameDecision(ObjectMeta one, ObjectMeta other) {
+    return Objects.equals(one.getUid(), other.getUid())
+        && Objects.equals(one.getGeneration(), other.getGeneration())
+        && Objects.equals(closedFor(one), closedFor(other));
+  }
+
+  private static @Nullable String closedFor(ObjectMeta metadata) {
+    return metadata.getAnnotations() == null
+        ? null
+        : metadata.getAnnotations().get(Made.CLOSED_FOR);
+  }
+
+  /// The whole spec, since fields that others set would stay in a merge, and make it invalid or
+  /// mean something else.
+  private static List<Map<String, Object>> patch(HasMetadata wanted, HasMetadata now) {
+    List<Map<String, Object>> patch = new ArrayList<>();
+    // Writing the version that was seen makes the API server refuse the patch on any other.
+    patch.add(
+        operation("replace", "/metadata/resourceVersion", now.getMetadata().getResourceVersion()));
+    patch.add(operation("replace", "/spec", spec(wanted)));
+    merge(patch, "labels", wanted.getMetadata().getLabels(), now.getMetadata().getLabels());
+    merge(
+        patch,
+        "annotations",
+        wanted.getMetadata().getAnnotations(),
+        now.getMetadata().getAnnotations());
+    if (closedFor(wanted.getMetadata()) == null && closedFor(now.getMetadata()) != null) {
+      patch.add(
+          Map.of("op", "remove", "path", "/metadata/annotations/" + escaped(Made.CLOSED_FOR)));
+    }
+    return patch;
+  }
+
+  private static Object spec(HasMetadata object) {
+    return switch (object) {
+      case PodDisruptionBudget budget -> budget.getSpec();
+      case Deployment deployment -> deployment.getSpec();
+      default -> throw new IllegalArgumentException("Chaperone replaces no " + object.getKind());
+    };
+  }
+
+  private static void merge(
+      List<Map<String, Object>> patch,
+      String field,
+      @Nullable Map<String, String> wanted,
+      @Nullable Map<String, String> now) {
+    String path = "/metadata/" + field;
+    if (wanted == null || wanted.isEmpty()) {
+      return;
+    }
+    if (now == null || now.isEmpty()) {
+      patch.add(operation("add", path, wanted));
+      return;
+    }
+    wanted.forEach((key, value) -> patch.add(operation("add", path + "/" + escaped(key), value)));
+  }
+
+  private static Map<String, Object> operation(String op, String path, Object value) {
+    return Map.of("op", op, "path", path, "value", value);
+  }
+
+  /// As RFC 6901 has it.
+  private static String escaped(String key) {
+    return key.replace("~", "~0").replace("/", "~1");
   }
 
   private void place(Change.Place place) {
@@ -229,10 +311,10 @@ public class ClusterWriter {
       List<Map<String, Object>> patch =
           Stream.concat(
                   Stream.of(
-                      Map.<String, Object>of(
-                          "op", "replace",
-                          "path", "/metadata/resourceVersion",
-                          "value", follower.getMetadata().getResourceVersion())),
+                      operation(
+                          "replace",
+                          "/metadata/resourceVersion",
+                          follower.getMetadata().getResourceVersion())),
                   place.inTheWay().stream()
                       .map(pointer -> Map.<String, Object>of("op", "remove", "path", pointer)))
               .toList();
@@ -379,6 +461,8 @@ public class ClusterWriter {
                 .orElse("")
             + object.getMetadata().getName();
     return switch (change) {
+      case Change.Create create -> "create " + name;
+      case Change.Replace replace -> "replace " + name;
       case Change.Apply apply -> "apply " + name;
       case Change.Place place -> "place " + name;
       case Change.Bind bind -> "bind " + name + " to " + bind.node();

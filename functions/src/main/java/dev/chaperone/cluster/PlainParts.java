@@ -24,7 +24,13 @@ class PlainParts extends BeanDeserializerModifier
   private static final Map<Class<?>, Set<String>> TYPED =
       Map.of(
           PodSpec.class,
-              Set.of("affinity", "nodeName", "nodeSelector", "priorityClassName", "tolerations"),
+              Set.of(
+                  "affinity",
+                  "hostNetwork",
+                  "nodeName",
+                  "nodeSelector",
+                  "priorityClassName",
+                  "tolerations"),
           Affinity.class, Set.of("nodeAffinity"));
 
   @Override

@@ -7,10 +7,12 @@ import dev.chaperone.cluster.Slim.SlimPod;
 import dev.chaperone.decide.CompanionRef;
 import dev.chaperone.decide.Made;
 import dev.chaperone.decide.Roster;
+import io.fabric8.kubernetes.api.model.KubernetesResourceList;
 import io.fabric8.kubernetes.api.model.Node;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.apps.DaemonSet;
 import io.fabric8.kubernetes.client.KubernetesClient;
+import io.fabric8.kubernetes.client.dsl.FilterWatchListDeletable;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
@@ -23,8 +25,8 @@ import java.util.function.Predicate;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
-/// Reads which guards wait, and who is on the cordoned nodes and on those that are said to be gone.
-/// As much of it as can be is on its way as soon as there is a reader.
+/// Reads which guards do not run, and who is on the cordoned nodes and on those that are said to be
+/// gone. As much of it as can be is on its way as soon as there is a reader.
 final class RosterReader {
   /// With more nodes than this, one list of everything is cheaper than reads for each.
   private static final int FEW = 16;
@@ -34,7 +36,7 @@ final class RosterReader {
   private final String targetNamespace;
   private final Set<String> gone;
   private final Parallel parallel;
-  private final Parallel.Result<Listing<Pod>> waiting;
+  private final Parallel.Result<Listing<Pod>> notRunning;
   private final Parallel.Result<List<Node>> cordoned;
   private final Set<String> asked = new HashSet<>();
   private final List<Parallel.Result<List<Pod>>> pods = new ArrayList<>();
@@ -50,17 +52,18 @@ final class RosterReader {
     this.targetNamespace = targetNamespace;
     this.gone = gone;
     this.parallel = parallel;
-    this.waiting = parallel.run(() -> guards("", null));
+    this.notRunning = parallel.run(this::guardsNotRunning);
     this.cordoned = parallel.run(() -> nodes("spec.unschedulable", "true"));
     if (gone.size() <= FEW) {
       gone.forEach(node -> askForPodsOn(node, null));
     }
   }
 
-  /// Guards that have no node.
-  List<Pod> waiting() {
-    return parallel.result(waiting).items().stream()
-        .filter(pod -> pod.getMetadata().getDeletionTimestamp() == null)
+  /// Guards in any phase but Running: those that wait for a node, those that start on one, and
+  /// those that ended.
+  List<Pod> notRunning() {
+    return parallel.result(notRunning).items().stream()
+        .filter(pod -> Made.isGuard(pod, ref))
         .toList();
   }
 
@@ -73,9 +76,9 @@ final class RosterReader {
     if (few.size() > FEW) {
       return all(target);
     }
-    few.forEach(node -> askForPodsOn(node, asOfWaiting()));
+    few.forEach(node -> askForPodsOn(node, asOfGuards()));
     List<Pod> running = pods.stream().flatMap(it -> parallel.result(it).stream()).toList();
-    List<Pod> guards = running.stream().filter(this::isGuard).toList();
+    List<Pod> guards = running.stream().filter(pod -> Made.isGuard(pod, ref)).toList();
     // After the guards: one whose node is not there has lost it.
     guards.stream()
         .map(guard -> guard.getSpec().getNodeName())
@@ -84,7 +87,11 @@ final class RosterReader {
         .flatMap(node -> nodes("metadata.name", node).stream())
         .forEach(node -> known.put(node.getMetadata().getName(), node));
     return new Roster(
-        false, List.copyOf(known.values()), running.stream().filter(of(target)).toList(), guards);
+        false,
+        List.copyOf(known.values()),
+        running.stream().filter(of(target)).toList(),
+        guards,
+        List.of());
   }
 
   /// Who is on every node.
@@ -100,9 +107,9 @@ final class RosterReader {
                                 .resources(SlimPod.class)
                                 .inNamespace(targetNamespace)
                                 .withLabelSelector(target.getSpec().getSelector()),
-                            asOfWaiting(),
+                            asOfGuards(),
                             new Slim()::pod)));
-    List<Pod> guards = guards(null, asOfWaiting()).items();
+    List<Pod> labelled = labelledGuards();
     // After the guards: one whose node is not in this list has lost it.
     List<Node> nodes =
         read("Nodes", () -> Listing.of(client.resources(SlimNode.class), null, new Slim()::node))
@@ -111,12 +118,13 @@ final class RosterReader {
         true,
         nodes,
         parallel.result(targetPods).items().stream().filter(of(target)).toList(),
-        guards);
+        labelled.stream().filter(pod -> Made.isGuard(pod, ref)).toList(),
+        labelled.stream().filter(pod -> !Made.isGuard(pod, ref)).toList());
   }
 
   /// New enough for any list of pods: it shows the cluster after the budgets were read.
-  private String asOfWaiting() {
-    return parallel.result(waiting).resourceVersion();
+  private String asOfGuards() {
+    return parallel.result(notRunning).resourceVersion();
   }
 
   private static Predicate<Pod> of(DaemonSet target) {
@@ -125,26 +133,23 @@ final class RosterReader {
             .anyMatch(it -> Objects.equals(it.getUid(), target.getMetadata().getUid()));
   }
 
-  private boolean isGuard(Pod pod) {
-    Map<String, String> labels = pod.getMetadata().getLabels();
-    return ref.namespace().equals(pod.getMetadata().getNamespace())
-        && labels != null
-        && labels.entrySet().containsAll(Made.guardLabels(ref.name()).entrySet());
-  }
-
-  private Listing<Pod> guards(@Nullable String node, @Nullable String atLeast) {
-    var guards =
-        client
-            .resources(SlimPod.class)
-            .inNamespace(ref.namespace())
-            .withLabels(Made.guardLabels(ref.name()));
+  private Listing<Pod> guardsNotRunning() {
     return read(
         "guards of Companion " + ref,
-        () ->
-            Listing.of(
-                node == null ? guards : guards.withField("spec.nodeName", node),
-                atLeast,
-                new Slim()::pod));
+        () -> Listing.of(guards().withoutField("status.phase", "Running"), null, new Slim()::pod));
+  }
+
+  private List<Pod> labelledGuards() {
+    return read(
+            "guards of Companion " + ref, () -> Listing.of(guards(), asOfGuards(), new Slim()::pod))
+        .items();
+  }
+
+  private FilterWatchListDeletable<SlimPod, KubernetesResourceList<SlimPod>, ?> guards() {
+    return client
+        .resources(SlimPod.class)
+        .inNamespace(ref.namespace())
+        .withLabels(Made.guardLabels(ref.name()));
   }
 
   /// Whatever their labels: guards and target pods come with one read where they are in one

@@ -3,12 +3,18 @@ package dev.chaperone.cluster;
 import com.fasterxml.jackson.annotation.JsonIgnoreProperties;
 import com.fasterxml.jackson.databind.JsonDeserializer;
 import com.fasterxml.jackson.databind.annotation.JsonDeserialize;
+import dev.chaperone.cluster.Slim.SlimPod.PodState;
+import io.fabric8.kubernetes.api.model.ContainerStateWaiting;
+import io.fabric8.kubernetes.api.model.ContainerStatus;
+import io.fabric8.kubernetes.api.model.ContainerStatusBuilder;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.Namespaced;
 import io.fabric8.kubernetes.api.model.Node;
 import io.fabric8.kubernetes.api.model.NodeSpec;
 import io.fabric8.kubernetes.api.model.ObjectMeta;
 import io.fabric8.kubernetes.api.model.Pod;
+import io.fabric8.kubernetes.api.model.PodCondition;
+import io.fabric8.kubernetes.api.model.PodConditionBuilder;
 import io.fabric8.kubernetes.api.model.PodSpec;
 import io.fabric8.kubernetes.api.model.PodStatus;
 import io.fabric8.kubernetes.api.model.Taint;
@@ -19,12 +25,15 @@ import io.fabric8.kubernetes.model.annotation.Version;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /// Of the objects that there are thousands of, what a decision can depend on: nothing else is read
 /// of them, and what many of one list have in common is kept once. In full, a cluster's pods and
 /// nodes would not fit in memory, and take seconds to read.
 final class Slim {
+  private static final String READY = "Ready";
+
   private final Map<Object, Object> kept = new HashMap<>();
 
   /// A Pod on the wire.
@@ -41,7 +50,21 @@ final class Slim {
     record PodPlace(@Nullable String nodeName) {}
 
     @JsonIgnoreProperties(ignoreUnknown = true)
-    record PodState(@Nullable String phase, @Nullable String reason, @Nullable String message) {}
+    record PodState(
+        @Nullable String phase,
+        @Nullable String reason,
+        @Nullable String message,
+        @Nullable List<SlimCondition> conditions,
+        @Nullable List<SlimContainer> containerStatuses) {}
+
+    @JsonIgnoreProperties(ignoreUnknown = true)
+    record SlimCondition(String type, String status) {}
+
+    @JsonIgnoreProperties(ignoreUnknown = true)
+    record SlimContainer(@Nullable SlimContainerState state) {}
+
+    @JsonIgnoreProperties(ignoreUnknown = true)
+    record SlimContainerState(@Nullable ContainerStateWaiting waiting) {}
 
     public void setSpec(PodPlace spec) {
       this.spec = spec;
@@ -108,9 +131,33 @@ final class Slim {
       status.setPhase(once(read.status.phase()));
       status.setReason(read.status.reason());
       status.setMessage(read.status.message());
+      status.setConditions(once(ready(read.status)));
+      status.setContainerStatuses(waiting(read.status));
     }
     pod.setStatus(status);
     return pod;
+  }
+
+  private static List<PodCondition> ready(PodState status) {
+    return Stream.ofNullable(status.conditions())
+        .flatMap(List::stream)
+        .filter(it -> it.type().equals(READY))
+        .map(it -> new PodConditionBuilder().withType(READY).withStatus(it.status()).build())
+        .toList();
+  }
+
+  private static List<ContainerStatus> waiting(PodState status) {
+    return Stream.ofNullable(status.containerStatuses())
+        .flatMap(List::stream)
+        .filter(it -> it.state() != null && it.state().waiting() != null)
+        .map(
+            it ->
+                new ContainerStatusBuilder()
+                    .withNewState()
+                    .withWaiting(it.state().waiting())
+                    .endState()
+                    .build())
+        .toList();
   }
 
   Node node(SlimNode read) {

@@ -15,10 +15,18 @@ public sealed interface Change {
   /// The object that is written, for logs and messages.
   HasMetadata object();
 
-  /// Creates or updates an object that Chaperone makes. A budget with a resourceVersion, generation
-  /// and uid is only written on that version, or on a later one of the same spec; a budget without
-  /// only where there is none.
-  record Apply(HasMetadata object) implements Change {}
+  /// Creates an object that Chaperone makes, only where there is none of this name.
+  record Create(HasMetadata object) implements Change {}
+
+  /// Writes the whole spec of an object that Chaperone made, and its own labels and annotations:
+  /// only on the version that was seen, or on a later one of the same spec that was decided for the
+  /// same reasons.
+  ///
+  /// @param object without the annotation [Made#CLOSED_FOR], that is taken away
+  record Replace(HasMetadata object, HasMetadata seen) implements Change {}
+
+  /// Creates or updates a Hold that an event asks for.
+  record Apply(Hold object) implements Change {}
 
   /// Gives the follower the placement, and takes from it what is in the way.
   ///

@@ -21,7 +21,7 @@ final class Conditions {
         .map(
             named -> {
               Finding finding = named.finding();
-              String status = finding.good() ? "True" : "False";
+              String status = finding.status().name();
               String since =
                   find(before, named.type())
                       .filter(old -> Objects.equals(old.getStatus(), status))
@@ -30,7 +30,7 @@ final class Conditions {
               return new ConditionBuilder()
                   .withType(named.type())
                   .withStatus(status)
-                  .withReason(finding.reason())
+                  .withReason(finding.reason().name())
                   .withMessage(finding.message())
                   .withLastTransitionTime(since)
                   .withObservedGeneration(generation)

@@ -3,8 +3,10 @@ package dev.chaperone.decide;
 import dev.chaperone.api.Companion;
 import dev.chaperone.api.CompanionSpec.Protect;
 import dev.chaperone.api.CompanionStatus;
-import dev.chaperone.api.CompanionStatus.Reason;
+import dev.chaperone.api.CompanionStatus.BlockingReason;
+import dev.chaperone.api.Hold;
 import dev.chaperone.decide.Conditions.Named;
+import dev.chaperone.decide.Written.Refusal;
 import io.fabric8.kubernetes.api.model.Condition;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import java.time.Instant;
@@ -14,15 +16,21 @@ import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /// What a [Snapshot] asks for: the writes, in the order in which they are safe, and what is then
 /// said about it.
 public final class Decision {
-  private static final String ALLOWED = "DisruptionAllowed";
+  static final String ALLOWED = "DisruptionAllowed";
+  static final String READY = "Ready";
+
+  /// So many Holds are listed in the status; all of them count.
+  private static final int MAX_HOLDS_IN_STATUS = 20;
 
   private final Snapshot seen;
+  private final GuardState state;
   private final Reasons reasons;
   private final Verdict verdict;
   private final PlacementPlan placement;
@@ -31,102 +39,317 @@ public final class Decision {
 
   private Decision(Snapshot seen) {
     this.seen = seen;
-    this.guards = GuardPlan.of(seen);
-    this.reasons = Reasons.of(seen, guards.count());
+    this.state = GuardState.of(seen);
+    this.reasons = Reasons.of(seen, state);
     this.verdict = Verdict.of(seen, reasons);
     this.placement = PlacementPlan.of(seen);
-    this.budgets = BudgetPlan.of(seen, verdict);
+    this.guards = GuardPlan.of(seen, state, reasons, verdict);
+    this.budgets = BudgetPlan.of(seen, verdict, reasons);
   }
 
   public static Decision of(Snapshot seen) {
     return new Decision(seen);
   }
 
-  public Verdict verdict() {
+  Verdict verdict() {
     return verdict;
   }
 
   /// What to write, step after step; the changes of one step depend on none of the others. Closed
   /// before anything else: an open budget here lets a drain outrun what it should wait for. Opened
   /// after everything else, when guards and placement are as they should be.
-  public List<List<Change>> steps() {
+  ///
+  /// @param mayOpen whether what gives room is among them
+  public List<List<Change>> steps(boolean mayOpen) {
     return steps(
         Stream.of(
             budgets.closing(),
             Stream.concat(placement.changes().stream(), guards.changes().stream()).toList(),
-            budgets.opening()));
+            mayOpen ? budgets.opening() : List.of(),
+            Holds.leftovers(seen.holds(), seen.now())));
+  }
+
+  /// Whether it gives room. Then everything has to be looked at once more: a run that found the
+  /// budget closed already wrote nothing that would have fenced this one.
+  public boolean opens() {
+    return !budgets.opening().isEmpty();
   }
 
   List<Change> changes() {
-    return steps().stream().flatMap(List::stream).toList();
+    return steps(true).stream().flatMap(List::stream).toList();
   }
 
-  /// What to say once the changes are written: Events for what turned and the status of Holds,
-  /// then the Companion's status. Last, because it tells what was done; empty if all of it has
-  /// been said before.
-  ///
-  /// @param refused changes that the API server refused for good, with its words
-  public List<List<Change>> report(List<Refusal> refused) {
-    CompanionStatus before = seen.status();
-    CompanionStatus after = status(refused);
-    List<Change> report = new ArrayList<>();
-    report.addAll(turns(conditions(before), conditions(after)));
-    report.addAll(newlyHeld(before, after));
-    report.addAll(Holds.reports(seen.holds(), true, seen.now()));
-    return steps(
-        Stream.of(
-            report,
-            after.equals(before) ? List.of() : List.of(new Change.Report(withStatus(after)))));
+  /// What there is to say once the changes are written.
+  public Report report(Written written) {
+    return new Report(written);
   }
 
   private static List<List<Change>> steps(Stream<List<Change>> steps) {
     return steps.filter(step -> !step.isEmpty()).toList();
   }
 
-  /// Whether what was last said of disruptions is no longer so.
-  public boolean answerChanged() {
-    return Conditions.find(conditions(seen.status()), ALLOWED)
-        .map(condition -> "True".equals(condition.getStatus()) != verdict.allowed())
-        .orElse(true);
-  }
-
-  /// A change that the API server refused, and why.
-  public record Refusal(Change change, String message) {}
-
   /// Whether something will soon be otherwise that no event tells of: a Hold expires, a window
-  /// begins or ends, a settle period or a deadline passes, a guard waits for its node.
+  /// begins or ends, a settle period or a maximum duration passes, a guard waits for its node.
   public boolean isPending() {
-    return guards.count().bound() < guards.count().desired()
-        || Pulse.isPending(reasons.nextTurn(seen.now()), seen.now());
+    return state.count().running() < state.count().desired()
+        || Pulse.isPending(reasons.nextTurn(), seen.now());
   }
 
-  private CompanionStatus status(List<Refusal> refused) {
-    List<Named> findings = new ArrayList<>();
-    findings.add(new Named("Placed", refusal(refused, true).orElse(placement.finding())));
-    findings.add(new Named("Guarded", refusal(refused, false).orElseGet(this::guarded)));
-    findings.add(
-        new Named(ALLOWED, new Finding(verdict.allowed(), verdict.reason(), verdict.message())));
-    evaluated().ifPresent(it -> findings.add(new Named("Evaluated", it)));
-    Long generation = seen.companion().getMetadata().getGeneration();
-    Timeline timeline = reasons.timeline();
-    return new CompanionStatus(
-        generation,
-        guards.count(),
-        heldNodes(),
-        reasons.all().stream().map(Decision::reason).toList(),
-        text(timeline.heldSince()),
-        text(timeline.quietSince()),
-        timeline.letGo(),
-        Conditions.next(conditions(seen.status()), findings, generation, seen.now()));
-  }
+  /// What is said of what was achieved: in the status of the Companion and its Holds, in Kubernetes
+  /// Events, in the reply and in the log, each time in the same words.
+  public final class Report {
+    private final List<Refusal> refused;
+    private final Enforcement enforcement;
+    private final Finding allowed;
+    private final CompanionStatus before = seen.status();
+    private final CompanionStatus after;
 
-  private static Reason reason(HoldReason it) {
-    return new Reason(
-        it.type(), it.name(), it.message(), String.valueOf(it.since()), text(it.until()));
-  }
+    private Report(Written written) {
+      this.refused = written.refused();
+      this.enforcement = Enforcement.of(seen, state, budgets, written);
+      this.allowed = allowed();
+      this.after = status();
+    }
 
-  private static @Nullable String text(@Nullable Instant time) {
-    return time == null ? null : time.toString();
+    /// Events for what turned and the status of Holds, then the Companion's status. Last, because
+    /// it tells what was done; empty if all of it has been said before.
+    public List<List<Change>> steps() {
+      List<Change> told = new ArrayList<>();
+      told.addAll(turns(conditions(before), conditions(after)));
+      told.addAll(newlyOverdue());
+      told.addAll(newlyBlocked());
+      Finding enforced = enforced();
+      told.addAll(
+          Holds.reports(
+              seen.holds(),
+              hold -> Holds.findings(hold, reasons, verdict, enforced, seen.now()),
+              seen.now()));
+      return Decision.steps(
+          Stream.of(
+              told, after.equals(before) ? List.of() : List.of(new Change.Report(withStatus()))));
+    }
+
+    /// What the reply says.
+    public Answer answer() {
+      return new Answer(
+          seen.ref(),
+          switch (allowed.status()) {
+            case True -> Answer.Result.ALLOWED;
+            case False -> Answer.Result.HELD;
+            case Unknown -> Answer.Result.NOT_ENFORCED;
+          },
+          allowed.reason(),
+          allowed.message());
+    }
+
+    /// Whether what was last said of disruptions is no longer so.
+    public boolean answerChanged() {
+      return Conditions.find(conditions(before), ALLOWED)
+          .map(condition -> !allowed.status().name().equals(condition.getStatus()))
+          .orElse(true);
+    }
+
+    /// Why a Hold holds nothing; empty if every budget is closed and it counts.
+    ///
+    /// @param uid of the Hold
+    public Optional<String> whyIneffective(String uid) {
+      Optional<Hold> hold =
+          seen.holds().stream().filter(it -> uid.equals(it.getMetadata().getUid())).findFirst();
+      if (hold.isEmpty()) {
+        return Optional.of("it was deleted meanwhile");
+      }
+      Holds.Findings findings =
+          Holds.findings(hold.get(), reasons, verdict, enforced(), seen.now());
+      if (!findings.active().good()) {
+        return Optional.of(findings.active().message());
+      }
+      return verdict.allowed() || !enforcement.isClosed()
+          ? Optional.of(findings.enforced().message())
+          : Optional.empty();
+    }
+
+    /// Whether that can change without anybody changing a spec.
+    public boolean mayBecomeEffective() {
+      return verdict instanceof Verdict.Held;
+    }
+
+    private Finding allowed() {
+      return switch (verdict) {
+        case Verdict.Held held when enforcement.isComplete() ->
+            Finding.bad(held.reason(), held.message());
+        case Verdict.Held held ->
+            Finding.unknown(
+                Reason.NotEnforced,
+                "Should be blocked, but is not everywhere: %s. Reasons to block: %s"
+                    .formatted(enforcement.missing(), held.message()));
+        case Verdict.Allowed(Reason reason, String message)
+            when !enforcement.notOpened().isEmpty() ->
+            Finding.bad(
+                Reason.NotOpened,
+                String.join("; ", enforcement.notOpened()) + ". Should be open: " + message);
+        case Verdict.Allowed(Reason reason, String message) when enforcement.usedUp() ->
+            Finding.bad(Reason.MaxUnavailableReached, usedUp());
+        case Verdict.Allowed(Reason reason, String message) -> Finding.good(reason, message);
+      };
+    }
+
+    private String usedUp() {
+      List<String> nodes = state.unavailable();
+      return "maxUnavailable (%s) is used up by %s; drains continue when one of them is back or deleted"
+          .formatted(
+              seen.disruption().maxUnavailable().getValue(),
+              nodes.isEmpty()
+                  ? "pods that are not ready"
+                  : "node "
+                      + nodes.stream().limit(Verdict.NAMED).collect(Collectors.joining(", ")));
+    }
+
+    /// What the Holds that count are told.
+    private Finding enforced() {
+      if (verdict.allowed()) {
+        return Finding.bad(Reason.NotEnforced, "Nothing is blocked: " + verdict.message());
+      }
+      if (!enforcement.isComplete()) {
+        return Finding.bad(Reason.NotEnforced, enforcement.missing());
+      }
+      String drained =
+          state.drained().isEmpty()
+              ? ""
+              : "; already drained: " + String.join(", ", state.drained());
+      return Finding.good(
+          Reason.Enforced,
+          seen.protects(Protect.Nodes)
+              ? "Evictions are refused on %d nodes that run the target%s"
+                  .formatted(state.count().running(), drained)
+              : "Evictions of the follower's pods are refused");
+    }
+
+    private CompanionStatus status() {
+      List<Named> findings = new ArrayList<>();
+      findings.add(new Named("Placed", refusal(true).orElse(placement.finding())));
+      findings.add(new Named("Guarded", refusal(false).orElseGet(this::guarded)));
+      evaluated().ifPresent(it -> findings.add(new Named("Evaluated", it)));
+      findings.addFirst(new Named(READY, ready(findings)));
+      findings.add(new Named(ALLOWED, allowed));
+      Long generation = seen.companion().getMetadata().getGeneration();
+      Timeline timeline = reasons.timeline();
+      return new CompanionStatus(
+          generation,
+          state.count(),
+          blockedNodes(),
+          state.unguarded().stream().limit(GuardPlan.MAX_NODES_IN_STATUS).toList(),
+          timeline.drained(),
+          guards.tainted(),
+          reasons(),
+          text(timeline.quietSince()),
+          placement.writes(),
+          Conditions.next(conditions(before), findings, generation, seen.now()));
+    }
+
+    private List<BlockingReason> reasons() {
+      List<HoldReason> all = reasons.all();
+      return Stream.concat(
+              all.stream().filter(it -> it.type() != Reason.Hold),
+              all.stream().filter(it -> it.type() == Reason.Hold).limit(MAX_HOLDS_IN_STATUS))
+          .map(
+              it ->
+                  new BlockingReason(
+                      it.type().name(),
+                      it.name(),
+                      it.message(),
+                      String.valueOf(it.since()),
+                      text(it.until()),
+                      it.overdue() ? true : null))
+          .toList();
+    }
+
+    /// Whether what the Companion asks for is in place; that something holds is no fault.
+    private Finding ready(List<Named> findings) {
+      boolean failed =
+          allowed.reason() == Reason.NotEnforced || allowed.reason() == Reason.NotOpened;
+      return Stream.concat(
+              findings.stream().map(Named::finding), failed ? Stream.of(allowed) : Stream.of())
+          .filter(it -> !it.good())
+          .findFirst()
+          .map(it -> Finding.bad(it.reason(), it.message()))
+          .orElse(
+              Finding.good(Reason.Ready, "Placement, guards and budgets are as they should be"));
+    }
+
+    private Finding guarded() {
+      return budgets
+          .problem()
+          .or(() -> reasons.overlap().map(it -> Finding.bad(it.type(), it.message())))
+          .filter(problem -> seen.target() != null)
+          .orElse(guards.finding());
+    }
+
+    private Optional<Finding> refusal(boolean placing) {
+      return refused.stream()
+          .filter(refusal -> (refusal.change() instanceof Change.Place) == placing)
+          .findFirst()
+          .map(refusal -> Finding.bad(Reason.Refused, refusal.message()));
+    }
+
+    /// Cordoned nodes that keep their guard: their drain waits, for a reason to clear or for its
+    /// turn.
+    private List<String> blockedNodes() {
+      if (!seen.protects(Protect.Nodes) || seen.target() == null || allowed.good()) {
+        return List.of();
+      }
+      Set<String> guarded = seen.roster().runningGuardNodes();
+      return seen.roster().cordoned().stream()
+          .map(node -> node.getMetadata().getName())
+          .filter(guarded::contains)
+          .toList();
+    }
+
+    private List<Change> newlyBlocked() {
+      Set<String> known = new HashSet<>(orEmpty(before.blockedNodes()));
+      List<String> blocked = orEmpty(after.blockedNodes());
+      return seen.roster().cordoned().stream()
+          .filter(node -> blocked.contains(node.getMetadata().getName()))
+          .filter(node -> !known.contains(node.getMetadata().getName()))
+          .<Change>map(
+              node ->
+                  tell(
+                      // Events on Nodes are in a namespace of their own.
+                      seen.scope().only() == null ? node : seen.companion(),
+                      false,
+                      "DrainBlocked",
+                      "Companion %s blocks the drain of node %s: %s"
+                          .formatted(seen.ref(), node.getMetadata().getName(), allowed.message())))
+          .toList();
+    }
+
+    private List<Change> newlyOverdue() {
+      Set<String> known =
+          orEmpty(before.reasons()).stream()
+              .filter(it -> Boolean.TRUE.equals(it.overdue()))
+              .map(it -> it.type() + "/" + it.name())
+              .collect(Collectors.toSet());
+      return reasons.overdue().stream()
+          .filter(it -> it.type().yields())
+          .filter(it -> !known.contains(it.type() + "/" + it.name()))
+          .limit(MAX_HOLDS_IN_STATUS)
+          .map(
+              it ->
+                  tell(
+                      seen.companion(),
+                      true,
+                      Reason.MaxHoldDurationExceeded.name(),
+                      "maxHoldDuration %s exceeded, no longer blocks: %s"
+                          .formatted(seen.disruption().maxHoldDuration(), it.describe())))
+          .toList();
+    }
+
+    private Companion withStatus() {
+      Companion reported = new Companion();
+      reported.setMetadata(seen.companion().getMetadata());
+      reported.setSpec(seen.companion().getSpec());
+      reported.setStatus(after);
+      return reported;
+    }
   }
 
   /// Only where there is something to evaluate.
@@ -137,74 +360,18 @@ public final class Decision {
     }
     return Optional.of(
         reasons.failures().isEmpty()
-            ? Finding.good("Evaluated", "Every expression and window could be evaluated")
+            ? Finding.good(Reason.Evaluated, "Every expression and window could be evaluated")
             : Finding.bad(
-                "EvaluationFailed",
+                Reason.EvaluationFailed,
                 String.join("; ", reasons.failures())
                     + "; failurePolicy: "
                     + seen.disruption().failurePolicy()));
   }
 
-  private Finding guarded() {
-    return budgets
-        .problem()
-        .or(() -> reasons.overlap().map(it -> Finding.bad(it.type(), it.message())))
-        .filter(problem -> seen.target() != null)
-        .orElse(guards.finding());
-  }
-
-  private static Optional<Finding> refusal(List<Refusal> refused, boolean placing) {
-    return refused.stream()
-        .filter(refusal -> (refusal.change() instanceof Change.Place) == placing)
-        .findFirst()
-        .map(refusal -> Finding.bad("Refused", refusal.message()));
-  }
-
-  /// Cordoned nodes that keep their guard: their drain waits, for a reason to go away or for its
-  /// turn.
-  private List<String> heldNodes() {
-    if (!seen.protects(Protect.Nodes) || seen.target() == null) {
-      return List.of();
-    }
-    boolean turnTaken =
-        seen.budget(seen.ref().name() + Made.NODES_SUFFIX)
-            .filter(budget -> !seen.waiting().isEmpty())
-            .map(budget -> budget.getStatus())
-            .map(status -> Objects.equals(status.getDisruptionsAllowed(), 0))
-            .orElse(false);
-    if (verdict.allowed() && !turnTaken) {
-      return List.of();
-    }
-    Set<String> guarded = seen.roster().guardedNodes();
-    return seen.roster().cordoned().stream()
-        .map(node -> node.getMetadata().getName())
-        .filter(guarded::contains)
-        .toList();
-  }
-
-  private List<Change> newlyHeld(CompanionStatus before, CompanionStatus after) {
-    Set<String> known = new HashSet<>(heldNodes(before));
-    String why =
-        verdict.allowed()
-            ? "as many nodes as may go at once are out; it goes when one of them is back"
-            : verdict.message();
-    return seen.roster().cordoned().stream()
-        .filter(node -> heldNodes(after).contains(node.getMetadata().getName()))
-        .filter(node -> !known.contains(node.getMetadata().getName()))
-        .<Change>map(
-            node ->
-                tell(
-                    // Events on Nodes are in a namespace of their own.
-                    seen.scope().only() == null ? node : seen.companion(),
-                    false,
-                    "DrainHeld",
-                    "Companion %s holds the drain of node %s: %s"
-                        .formatted(seen.ref(), node.getMetadata().getName(), why)))
-        .toList();
-  }
-
   private List<Change> turns(List<Condition> before, List<Condition> after) {
     return after.stream()
+        // Says nothing that another condition does not say.
+        .filter(condition -> !READY.equals(condition.getType()))
         .filter(
             condition ->
                 Conditions.find(before, condition.getType())
@@ -212,39 +379,39 @@ public final class Decision {
                     .filter(old -> Objects.equals(old.getReason(), condition.getReason()))
                     .isEmpty())
         .map(
-            condition -> {
-              boolean good = "True".equals(condition.getStatus());
-              boolean disruption = ALLOWED.equals(condition.getType());
-              return tell(
-                  seen.companion(),
-                  disruption
-                      ? "HoldDeadlinePassed".equals(condition.getReason())
-                      : !good && !"GuardsWaiting".equals(condition.getReason()),
-                  disruption
-                      ? (good ? "DisruptionAllowed" : "DisruptionHeld")
-                      : condition.getReason(),
-                  condition.getMessage());
-            })
+            condition ->
+                tell(
+                    seen.companion(),
+                    Reason.of(condition.getReason()).map(Reason::warns).orElse(true),
+                    eventReason(condition),
+                    condition.getMessage()))
         .toList();
+  }
+
+  private static String eventReason(Condition condition) {
+    if (!ALLOWED.equals(condition.getType())) {
+      return condition.getReason();
+    }
+    return switch (condition.getStatus()) {
+      case "True" -> "DisruptionAllowed";
+      case "False" -> "DisruptionBlocked";
+      default -> Reason.NotEnforced.name();
+    };
   }
 
   private static Change tell(HasMetadata about, boolean warning, String reason, String message) {
     return new Change.Tell(about, warning, reason, message);
   }
 
-  private Companion withStatus(CompanionStatus status) {
-    Companion reported = new Companion();
-    reported.setMetadata(seen.companion().getMetadata());
-    reported.setSpec(seen.companion().getSpec());
-    reported.setStatus(status);
-    return reported;
+  private static @Nullable String text(@Nullable Instant time) {
+    return time == null ? null : time.toString();
   }
 
-  private static List<String> heldNodes(CompanionStatus status) {
-    return status.heldNodes() == null ? List.of() : status.heldNodes();
+  private static <T> List<T> orEmpty(@Nullable List<T> list) {
+    return list == null ? List.of() : list;
   }
 
   private static List<Condition> conditions(CompanionStatus status) {
-    return status.conditions() == null ? List.of() : status.conditions();
+    return orEmpty(status.conditions());
   }
 }

@@ -4,7 +4,7 @@ import com.fasterxml.jackson.core.type.TypeReference;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.chaperone.api.CompanionSpec.FailurePolicy;
-import dev.chaperone.api.CompanionSpec.HoldCondition;
+import dev.chaperone.api.CompanionSpec.HoldExpression;
 import dev.chaperone.api.CompanionStatus.GuardCount;
 import io.fabric8.kubernetes.api.model.apps.DaemonSet;
 import java.util.ArrayList;
@@ -13,6 +13,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /// Which expressions of `holdWhen` hold.
@@ -27,17 +28,20 @@ record Expressions(List<HoldReason> reasons, List<String> failures) {
       return new Expressions(List.of(), List.of());
     }
     Map<String, Object> values = new LinkedHashMap<>();
-    Map<String, String> missing = new LinkedHashMap<>();
+    Map<String, Observation> missing = new LinkedHashMap<>();
     put(values, missing, "target", seen.target(), "there is no target");
-    put(values, missing, "companion", seen.follower(), "there is no companion DaemonSet");
-    values.put("guards", Map.of("desired", guards.desired(), "bound", guards.bound()));
+    put(values, missing, "follower", seen.follower(), "there is no follower");
+    values.put(
+        "guards",
+        Map.of("desired", guards.desired(), "bound", guards.bound(), "running", guards.running()));
     values.put("now", seen.now());
     seen.observed()
         .forEach(
             (name, observation) -> {
               switch (observation) {
                 case Observation.Seen it -> values.put(name, it.object());
-                case Observation.Unseen it -> missing.put(name, it.message());
+                case Observation.Absent it -> missing.put(name, it);
+                case Observation.Unreadable it -> missing.put(name, it);
               }
             });
     Set<String> names = new HashSet<>(values.keySet());
@@ -46,49 +50,82 @@ record Expressions(List<HoldReason> reasons, List<String> failures) {
     Expression.Language language = Expression.language(names);
     List<HoldReason> reasons = new ArrayList<>();
     List<String> failures = new ArrayList<>();
-    for (HoldCondition condition : seen.disruption().holdWhen()) {
+    for (HoldExpression it : seen.disruption().holdWhen()) {
       try {
-        Expression expression = language.compile(condition.expression());
+        Expression expression = language.compile(it.expression());
+        boolean unreadable = false;
+        String absent = "";
         for (String used : expression.uses()) {
-          if (missing.containsKey(used)) {
-            throw new Expression.Failed(missing.get(used));
+          switch (missing.get(used)) {
+            case Observation.Absent(String message) -> absent = message;
+            case Observation.Unreadable(String message) -> {
+              absent = message;
+              unreadable = true;
+            }
+            case null, default -> {}
           }
         }
-        if (expression.isTrue(values)) {
+        if (!absent.isEmpty()) {
+          fail(seen, it, absent, unreadable, reasons, failures);
+        } else if (expression.isTrue(values)) {
           reasons.add(
               new HoldReason(
-                  "Condition", condition.name(), describe(condition, expression.read(values))));
+                  Reason.ExpressionTrue, it.name(), describe(it, expression.read(values))));
         }
       } catch (Expression.Failed e) {
-        String failure = "holdWhen " + condition.name() + ": " + e.getMessage();
-        failures.add(failure);
-        if (seen.disruption().failurePolicy() == FailurePolicy.Hold) {
-          reasons.add(new HoldReason("ConditionFailed", condition.name(), failure));
-        }
+        fail(seen, it, String.valueOf(e.getMessage()), false, reasons, failures);
       }
     }
     return new Expressions(reasons, failures);
   }
 
+  /// What an expression means that cannot be evaluated. Allowing is for what is known to be missing
+  /// or wrong: what cannot be read may be just what blocks, so it ends no block.
+  private static void fail(
+      Snapshot seen,
+      HoldExpression it,
+      String why,
+      boolean unreadable,
+      List<HoldReason> reasons,
+      List<String> failures) {
+    String failure = "holdWhen " + it.name() + ": " + why;
+    failures.add(failure);
+    boolean holds =
+        seen.disruption().failurePolicy() == FailurePolicy.Hold
+            || (unreadable && blockedBefore(seen, it.name()));
+    if (holds) {
+      reasons.add(new HoldReason(Reason.ExpressionFailed, it.name(), failure));
+    }
+  }
+
+  private static boolean blockedBefore(Snapshot seen, String name) {
+    return Stream.ofNullable(seen.status().reasons())
+        .flatMap(List::stream)
+        .filter(reason -> !Boolean.TRUE.equals(reason.overdue()))
+        .filter(
+            reason ->
+                reason.type().equals(Reason.ExpressionTrue.name())
+                    || reason.type().equals(Reason.ExpressionFailed.name()))
+        .anyMatch(reason -> reason.name().equals(name));
+  }
+
   private static void put(
       Map<String, Object> values,
-      Map<String, String> missing,
+      Map<String, Observation> missing,
       String name,
       @Nullable DaemonSet daemonSet,
       String absent) {
     if (daemonSet == null) {
-      missing.put(name, absent);
+      missing.put(name, new Observation.Absent(absent));
     } else {
       values.put(name, JSON.convertValue(daemonSet, OBJECT));
     }
   }
 
-  private static String describe(HoldCondition condition, List<String> read) {
+  private static String describe(HoldExpression it, List<String> read) {
     String message =
-        condition.message() == null || condition.message().isBlank()
-            ? condition.expression()
-            : condition.message();
+        it.message() == null || it.message().isBlank() ? it.expression() : it.message();
     String values = read.isEmpty() ? "" : " [" + String.join(", ", read) + "]";
-    return condition.name() + ": " + message + values;
+    return it.name() + ": " + message + values;
   }
 }

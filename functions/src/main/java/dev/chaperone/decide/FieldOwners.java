@@ -30,6 +30,11 @@ final class FieldOwners {
         .toList();
   }
 
+  /// Others who own any field of the spec.
+  static List<String> others(HasMetadata object) {
+    return others(object, "/spec").map(ManagedFieldsEntry::getManager).distinct().sorted().toList();
+  }
+
   private static Stream<ManagedFieldsEntry> others(HasMetadata object, String jsonPointer) {
     return object.getMetadata().getManagedFields().stream()
         .filter(entry -> !Objects.equals(entry.getManager(), Made.FIELD_MANAGER))

@@ -1,15 +1,30 @@
 package dev.chaperone.decide;
 
-/// One condition's verdict, in the words of the status, the log line and the Kubernetes Event.
+/// What one condition says, in the words of the status, the log line and the Kubernetes Event.
 ///
-/// @param reason CamelCase, one of a fixed set, for machines and for `kubectl get`
+/// @param reason for machines and for `kubectl get`
 /// @param message for a person: which object, what was seen, what to do
-record Finding(boolean good, String reason, String message) {
-  static Finding good(String reason, String message) {
-    return new Finding(true, reason, message);
+record Finding(Status status, Reason reason, String message) {
+  /// As Kubernetes spells a condition's status.
+  enum Status {
+    True,
+    False,
+    Unknown
   }
 
-  static Finding bad(String reason, String message) {
-    return new Finding(false, reason, message);
+  static Finding good(Reason reason, String message) {
+    return new Finding(Status.True, reason, message);
+  }
+
+  static Finding bad(Reason reason, String message) {
+    return new Finding(Status.False, reason, message);
+  }
+
+  static Finding unknown(Reason reason, String message) {
+    return new Finding(Status.Unknown, reason, message);
+  }
+
+  boolean good() {
+    return status == Status.True;
   }
 }

@@ -1,23 +1,29 @@
 package dev.chaperone.decide;
 
 import dev.chaperone.api.CompanionSpec.Protect;
-import dev.chaperone.api.CompanionStatus.GuardCount;
+import dev.chaperone.api.CompanionStatus.UnguardedNode;
+import io.fabric8.kubernetes.api.model.Container;
+import io.fabric8.kubernetes.api.model.ContainerBuilder;
+import io.fabric8.kubernetes.api.model.IntOrString;
+import io.fabric8.kubernetes.api.model.LocalObjectReference;
 import io.fabric8.kubernetes.api.model.ObjectMeta;
 import io.fabric8.kubernetes.api.model.Pod;
+import io.fabric8.kubernetes.api.model.PodTemplateSpec;
+import io.fabric8.kubernetes.api.model.PodTemplateSpecBuilder;
 import io.fabric8.kubernetes.api.model.apps.DaemonSet;
 import io.fabric8.kubernetes.api.model.apps.Deployment;
 import io.fabric8.kubernetes.api.model.apps.DeploymentBuilder;
 import io.fabric8.kubernetes.api.model.apps.DeploymentCondition;
 import java.util.ArrayList;
 import java.util.Comparator;
-import java.util.HashMap;
-import java.util.HashSet;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -26,76 +32,91 @@ import org.jspecify.annotations.Nullable;
 ///
 /// A Deployment keeps as many guards as there are such nodes. Its pods name a scheduler that does
 /// not exist, so no scheduler and no autoscaler touches one that waits; binding each to its node is
-/// done here.
-record GuardPlan(List<Change> changes, GuardCount count, Finding finding) {
+/// done here. The Deployment is paused, so that nobody's change of its template replaces guards
+/// while something holds; it is resumed when nothing else does, with its budget closed, and then
+/// replaces as many at a time as may be unavailable.
+///
+/// @param tainted nodes with a NoSchedule taint and a guard, sorted, at most 100
+record GuardPlan(List<Change> changes, Finding finding, List<String> tainted) {
 
-  /// On the guards: the target's placement at which each was last seen to be where it should be.
-  /// Counts alone do not show a target that moves from some nodes to as many others.
+  /// On the guards: the target's placement and number of nodes at which each guard was last seen to
+  /// be where it should be. Counts alone do not show a target that moves from some nodes to as many
+  /// others.
   private static final String PLACED_FOR = "chaperone.dev/placed-for";
+
+  /// On the guards: a hash of their template. What Chaperone no longer sets differs in nothing
+  /// else.
+  private static final String TEMPLATE = "chaperone.dev/template";
 
   /// So many are bound with one event, within the time that it has. They come back as events, which
   /// bind the next.
-  private static final int BINDS = 1000;
+  private static final int MAX_BINDS = 1000;
 
-  private static final GuardCount NONE = new GuardCount(0, 0);
+  /// So many nodes are remembered in the status.
+  static final int MAX_NODES_IN_STATUS = 100;
 
-  static GuardPlan of(Snapshot seen) {
+  /// So many nodes are named in a message.
+  private static final int MAX_NODES_IN_MESSAGE = 5;
+
+  static GuardPlan of(Snapshot seen, GuardState state, Reasons reasons, Verdict verdict) {
     Deployment guards = seen.guards();
     if (guards != null && !Made.isOurs(guards, seen.companion())) {
-      return new GuardPlan(
-          List.of(),
-          NONE,
+      return none(
           Finding.bad(
-              "NameTaken",
-              "Deployment "
-                  + guards.getMetadata().getName()
-                  + " is not Chaperone's: delete it, or give the Companion another name"));
-    }
-    DaemonSet target = seen.target();
-    if (target == null) {
-      return seen.targetIsElsewhere()
-          ? new GuardPlan(List.of(), NONE, seen.withoutTarget())
-          : without(guards, seen.withoutTarget());
+              Reason.NameTaken,
+              "Deployment %s/%s already exists and is not owned by this Companion: delete it or rename the Companion"
+                  .formatted(guards.getMetadata().getNamespace(), guards.getMetadata().getName())));
     }
     if (!seen.protects(Protect.Nodes)) {
       return without(
-          guards, Finding.good("NodesNotProtected", "spec.disruption.protect does not name Nodes"));
+          guards,
+          Finding.good(Reason.NodesNotProtected, "spec.disruption.protect does not name Nodes"));
     }
-    return guard(seen, target, guards);
+    DaemonSet target = seen.target();
+    if (target == null) {
+      return reasons.targetIsGone() && verdict.allowed()
+          ? without(guards, seen.withoutTarget())
+          : none(seen.withoutTarget());
+    }
+    return guard(seen, state, reasons, target, guards);
+  }
+
+  private static GuardPlan none(Finding finding) {
+    return new GuardPlan(List.of(), finding, List.of());
   }
 
   private static GuardPlan without(@Nullable Deployment guards, Finding finding) {
     return new GuardPlan(
-        guards == null ? List.of() : List.of(new Change.Delete(guards)), NONE, finding);
+        guards == null ? List.of() : List.of(new Change.Delete(guards)), finding, List.of());
   }
 
-  private static GuardPlan guard(Snapshot seen, DaemonSet target, @Nullable Deployment guards) {
-    int nodes = Snapshot.nodes(target);
-    int replicas = replicas(seen, target, guards, nodes);
+  private static GuardPlan guard(
+      Snapshot seen,
+      GuardState state,
+      Reasons reasons,
+      DaemonSet target,
+      @Nullable Deployment guards) {
+    int replicas = replicas(seen, state, target, guards);
     List<Change> changes = new ArrayList<>();
-    Deployment wanted = deployment(seen, target, replicas);
-    if (guards == null || !Covers.covers(guards, wanted) || losesPriority(guards, wanted)) {
-      changes.add(new Change.Apply(wanted));
+    Deployment wanted = deployment(seen, state, reasons, target, replicas);
+    if (guards == null) {
+      changes.add(new Change.Create(wanted));
+    } else if (isPaused(guards) != isPaused(wanted) || Drift.hasDrifted(guards, wanted)) {
+      changes.add(new Change.Replace(wanted, guards));
     }
-    List<Change> deletes = guards == null ? List.of() : deletes(seen, target, nodes);
-    List<Change> binds = List.of();
+    List<Change> deletes = guards == null ? List.of() : deletes(seen, target);
+    List<Change.Bind> binds = List.of();
     if (guards != null && seen.roster().complete()) {
       // A guard bound while its ReplicaSet shrinks could be the one that goes.
-      binds = replicas < replicas(guards) ? List.of() : binds(seen, target);
+      binds = replicas < replicas(guards) ? List.of() : binds(seen, state, target);
     }
     changes.addAll(deletes);
     changes.addAll(binds);
-    int existing =
-        Optional.ofNullable(guards)
-            .map(Deployment::getStatus)
-            .map(status -> status.getReplicas())
-            .orElse(0);
-    int bound = Math.clamp(existing - seen.waiting().size() + binds.size(), 0, nodes);
-    return new GuardPlan(
-        changes, new GuardCount(nodes, bound), finding(seen, guards, nodes, bound));
+    return new GuardPlan(changes, finding(seen, state, guards), tainted(seen, target, binds));
   }
 
-  /// Whether guards may still be where a target was before its placement changed.
+  /// Whether guards may still be where a target was before its placement or its number of nodes
+  /// changed.
   static boolean mayBeElsewhere(Deployment guards, DaemonSet target) {
     return !placementId(target).equals(placedFor(guards));
   }
@@ -107,31 +128,32 @@ record GuardPlan(List<Change> changes, GuardCount count, Finding finding) {
   }
 
   private static String placementId(DaemonSet target) {
-    return Integer.toHexString(Placement.of(target).hashCode());
+    return Integer.toHexString(Placement.of(target).hashCode()) + "-" + Snapshot.nodes(target);
   }
 
   /// Whether every node that should run a target pod does, and has its guard or one that waits.
-  private static boolean isPlaced(Snapshot seen, DaemonSet target) {
+  private static boolean isPlaced(Snapshot seen, GuardState state, DaemonSet target) {
     Roster roster = seen.roster();
     return roster.complete()
         && !Snapshot.isStale(target)
         && Snapshot.everyNodeRunsIts(target)
         && roster.idle().isEmpty()
-        && roster.unguardedNodes().size() <= seen.waiting().size();
+        && roster.unguardedNodes().size() <= state.waiting().size();
   }
 
   /// Shrinks only by guards that wait: a ReplicaSet deletes those first. Lowering it further would
   /// delete running guards, and no budget stops that.
   private static int replicas(
-      Snapshot seen, DaemonSet target, @Nullable Deployment guards, int nodes) {
+      Snapshot seen, GuardState state, DaemonSet target, @Nullable Deployment guards) {
+    int nodes = state.count().desired();
     if (guards == null) {
       return nodes;
     }
     int now = replicas(guards);
-    if (Snapshot.isStale(target)) {
+    if (Snapshot.isStale(target) || !seen.roster().complete()) {
       return now;
     }
-    return nodes >= now ? nodes : Math.max(nodes, now - seen.waiting().size());
+    return nodes >= now ? nodes : Math.max(nodes, now - state.waiting().size());
   }
 
   static int replicas(Deployment guards) {
@@ -139,21 +161,37 @@ record GuardPlan(List<Change> changes, GuardCount count, Finding finding) {
     return replicas == null ? 1 : replicas;
   }
 
-  private static List<Change> deletes(Snapshot seen, DaemonSet target, int nodes) {
+  /// A new Deployment makes nothing while it is paused, and one whose template changed replaces
+  /// nothing. So it is resumed for these two, the second only when nothing else holds.
+  private static boolean paused(Reasons reasons, GuardState state, @Nullable Deployment guards) {
+    if (guards == null || GuardState.replicas(guards) == 0) {
+      return false;
+    }
+    if (GuardState.isStale(guards)) {
+      return isPaused(guards);
+    }
+    return !state.outdated() || reasons.blocksBesides(Reason.GuardsUpdating);
+  }
+
+  private static boolean isPaused(Deployment guards) {
+    return Boolean.TRUE.equals(guards.getSpec().getPaused());
+  }
+
+  private static List<Change> deletes(Snapshot seen, DaemonSet target) {
     Roster roster = seen.roster();
     if (!roster.complete()) {
       return delete(roster.vanished().stream());
     }
-    int surplus = roster.guardedNodes().size() - nodes;
-    int uncovered = roster.unguardedNodes().size() - seen.waiting().size();
-    // Deleted only where there are too many, or where another node has none coming.
-    int idle = Snapshot.isStale(target) ? 0 : Math.max(surplus, uncovered);
+    // Only when each node that should have a target pod is known to have one: in a rollout of the
+    // target a node is without for a moment, and deleting a guard asks no budget.
+    boolean certain =
+        !Snapshot.isStale(target) && roster.nodesWithTargetPod() >= Snapshot.nodes(target);
     return delete(
         Stream.of(
                 roster.vanished().stream(),
                 roster.doubled().stream(),
-                roster.idle().stream().limit(Math.max(0, idle)),
-                seen.pulse() ? roster.refused().stream() : Stream.<Pod>empty())
+                certain ? roster.idle().stream() : Stream.<Pod>empty(),
+                seen.pulse() ? roster.ended().stream() : Stream.<Pod>empty())
             .flatMap(pods -> pods));
   }
 
@@ -161,79 +199,107 @@ record GuardPlan(List<Change> changes, GuardCount count, Finding finding) {
     return guards.distinct().<Change>map(Change.Delete::new).toList();
   }
 
-  private static List<Change> binds(Snapshot seen, DaemonSet target) {
-    Roster roster = seen.roster();
-    Set<String> admitted = admitted(seen, target);
-    Map<String, Iterator<String>> nodes = new HashMap<>();
-    List<Change> binds = new ArrayList<>();
-    Set<String> taken = new HashSet<>();
-    seen.waiting().stream()
+  private static List<Change.Bind> binds(Snapshot seen, GuardState state, DaemonSet target) {
+    Iterator<String> nodes = bindable(seen, target).iterator();
+    List<Change.Bind> binds = new ArrayList<>();
+    state.waiting().stream()
         .sorted(Comparator.comparing(pod -> pod.getMetadata().getName()))
+        .limit(MAX_BINDS)
         .forEach(
             guard -> {
-              Iterator<String> next =
-                  nodes.computeIfAbsent(
-                      Roster.revision(guard),
-                      _ ->
-                          roster.nodesFor(guard).stream()
-                              .filter(admitted::contains)
-                              .sorted()
-                              .iterator());
-              while (next.hasNext()) {
-                String node = next.next();
-                if (taken.add(node)) {
-                  binds.add(new Change.Bind(guard, node));
-                  break;
-                }
+              if (nodes.hasNext()) {
+                binds.add(new Change.Bind(guard, nodes.next()));
               }
             });
-    return binds.stream().limit(BINDS).toList();
+    return binds;
   }
 
-  private static Set<String> admitted(Snapshot seen, DaemonSet target) {
+  /// Nodes without a guard that may get one, sorted.
+  private static List<String> bindable(Snapshot seen, DaemonSet target) {
+    Roster roster = seen.roster();
     // Bound again at once it would be refused again at once: it waits for a pulse.
     Set<String> refusing =
         seen.pulse()
             ? Set.of()
-            : seen.roster().refused().stream().map(Roster::nodeOf).collect(Collectors.toSet());
-    return seen.roster().nodes().stream()
-        .filter(node -> Taints.admitGuard(node, target))
-        .map(node -> node.getMetadata().getName())
+            : roster.ended().stream()
+                .map(Roster::nodeOf)
+                .filter(Objects::nonNull)
+                .collect(Collectors.toSet());
+    return roster.unguardedNodes().stream()
         .filter(name -> !refusing.contains(name))
-        .collect(Collectors.toSet());
+        .filter(name -> !seen.isBeingEmptied(name))
+        .filter(
+            name ->
+                roster
+                    .node(name)
+                    .filter(node -> Taints.refusal(node, target).isEmpty())
+                    .isPresent())
+        .sorted()
+        .toList();
   }
 
-  private static Finding finding(Snapshot seen, @Nullable Deployment guards, int nodes, int bound) {
+  /// Whoever sees one of them without a guard next time knows that it was taken away.
+  private static List<String> tainted(Snapshot seen, DaemonSet target, List<Change.Bind> binds) {
+    if (!seen.roster().complete()) {
+      return List.copyOf(seen.taintedNodes());
+    }
+    Set<String> known = new TreeSet<>(seen.roster().guardedNodes());
+    binds.forEach(bind -> known.add(bind.node()));
+    known.addAll(seen.taintedNodes());
+    return seen.roster().nodes().stream()
+        .filter(node -> Taints.isForeign(node, target))
+        .map(node -> node.getMetadata().getName())
+        .filter(known::contains)
+        .sorted()
+        .limit(MAX_NODES_IN_STATUS)
+        .toList();
+  }
+
+  private static Finding finding(Snapshot seen, GuardState state, @Nullable Deployment guards) {
     Optional<String> forbidden =
         Optional.ofNullable(guards)
             .flatMap(deployment -> condition(deployment, "ReplicaFailure"))
             .filter(condition -> "True".equals(condition.getStatus()))
             .map(DeploymentCondition::getMessage);
     if (forbidden.isPresent()) {
-      return Finding.bad("GuardsForbidden", "Guard pods cannot be made: " + forbidden.get());
-    }
-    List<Pod> refused = seen.roster().refused();
-    if (!refused.isEmpty() && bound < nodes) {
-      Pod pod = refused.getFirst();
       return Finding.bad(
-          "GuardRefused",
-          "Node %s refused its guard %s (%s); tried again at the next pulse"
-              .formatted(
-                  pod.getSpec().getNodeName(),
-                  pod.getMetadata().getName(),
-                  Optional.ofNullable(pod.getStatus().getMessage())
-                      .orElse(pod.getStatus().getReason())));
+          Reason.GuardsForbidden, "Guard pods cannot be created: " + forbidden.get());
     }
-    if (bound < nodes) {
+    List<UnguardedNode> unguarded = state.unguarded();
+    if (!unguarded.isEmpty()) {
+      List<Pod> ended = seen.roster().ended();
       return Finding.bad(
-          "GuardsWaiting",
-          (nodes - bound)
-              + " of "
-              + nodes
-              + " guards wait for their node: it is cordoned, tainted, or does not run its target"
-              + " pod yet");
+          ended.isEmpty() ? Reason.NodesUnguarded : Reason.GuardRefused,
+          "%d of %d nodes have no running guard, so nothing blocks their drain: %s"
+              .formatted(unguarded.size(), state.count().desired(), names(unguarded)));
     }
-    return Finding.good("EveryNodeGuarded", "Every node that runs a target pod has a guard");
+    String drained =
+        state.drained().isEmpty() ? "" : "; drained: " + String.join(", ", state.drained());
+    String alike =
+        seen.roster().lookAlikes().isEmpty()
+            ? ""
+            : "; pods that are labelled like guards and are none: "
+                + seen.roster().lookAlikes().stream()
+                    .map(pod -> pod.getMetadata().getName())
+                    .sorted()
+                    .limit(MAX_NODES_IN_MESSAGE)
+                    .collect(Collectors.joining(", "));
+    return Finding.good(
+        Reason.EveryNodeGuarded,
+        "Every node that runs a target pod has a running guard (%d of %d)%s%s"
+            .formatted(state.count().running(), state.count().desired(), drained, alike));
+  }
+
+  /// `n4 (why), n5 (why)`, and how many more.
+  static String names(List<UnguardedNode> nodes) {
+    String named =
+        nodes.stream()
+            .limit(MAX_NODES_IN_MESSAGE)
+            .map(node -> node.name() + " (" + node.message() + ")")
+            .collect(Collectors.joining(", "));
+    return nodes.size() > MAX_NODES_IN_MESSAGE
+        ? named + " and " + (nodes.size() - MAX_NODES_IN_MESSAGE) + " more"
+        : named;
   }
 
   private static Optional<DeploymentCondition> condition(Deployment deployment, String type) {
@@ -243,69 +309,101 @@ record GuardPlan(List<Change> changes, GuardCount count, Finding finding) {
         .findFirst();
   }
 
-  private static boolean losesPriority(Deployment actual, Deployment wanted) {
-    return !Objects.equals(priority(actual), priority(wanted));
-  }
-
-  private static @Nullable String priority(Deployment deployment) {
-    return deployment.getSpec().getTemplate().getSpec().getPriorityClassName();
-  }
-
-  private static Deployment deployment(Snapshot seen, DaemonSet target, int replicas) {
-    Map<String, String> labels = Made.guardLabels(seen.ref().name());
+  private static Deployment deployment(
+      Snapshot seen, GuardState state, Reasons reasons, DaemonSet target, int replicas) {
     ObjectMeta metadata = Made.metadata(seen.companion(), Made.GUARDS_SUFFIX);
-    String placedFor = isPlaced(seen, target) ? placementId(target) : placedFor(seen.guards());
+    String placedFor =
+        isPlaced(seen, state, target) ? placementId(target) : placedFor(seen.guards());
+    PodTemplateSpec template = template(seen, target);
+    Map<String, String> annotations = new TreeMap<>(Map.of(TEMPLATE, Drift.hash(template)));
     if (placedFor != null) {
-      metadata.setAnnotations(Map.of(PLACED_FOR, placedFor));
+      annotations.put(PLACED_FOR, placedFor);
     }
+    metadata.setAnnotations(annotations);
+    int atOnce = Math.max(1, BudgetPlan.scaled(seen.disruption().maxUnavailable(), replicas));
     return new DeploymentBuilder()
         .withMetadata(metadata)
         .withNewSpec()
         .withReplicas(replicas)
+        .withPaused(paused(reasons, state, seen.guards()) ? true : null)
         .withNewSelector()
-        .withMatchLabels(labels)
+        .withMatchLabels(Made.guardSelector(seen.companion()))
         .endSelector()
         .withNewStrategy()
         .withType("RollingUpdate")
         .withNewRollingUpdate()
-        // New guards wait beside the old ones and take over all at once: no node goes unguarded in
-        // a rollout.
-        .withNewMaxSurge("100%")
-        .withNewMaxUnavailable(0)
+        // A guard more than there are nodes would be counted by the budget, which would let as many
+        // more go.
+        .withMaxSurge(new IntOrString(0))
+        .withMaxUnavailable(new IntOrString(atOnce))
         .endRollingUpdate()
         .endStrategy()
-        .withNewTemplate()
+        .withTemplate(template)
+        .endSpec()
+        .build();
+  }
+
+  private static PodTemplateSpec template(Snapshot seen, DaemonSet target) {
+    GuardSettings settings = seen.guardSettings();
+    Map<String, String> labels = guardLabels(seen);
+    String priority =
+        settings.priorityClass() != null
+            ? settings.priorityClass()
+            : target.getSpec().getTemplate().getSpec().getPriorityClassName();
+    return new PodTemplateSpecBuilder()
         .withNewMetadata()
-        .addToLabels(Made.MANAGED)
-        .addToLabels(labels)
+        .withLabels(labels)
+        .withAnnotations(settings.annotations().isEmpty() ? null : settings.annotations())
         .endMetadata()
         .withNewSpec()
         .withSchedulerName("chaperone")
-        .withPriorityClassName(target.getSpec().getTemplate().getSpec().getPriorityClassName())
+        .withPriorityClassName(priority)
         .withTolerations(Taints.guardTolerations(target))
         .withAutomountServiceAccountToken(false)
         .withEnableServiceLinks(false)
+        .withImagePullSecrets(
+            settings.pullSecrets().stream().map(LocalObjectReference::new).toList())
         .withNewSecurityContext()
         .withRunAsNonRoot(true)
-        .withRunAsUser(65535L)
+        // Left to the cluster where it is not set: OpenShift and Rancher give each namespace a
+        // range.
+        .withRunAsUser(settings.runAsUser())
         .withNewSeccompProfile()
         .withType("RuntimeDefault")
         .endSeccompProfile()
         .endSecurityContext()
-        .addNewContainer()
-        .withName("guard")
-        .withImage(seen.guardImage())
-        .withNewSecurityContext()
-        .withAllowPrivilegeEscalation(false)
-        .withReadOnlyRootFilesystem(true)
-        .withNewCapabilities()
-        .withDrop("ALL")
-        .endCapabilities()
-        .endSecurityContext()
-        .endContainer()
-        .endSpec()
-        .endTemplate()
+        .withContainers(container(settings))
         .endSpec()
         .build();
+  }
+
+  /// What guard pods are labelled with, but for what Kubernetes adds.
+  static Map<String, String> guardLabels(Snapshot seen) {
+    Map<String, String> labels = new TreeMap<>(seen.guardSettings().labels());
+    labels.putAll(Made.MANAGED);
+    labels.putAll(Made.guardSelector(seen.companion()));
+    return labels;
+  }
+
+  private static Container container(GuardSettings settings) {
+    ContainerBuilder container =
+        new ContainerBuilder()
+            .withName("guard")
+            .withImage(settings.image())
+            .withNewSecurityContext()
+            .withAllowPrivilegeEscalation(false)
+            .withReadOnlyRootFilesystem(true)
+            .withNewCapabilities()
+            .withDrop("ALL")
+            .endCapabilities()
+            .endSecurityContext();
+    if (!settings.requests().isEmpty() || !settings.limits().isEmpty()) {
+      container
+          .withNewResources()
+          .withRequests(settings.requests())
+          .withLimits(settings.limits())
+          .endResources();
+    }
+    return container.build();
   }
 }

@@ -3,26 +3,42 @@ package dev.chaperone.decide;
 import java.time.Instant;
 import org.jspecify.annotations.Nullable;
 
-/// One of the things that hold.
+/// One of the reasons to block.
 ///
-/// @param type CamelCase, one of a fixed set
 /// @param name of the Hold, the expression or the budget; empty where there is only one
+/// @param id tells two reasons of the same type and name apart, as the uid of a Hold does; often
+///     the name
 /// @param since absent: as soon as it is seen
 /// @param until absent: nobody knows
+/// @param overdue whether it has lasted longer than `maxHoldDuration`, and no longer counts
 record HoldReason(
-    String type, String name, String message, @Nullable Instant since, @Nullable Instant until) {
+    Reason type,
+    String name,
+    String id,
+    String message,
+    @Nullable Instant since,
+    @Nullable Instant until,
+    boolean overdue) {
 
-  HoldReason(String type, String name, String message) {
-    this(type, name, message, null, null);
+  HoldReason(Reason type, String name, String message) {
+    this(type, name, name, message, null, null, false);
+  }
+
+  HoldReason(Reason type, String message, @Nullable Instant since, @Nullable Instant until) {
+    this(type, "", "", message, since, until, false);
   }
 
   HoldReason since(Instant time) {
-    return new HoldReason(type, name, message, time, until);
+    return new HoldReason(type, name, id, message, time, until, overdue);
+  }
+
+  HoldReason withOverdue(boolean isOverdue) {
+    return new HoldReason(type, name, id, message, since, until, isOverdue);
   }
 
   String describe() {
     String from = since == null ? "" : "since " + since;
-    String end = type.equals("Hold") ? "until it is deleted" : "";
+    String end = type == Reason.Hold ? "until it is deleted" : "";
     String to = until == null ? end : "until " + until;
     String when = from.isEmpty() || to.isEmpty() ? from + to : from + ", " + to;
     return when.isEmpty() ? message : message + " (" + when + ")";

@@ -17,7 +17,13 @@ import java.util.Optional;
 /// @param source of the event
 /// @param key tells the holds of one source apart
 public record HoldRequest(CompanionRef companion, String source, String key) {
+  /// On Holds that an event made: its source.
+  static final String SOURCE = "chaperone.dev/source";
+
   private static final int DIGITS = 24;
+
+  /// So much of a source or a key is kept for people; the name tells them apart.
+  private static final int NOTED = 256;
 
   /// The one name of the Hold for this source, key and Companion.
   public String holdName() {
@@ -31,21 +37,25 @@ public record HoldRequest(CompanionRef companion, String source, String key) {
     }
   }
 
-  /// The Hold to write; empty when it holds already for that long, or would have expired.
+  /// The Hold to write; empty when one holds already for that long.
   ///
   /// @param asked when the event was sent; a time to come counts as now
   /// @param ttl absent: until it is released
+  /// @throws Ended when it would have expired by now
   public Optional<Hold> hold(
-      Optional<Hold> existing, String reason, Instant asked, Optional<Duration> ttl, Instant now) {
+      Optional<Hold> existing, String reason, Instant asked, Optional<Duration> ttl, Instant now)
+      throws Ended {
     Optional<Instant> end =
         ttl.map(it -> (asked.isAfter(now) ? now : asked).plus(it).truncatedTo(ChronoUnit.SECONDS));
     if (end.isPresent() && !end.get().isAfter(now)) {
-      return Optional.empty();
+      throw new Ended(end.get());
     }
-    if (existing.isPresent()) {
+    if (existing
+        .filter(it -> it.getSpec().companionRef().name().equals(companion.name()))
+        .isPresent()) {
       Optional<Instant> before = Holds.expiry(existing.get());
       boolean longer = before.isPresent() && (end.isEmpty() || end.get().isAfter(before.get()));
-      if (!longer && (before.isEmpty() || before.get().isAfter(now))) {
+      if (!longer && !Holds.isExpired(existing.get(), now)) {
         return Optional.empty();
       }
     }
@@ -56,8 +66,8 @@ public record HoldRequest(CompanionRef companion, String source, String key) {
             .withName(holdName())
             .addToLabels(Made.MANAGED)
             .addToLabels(Made.COMPANION_LABEL, companion.name())
-            .addToAnnotations("chaperone.dev/source", source)
-            .addToAnnotations("chaperone.dev/key", key)
+            .addToAnnotations(SOURCE, noted(source))
+            .addToAnnotations("chaperone.dev/key", noted(key))
             .build());
     hold.setSpec(
         new HoldSpec(
@@ -65,5 +75,16 @@ public record HoldRequest(CompanionRef companion, String source, String key) {
             reason,
             end.map(Instant::toString).orElse(null)));
     return Optional.of(hold);
+  }
+
+  /// What is asked for ended before it was asked.
+  public static final class Ended extends Exception {
+    Ended(Instant end) {
+      super("the hold would have ended at " + end + ": its ttl had passed before the event came");
+    }
+  }
+
+  private static String noted(String text) {
+    return text.length() <= NOTED ? text : text.substring(0, NOTED);
   }
 }

@@ -3,22 +3,27 @@ package dev.chaperone.decide;
 import dev.chaperone.api.Hold;
 import dev.chaperone.api.HoldStatus;
 import io.fabric8.kubernetes.api.model.Condition;
+import java.time.Duration;
 import java.time.Instant;
-import java.time.OffsetDateTime;
-import java.time.format.DateTimeParseException;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
+import java.util.function.Function;
 
-/// Which Holds hold, and what each is told about itself.
+/// Which Holds count, and what each is told about itself.
 public final class Holds {
   private static final String ACTIVE = "Active";
+  private static final String ENFORCED = "Enforced";
+
+  /// What an event made goes so long after its end.
+  private static final Duration KEPT = Duration.ofHours(1);
 
   private Holds() {}
 
-  static List<HoldReason> reasons(Snapshot seen) {
-    return seen.holds().stream()
-        .filter(hold -> isActive(hold, seen.now()))
+  static List<HoldReason> reasons(List<Hold> holds, Instant now) {
+    return holds.stream()
+        .filter(hold -> !isExpired(hold, now))
         .sorted(Comparator.comparing(hold -> hold.getMetadata().getName()))
         .map(Holds::reason)
         .toList();
@@ -26,28 +31,100 @@ public final class Holds {
 
   /// What is written back to each of these Holds whose status says otherwise.
   ///
-  /// @param companionExists whether the Companion that they name is there to be held
-  public static List<Change> reports(List<Hold> holds, boolean companionExists, Instant now) {
+  /// @param findings Active and Enforced, for each
+  static List<Change> reports(List<Hold> holds, Function<Hold, Findings> findings, Instant now) {
     return holds.stream()
-        .map(hold -> report(hold, companionExists, now))
+        .map(hold -> report(hold, findings.apply(hold), now))
         .flatMap(Optional::stream)
         .toList();
   }
 
-  /// Whether the Hold holds, and does not yet say that its Companion's budgets are closed.
+  /// The same for Holds whose Companion does not exist.
+  public static List<Change> withoutCompanion(List<Hold> holds, Instant now) {
+    return reports(
+        holds,
+        hold -> {
+          String companion = hold.getSpec().companionRef().name();
+          Finding missing =
+              Finding.bad(
+                  Reason.CompanionNotFound,
+                  "Companion %s does not exist in this namespace; this Hold has no effect: fix companionRef.name or create the Companion"
+                      .formatted(companion));
+          return new Findings(missing, notActive(missing));
+        },
+        now);
+  }
+
+  /// What a Hold is told: whether it counts, and whether what it asks for is achieved.
+  record Findings(Finding active, Finding enforced) {}
+
+  /// What each Hold of a Companion is told.
+  ///
+  /// @param enforced what was achieved for those that count
+  static Findings findings(
+      Hold hold, Reasons reasons, Verdict verdict, Finding enforced, Instant now) {
+    Finding active = active(hold, reasons, verdict, now);
+    return new Findings(active, active.good() ? enforced : notActive(active));
+  }
+
+  private static Finding active(Hold hold, Reasons reasons, Verdict verdict, Instant now) {
+    String companion = hold.getSpec().companionRef().name();
+    if (isExpired(hold, now)) {
+      return Finding.bad(Reason.Expired, "Expired at " + hold.getSpec().expiresAt());
+    }
+    if (verdict instanceof Verdict.Allowed allowed && allowed.reason() == Reason.AlwaysAllow) {
+      return Finding.bad(
+          Reason.AlwaysAllow,
+          "Companion %s ignores Holds: its policy is AlwaysAllow".formatted(companion));
+    }
+    boolean overdue =
+        reasons.overdue().stream()
+            .anyMatch(
+                it -> it.type() == Reason.Hold && it.id().equals(hold.getMetadata().getUid()));
+    if (overdue) {
+      return Finding.bad(
+          Reason.MaxHoldDurationExceeded,
+          "Exists since %s, longer than maxHoldDuration of Companion %s allows: it no longer counts"
+              .formatted(hold.getMetadata().getCreationTimestamp(), companion));
+    }
+    return Finding.good(Reason.Active, "Counts as a reason to block for Companion " + companion);
+  }
+
+  private static Finding notActive(Finding active) {
+    return Finding.bad(Reason.NotActive, active.message());
+  }
+
+  /// Whether the Hold counts, and does not yet say that this is enforced.
   public static boolean isNew(Hold hold, Instant now) {
-    return isActive(hold, now)
-        && Conditions.find(conditions(hold), ACTIVE)
+    return !isExpired(hold, now)
+        && Conditions.find(conditions(hold), ENFORCED)
             .filter(it -> "True".equals(it.getStatus()))
             .isEmpty();
   }
 
-  private static Optional<Change> report(Hold hold, boolean companionExists, Instant now) {
+  /// Those that an event made and that ended some time ago: nobody else takes them away.
+  static List<Change> leftovers(List<Hold> holds, Instant now) {
+    return holds.stream()
+        .filter(Holds::isMadeByEvent)
+        .filter(hold -> expiry(hold).map(it -> !now.isBefore(it.plus(KEPT))).orElse(false))
+        .<Change>map(Change.Delete::new)
+        .toList();
+  }
+
+  private static boolean isMadeByEvent(Hold hold) {
+    return Optional.ofNullable(hold.getMetadata().getAnnotations())
+        .filter(it -> it.containsKey(HoldRequest.SOURCE))
+        .isPresent();
+  }
+
+  private static Optional<Change> report(Hold hold, Findings findings, Instant now) {
     List<Condition> before = conditions(hold);
     List<Condition> after =
         Conditions.next(
             before,
-            List.of(new Conditions.Named(ACTIVE, finding(hold, companionExists, now))),
+            List.of(
+                new Conditions.Named(ACTIVE, findings.active()),
+                new Conditions.Named(ENFORCED, findings.enforced())),
             hold.getMetadata().getGeneration(),
             now);
     if (after.equals(before)) {
@@ -60,46 +137,28 @@ public final class Holds {
     return Optional.of(new Change.ReportHold(reported));
   }
 
-  private static Finding finding(Hold hold, boolean companionExists, Instant now) {
-    String companion = hold.getSpec().companionRef().name();
-    if (!companionExists) {
-      return Finding.bad(
-          "CompanionMissing",
-          "There is no Companion "
-              + companion
-              + " in this namespace, so nothing is held: correct companionRef.name, or create it");
-    }
-    if (!isActive(hold, now)) {
-      return Finding.bad("Expired", "Expired at " + hold.getSpec().expiresAt());
-    }
-    return Finding.good("Holding", "Keeps the budgets of Companion " + companion + " closed");
-  }
-
   private static List<Condition> conditions(Hold hold) {
     return Optional.ofNullable(hold.getStatus()).map(HoldStatus::conditions).orElse(List.of());
   }
 
-  private static boolean isActive(Hold hold, Instant now) {
-    return expiry(hold).map(now::isBefore).orElse(true);
+  static boolean isExpired(Hold hold, Instant now) {
+    return expiry(hold).map(it -> !now.isBefore(it)).orElse(false);
   }
 
   /// A time that cannot be read never comes: it holds on, because the safe side is closed.
   static Optional<Instant> expiry(Hold hold) {
-    try {
-      return Optional.ofNullable(hold.getSpec().expiresAt())
-          .map(time -> OffsetDateTime.parse(time).toInstant());
-    } catch (DateTimeParseException unreadable) {
-      return Optional.empty();
-    }
+    return Times.parse(hold.getSpec().expiresAt());
   }
 
   private static HoldReason reason(Hold hold) {
     String name = hold.getMetadata().getName();
     return new HoldReason(
-        "Hold",
+        Reason.Hold,
         name,
+        Objects.requireNonNullElse(hold.getMetadata().getUid(), name),
         "Hold " + name + ": " + hold.getSpec().reason(),
-        Instant.parse(hold.getMetadata().getCreationTimestamp()),
-        expiry(hold).orElse(null));
+        Times.parse(hold.getMetadata().getCreationTimestamp()).orElse(null),
+        expiry(hold).orElse(null),
+        false);
   }
 }

@@ -4,15 +4,27 @@ import dev.chaperone.api.Companion;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.ObjectMeta;
 import io.fabric8.kubernetes.api.model.ObjectMetaBuilder;
+import io.fabric8.kubernetes.api.model.Pod;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.TreeMap;
 
 /// What all objects that Chaperone makes have in common: they are named after their Companion,
 /// carry its label, and are deleted with it.
 public final class Made {
   /// On everything made for a Companion: the Companion's name.
   public static final String COMPANION_LABEL = "chaperone.dev/companion";
+
+  /// On guards: the Companion's uid, so that no other pods are taken for them.
+  static final String COMPANION_UID_LABEL = "chaperone.dev/companion-uid";
+
+  /// On pods of a Deployment, by Kubernetes: which template they are made from.
+  static final String REVISION_LABEL = "pod-template-hash";
+
+  /// On a closed budget: a hash of the reasons that it was closed for. Whoever decided on other
+  /// reasons sees that another decision came between.
+  public static final String CLOSED_FOR = "chaperone.dev/closed-for";
 
   /// On everything that Chaperone makes.
   public static final Map<String, String> MANAGED =
@@ -37,9 +49,32 @@ public final class Made {
     return List.of(companion + NODES_SUFFIX, companion + PODS_SUFFIX);
   }
 
-  /// What every guard of a Companion is labelled with, and no other pod.
+  /// Labels by which the guards of a Companion are listed. Anybody can give them to other pods, so
+  /// whether a pod is a guard is for [#isGuard] to say.
   public static Map<String, String> guardLabels(String companion) {
     return Map.of("app.kubernetes.io/component", "guard", COMPANION_LABEL, companion);
+  }
+
+  /// Labels by which the guards' Deployment and budget select. With the Companion's uid among them,
+  /// what is merely labelled alike is not counted.
+  static Map<String, String> guardSelector(Companion companion) {
+    Map<String, String> labels = new TreeMap<>(guardLabels(companion.getMetadata().getName()));
+    labels.put(COMPANION_UID_LABEL, companion.getMetadata().getUid());
+    return labels;
+  }
+
+  /// Whether the pod is a guard of the Companion: by its controller, which Kubernetes sets, a
+  /// ReplicaSet of the guards' Deployment.
+  public static boolean isGuard(Pod pod, CompanionRef companion) {
+    Map<String, String> labels = pod.getMetadata().getLabels();
+    if (labels == null || !companion.namespace().equals(pod.getMetadata().getNamespace())) {
+      return false;
+    }
+    String replicaSet = guards(companion.name()) + "-" + labels.get(REVISION_LABEL);
+    return pod.getMetadata().getOwnerReferences().stream()
+        .filter(owner -> Boolean.TRUE.equals(owner.getController()))
+        .anyMatch(
+            owner -> "ReplicaSet".equals(owner.getKind()) && replicaSet.equals(owner.getName()));
   }
 
   static ObjectMeta metadata(Companion companion, String suffix) {

@@ -10,6 +10,9 @@ public sealed interface Observation {
   /// @param object as JSON
   record Seen(Map<String, Object> object) implements Observation {}
 
-  /// It cannot be read, today or tomorrow, unless somebody does what the message says.
-  record Unseen(String message) implements Observation {}
+  /// It is known not to be there, which is a fact; the message says which object.
+  record Absent(String message) implements Observation {}
+
+  /// It cannot be read, so that nothing is known of it; the message says why and what to do.
+  record Unreadable(String message) implements Observation {}
 }

@@ -3,6 +3,7 @@ package dev.chaperone.decide;
 import dev.chaperone.api.CompanionSpec.Protect;
 import io.fabric8.kubernetes.api.model.apps.DaemonSet;
 import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudget;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -11,8 +12,6 @@ import java.util.stream.Stream;
 /// Budgets of others that select pods which ours select. The API server refuses every eviction of a
 /// pod that two budgets select, so such a pod cannot be drained by anybody.
 final class Overlaps {
-  static final String TYPE = "OverlappingBudget";
-
   private Overlaps() {}
 
   static Optional<HoldReason> of(Snapshot seen) {
@@ -27,7 +26,7 @@ final class Overlaps {
         ? Optional.empty()
         : Optional.of(
             new HoldReason(
-                TYPE,
+                Reason.OverlappingBudget,
                 String.join(",", names),
                 "PodDisruptionBudget "
                     + String.join(", ", names)
@@ -38,14 +37,25 @@ final class Overlaps {
   private static boolean selectsOurPods(PodDisruptionBudget budget, Snapshot seen) {
     Stream<Map<String, String>> guards =
         seen.protects(Protect.Nodes)
-            ? Stream.of(Made.guardLabels(seen.ref().name()))
+            ? Stream.of(withMarks(GuardPlan.guardLabels(seen), Made.REVISION_LABEL))
             : Stream.empty();
     Stream<Map<String, String>> followers =
         seen.protects(Protect.Pods)
-            ? Stream.ofNullable(seen.follower()).map(Overlaps::podLabels)
+            ? Stream.ofNullable(seen.follower())
+                .map(
+                    it ->
+                        withMarks(
+                            podLabels(it), "controller-revision-hash", "pod-template-generation"))
             : Stream.empty();
     return Stream.concat(guards, followers)
         .anyMatch(labels -> Selectors.matches(budget.getSpec().getSelector(), labels));
+  }
+
+  /// With what a controller adds to its pods; no selector asks for a value of these.
+  private static Map<String, String> withMarks(Map<String, String> labels, String... marks) {
+    Map<String, String> all = new HashMap<>(labels);
+    Stream.of(marks).forEach(mark -> all.putIfAbsent(mark, "any"));
+    return all;
   }
 
   private static Map<String, String> podLabels(DaemonSet daemonSet) {

@@ -7,12 +7,13 @@ import io.fabric8.kubernetes.api.model.PodSpec;
 import io.fabric8.kubernetes.api.model.PreferredSchedulingTerm;
 import io.fabric8.kubernetes.api.model.Toleration;
 import io.fabric8.kubernetes.api.model.apps.DaemonSet;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /// What decides on which nodes a DaemonSet runs. Absent and empty parts mean the same.
@@ -39,17 +40,14 @@ public record Placement(
         orEmpty(pod.getTolerations()));
   }
 
-  /// JSON pointers of the parts that are here and are not so in `wanted`.
+  /// JSON pointers of the parts that are not so in `wanted`, or not here and there.
   List<String> differing(Placement wanted) {
-    List<String> pointers = new ArrayList<>();
-    parts()
-        .forEach(
-            (pointer, part) -> {
-              if (!part.equals(wanted.parts().get(pointer))) {
-                pointers.add(pointer);
-              }
-            });
-    return pointers;
+    SortedMap<String, Object> here = parts();
+    SortedMap<String, Object> there = wanted.parts();
+    return Stream.concat(here.keySet().stream(), there.keySet().stream())
+        .distinct()
+        .filter(pointer -> !Objects.equals(here.get(pointer), there.get(pointer)))
+        .toList();
   }
 
   /// JSON pointers of the parts that are here and not at all in `wanted`.

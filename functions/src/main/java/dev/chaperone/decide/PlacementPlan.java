@@ -1,33 +1,45 @@
 package dev.chaperone.decide;
 
 import dev.chaperone.api.Companion;
+import dev.chaperone.api.CompanionStatus.PlacementWrites;
 import io.fabric8.kubernetes.api.model.apps.DaemonSet;
+import java.time.Duration;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /// Where the follower runs: exactly where the target does.
-record PlacementPlan(List<Change> changes, Finding finding) {
+///
+/// @param writes how often the same placement was written in a row, for the status
+record PlacementPlan(List<Change> changes, Finding finding, @Nullable PlacementWrites writes) {
+
+  /// Somebody who changes it back this often does so for ever, and each time rolls the pods.
+  private static final int MAX_WRITES = 3;
+
+  /// After this long without a write, it is tried again.
+  private static final Duration RETRY = Duration.ofHours(1);
 
   static PlacementPlan of(Snapshot seen) {
-    if (seen.spec().companionRef() == null) {
-      return none(Finding.good("NothingFollows", "spec.companionRef is not set: nothing follows"));
+    if (seen.spec().followerRef() == null) {
+      return none(
+          Finding.good(Reason.NothingFollows, "spec.followerRef is not set: nothing follows"));
     }
-    String name = seen.spec().companionRef().name();
+    String name = seen.spec().followerRef().name();
     if (seen.ref().namespace().equals(Snapshot.targetNamespace(seen.companion()))
         && name.equals(seen.spec().targetRef().name())) {
       return none(
           Finding.bad(
-              "CompanionIsTarget",
-              "targetRef and companionRef name the same DaemonSet "
+              Reason.FollowerIsTarget,
+              "targetRef and followerRef name the same DaemonSet "
                   + name
-                  + ": name another one in companionRef, or leave it out"));
+                  + ": name another one in followerRef, or leave it out"));
     }
     Optional<String> rival = rival(seen);
     if (rival.isPresent()) {
       return none(
           Finding.bad(
-              "CompanionTaken",
+              Reason.FollowerTaken,
               "DaemonSet "
                   + name
                   + " already follows for the older Companion "
@@ -42,12 +54,12 @@ record PlacementPlan(List<Change> changes, Finding finding) {
     if (follower == null) {
       return none(
           Finding.bad(
-              "CompanionMissing",
+              Reason.FollowerNotFound,
               "DaemonSet "
                   + seen.ref().namespace()
                   + "/"
                   + name
-                  + " does not exist: create it, or correct companionRef"));
+                  + " does not exist: create it, or correct followerRef"));
     }
     return follow(seen, target, follower);
   }
@@ -68,13 +80,15 @@ record PlacementPlan(List<Change> changes, Finding finding) {
     Placement actual = Placement.of(follower);
     Finding follows =
         Finding.good(
-            "FollowsTarget",
+            Reason.FollowsTarget,
             "DaemonSet "
                 + follower.getMetadata().getName()
                 + " has the placement of "
                 + seen.targetName());
+    String id = Drift.hash(wanted);
+    PlacementWrites before = before(seen, id);
     if (actual.equals(wanted)) {
-      return none(follows);
+      return new PlacementPlan(List.of(), follows, before);
     }
     List<String> appliers =
         actual.differing(wanted).stream()
@@ -86,18 +100,46 @@ record PlacementPlan(List<Change> changes, Finding finding) {
       // ever.
       return none(
           Finding.bad(
-              "PlacementConflict",
+              Reason.PlacementConflict,
               "%s applies a placement of its own to DaemonSet %s: take nodeSelector, node affinity and tolerations out of its manifest"
                   .formatted(String.join(", ", appliers), follower.getMetadata().getName())));
+    }
+    int count = before == null ? 0 : before.count();
+    if (count >= MAX_WRITES) {
+      return new PlacementPlan(
+          List.of(),
+          Finding.bad(
+              Reason.PlacementConflict,
+              "Somebody has changed the placement of DaemonSet %s back %d times (field managers: %s): take nodeSelector, node affinity and tolerations out of its manifest; tried again an hour after the last try"
+                  .formatted(
+                      follower.getMetadata().getName(),
+                      count,
+                      String.join(", ", FieldOwners.others(follower)))),
+          before);
     }
     List<String> inTheWay =
         actual.surplus(wanted).stream()
             .filter(field -> FieldOwners.hasOther(follower, field))
             .toList();
-    return new PlacementPlan(List.of(new Change.Place(follower, wanted, inTheWay)), follows);
+    return new PlacementPlan(
+        List.of(new Change.Place(follower, wanted, inTheWay)),
+        follows,
+        new PlacementWrites(id, count + 1, seen.now().toString()));
+  }
+
+  /// How often this placement was written lately.
+  private static @Nullable PlacementWrites before(Snapshot seen, String id) {
+    PlacementWrites before = seen.status().placementWrites();
+    return before != null
+            && before.placement().equals(id)
+            && Times.parse(before.lastTime())
+                .filter(it -> seen.now().isBefore(it.plus(RETRY)))
+                .isPresent()
+        ? before
+        : null;
   }
 
   private static PlacementPlan none(Finding finding) {
-    return new PlacementPlan(List.of(), finding);
+    return new PlacementPlan(List.of(), finding, null);
   }
 }

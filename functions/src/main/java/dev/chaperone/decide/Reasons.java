@@ -1,7 +1,9 @@
 package dev.chaperone.decide;
 
-import dev.chaperone.api.CompanionStatus.GuardCount;
-import dev.chaperone.api.CompanionStatus.Reason;
+import dev.chaperone.api.CompanionSpec.Disruption;
+import dev.chaperone.api.CompanionStatus.BlockingReason;
+import io.fabric8.kubernetes.api.model.Pod;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Objects;
@@ -9,57 +11,144 @@ import java.util.Optional;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
-/// Everything that says hold.
+/// Everything that speaks for blocking.
 ///
-/// @param holding Holds, expressions and overlapping budgets
+/// @param all in the order in which they are told, those that have lasted too long included
 /// @param failures expressions and windows that cannot be evaluated, and why
+/// @param nextTurn when the next of them turns by itself
+/// @param targetIsGone whether the target has been missing for so long that its guards may go
 record Reasons(
-    List<HoldReason> holding, Windows windows, Timeline timeline, List<String> failures) {
+    List<HoldReason> all,
+    Timeline timeline,
+    List<String> failures,
+    Optional<Instant> nextTurn,
+    boolean targetIsGone) {
 
-  static final Reasons NONE =
-      new Reasons(
-          List.of(), new Windows(Optional.empty(), null, List.of()), Timeline.NONE, List.of());
+  /// A target that is replaced is away for seconds, and a mistyped name is soon corrected.
+  private static final Duration TARGET_GRACE = Duration.ofMinutes(5);
 
-  static Reasons of(Snapshot seen, GuardCount guards) {
-    if (seen.target() == null) {
-      return NONE;
-    }
-    Expressions expressions = Expressions.of(seen, guards);
-    Windows windows = Windows.of(seen);
-    List<HoldReason> holding =
+  static Reasons of(Snapshot seen, GuardState guards) {
+    Instant now = seen.now();
+    Expressions expressions = Expressions.of(seen, guards.count());
+    Windows windows = Windows.of(seen.disruption(), now);
+    Optional<HoldReason> missing = missingTarget(seen);
+    List<HoldReason> known =
+        KnownFacts.reasons(seen.disruption(), seen.holds(), now).stream()
+            .filter(it -> it.type() != Reason.OutsideWindow)
+            .toList();
+    List<HoldReason> found =
         Stream.of(
+                missing.stream(),
                 Overlaps.of(seen).stream(),
-                Holds.reasons(seen).stream(),
+                foreignGuards(seen).stream(),
+                known.stream(),
                 expressions.reasons().stream())
             .flatMap(it -> it)
             .map(it -> withSince(it, seen))
+            .map(it -> withOverdue(it, seen.disruption(), now))
             .toList();
+    Timeline timeline = Timeline.of(seen, guards, found);
+    List<HoldReason> all =
+        Stream.of(
+                found.stream(),
+                timeline.settling().stream(),
+                windows.outside().map(it -> withSince(it, seen)).stream(),
+                updatingGuards(guards).map(it -> withSince(it, seen)).stream())
+            .flatMap(it -> it)
+            .toList();
+    Stream<@Nullable Instant> ends =
+        all.stream().flatMap(it -> Stream.of(it.until(), end(it, seen.disruption())));
     return new Reasons(
-        holding,
-        new Windows(
-            windows.outside().map(it -> withSince(it, seen)), windows.turns(), windows.failures()),
-        Timeline.of(seen, !holding.isEmpty()),
-        Stream.concat(expressions.failures().stream(), windows.failures().stream()).toList());
+        all,
+        timeline,
+        Stream.concat(expressions.failures().stream(), windows.failures().stream()).toList(),
+        Stream.concat(ends, Stream.of(windows.turns()))
+            .filter(Objects::nonNull)
+            .filter(it -> it.isAfter(now))
+            .min(Instant::compareTo),
+        seen.isWithoutTarget() && missing.stream().allMatch(HoldReason::overdue));
+  }
+
+  /// Those that count.
+  List<HoldReason> blocking() {
+    return all.stream().filter(it -> !it.overdue()).toList();
+  }
+
+  /// Those that have lasted longer than they may.
+  List<HoldReason> overdue() {
+    return all.stream().filter(HoldReason::overdue).toList();
+  }
+
+  boolean blocksBesides(Reason reason) {
+    return blocking().stream().anyMatch(it -> it.type() != reason);
   }
 
   Optional<HoldReason> overlap() {
-    return holding.stream().filter(it -> it.type().equals(Overlaps.TYPE)).findFirst();
+    return all.stream().filter(it -> it.type() == Reason.OverlappingBudget).findFirst();
   }
 
-  /// In the order in which they are told.
-  List<HoldReason> all() {
-    return Stream.of(holding.stream(), timeline.settling().stream(), windows.outside().stream())
-        .flatMap(it -> it)
-        .toList();
+  /// While what was made for a target is still there, and may have been made for one that comes
+  /// back.
+  private static Optional<HoldReason> missingTarget(Snapshot seen) {
+    if (seen.target() != null) {
+      return Optional.empty();
+    }
+    Finding without = seen.withoutTarget();
+    if (seen.targetIsElsewhere()) {
+      return Optional.of(new HoldReason(without.reason(), "", without.message()));
+    }
+    if (!seen.hasOwnObjects()) {
+      return Optional.empty();
+    }
+    HoldReason reason = withSince(new HoldReason(without.reason(), "", without.message()), seen);
+    Instant end = Objects.requireNonNull(reason.since()).plus(TARGET_GRACE);
+    return Optional.of(
+        new HoldReason(reason.type(), reason.message(), reason.since(), end)
+            .withOverdue(!seen.now().isBefore(end)));
   }
 
-  /// When the next of them turns by itself.
-  Optional<Instant> nextTurn(Instant now) {
-    return Stream.concat(
-            all().stream().map(HoldReason::until), Stream.of(timeline.deadline(), windows.turns()))
-        .filter(Objects::nonNull)
-        .filter(it -> it.isAfter(now))
-        .min(Instant::compareTo);
+  private static Optional<HoldReason> foreignGuards(Snapshot seen) {
+    List<String> counted =
+        seen.roster().lookAlikes().stream()
+            .filter(pod -> !Roster.isEnded(pod))
+            .filter(pod -> isCounted(pod, seen))
+            .map(pod -> pod.getMetadata().getName())
+            .sorted()
+            .toList();
+    return counted.isEmpty()
+        ? Optional.empty()
+        : Optional.of(
+            new HoldReason(
+                Reason.ForeignGuards,
+                "",
+                "Pods %s are not Chaperone's and carry all labels of its guards: delete them or change their labels"
+                    .formatted(String.join(", ", counted.stream().limit(Verdict.NAMED).toList()))));
+  }
+
+  private static boolean isCounted(Pod pod, Snapshot seen) {
+    return Optional.ofNullable(pod.getMetadata().getLabels())
+        .filter(it -> it.entrySet().containsAll(Made.guardSelector(seen.companion()).entrySet()))
+        .isPresent();
+  }
+
+  private static Optional<HoldReason> updatingGuards(GuardState guards) {
+    return guards.outdated()
+        ? Optional.of(
+            new HoldReason(Reason.GuardsUpdating, "", "Guards are being replaced, node by node"))
+        : Optional.empty();
+  }
+
+  static HoldReason withOverdue(HoldReason reason, Disruption disruption, Instant now) {
+    Instant end = end(reason, disruption);
+    return reason.withOverdue(reason.overdue() || (end != null && !now.isBefore(end)));
+  }
+
+  /// When it has lasted as long as it may; absent: never, or that is not known.
+  private static @Nullable Instant end(HoldReason reason, Disruption disruption) {
+    Instant since = reason.since();
+    return since == null || !reason.type().yields()
+        ? null
+        : Durations.parse(disruption.maxHoldDuration()).map(since::plus).orElse(null);
   }
 
   /// Since the status first told of it, unless it knows better itself.
@@ -67,13 +156,16 @@ record Reasons(
     if (reason.since() != null) {
       return reason;
     }
-    @Nullable List<Reason> before = seen.status().reasons();
     return reason.since(
-        Stream.ofNullable(before)
+        Stream.ofNullable(seen.status().reasons())
             .flatMap(List::stream)
-            .filter(it -> it.type().equals(reason.type()) && it.name().equals(reason.name()))
-            .map(it -> Instant.parse(it.since()))
+            .filter(it -> isSame(it, reason))
+            .flatMap(it -> Times.parse(it.since()).stream())
             .findFirst()
             .orElse(seen.now()));
+  }
+
+  private static boolean isSame(BlockingReason before, HoldReason reason) {
+    return before.type().equals(reason.type().name()) && before.name().equals(reason.name());
   }
 }

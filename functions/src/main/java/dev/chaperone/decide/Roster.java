@@ -1,27 +1,43 @@
 package dev.chaperone.decide;
 
+import io.fabric8.kubernetes.api.model.ContainerState;
+import io.fabric8.kubernetes.api.model.ContainerStateWaiting;
+import io.fabric8.kubernetes.api.model.ContainerStatus;
 import io.fabric8.kubernetes.api.model.Node;
-import io.fabric8.kubernetes.api.model.ObjectMeta;
 import io.fabric8.kubernetes.api.model.Pod;
+import io.fabric8.kubernetes.api.model.PodStatus;
 import java.util.Collection;
 import java.util.Comparator;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
 import java.util.Set;
+import java.util.TreeSet;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /// Who is where: nodes, the target's pods and the guards on them.
 ///
 /// @param complete whether it covers every node; if not, it covers the cordoned ones and those that
 ///     are said to be gone
 /// @param nodes those of them that exist
-public record Roster(boolean complete, List<Node> nodes, List<Pod> targetPods, List<Pod> guards) {
+/// @param targetPods with and without a node
+/// @param guards guards by their controller
+/// @param lookAlikes pods with the labels of guards that are none; empty unless complete
+public record Roster(
+    boolean complete,
+    List<Node> nodes,
+    List<Pod> targetPods,
+    List<Pod> guards,
+    List<Pod> lookAlikes) {
 
   /// Nothing is known.
-  public static final Roster NONE = new Roster(false, List.of(), List.of(), List.of());
+  public static final Roster NONE = new Roster(false, List.of(), List.of(), List.of(), List.of());
 
-  private static final String FAILED = "Failed";
+  private static final String PENDING = "Pending";
+  private static final Set<String> ENDED = Set.of("Failed", "Succeeded");
 
   /// Cordoned nodes, by name, sorted.
   List<Node> cordoned() {
@@ -31,50 +47,56 @@ public record Roster(boolean complete, List<Node> nodes, List<Pod> targetPods, L
         .toList();
   }
 
-  /// Cordoned nodes that run a target pod and have lost their guard, sorted: each keeps one guard
-  /// waiting.
-  List<String> drainedNodes() {
-    Set<String> running = nodesOf(targetPods);
-    Set<String> guarded = guardedNodes();
-    return cordoned().stream()
-        .map(node -> node.getMetadata().getName())
-        .filter(node -> running.contains(node) && !guarded.contains(node))
-        .toList();
+  Optional<Node> node(String name) {
+    return nodes.stream().filter(it -> it.getMetadata().getName().equals(name)).findFirst();
   }
 
+  /// Nodes with a guard, whether it runs yet or not.
   Set<String> guardedNodes() {
     return nodesOf(livingGuards());
   }
 
-  /// Nodes that run a target pod and have no guard at all.
+  /// Nodes with a guard that a budget protects: the eviction API asks no budget for a pod that does
+  /// not run.
+  Set<String> runningGuardNodes() {
+    return nodesOf(livingGuards().stream().filter(Roster::isRunning).toList());
+  }
+
+  /// Nodes with a running guard that is not ready, sorted.
+  Set<String> unreadyGuardNodes() {
+    return new TreeSet<>(
+        nodesOf(livingGuards().stream().filter(it -> isRunning(it) && !isReady(it)).toList()));
+  }
+
+  /// Existing nodes that run the target. Where a pod has not started yet, or is being replaced, a
+  /// guard beside it shows that one ran before.
+  Set<String> targetNodes() {
+    Set<String> existing =
+        nodes.stream().map(it -> it.getMetadata().getName()).collect(Collectors.toSet());
+    Set<String> guarded = guardedNodes();
+    return targetPods.stream()
+        .filter(pod -> pod.getSpec().getNodeName() != null)
+        .filter(pod -> (isRunning(pod) && !isTerminating(pod)) || guarded.contains(nodeOf(pod)))
+        .map(Roster::nodeOf)
+        .filter(existing::contains)
+        .collect(Collectors.toCollection(TreeSet::new));
+  }
+
+  /// Nodes that run the target and have no guard at all.
   Set<String> unguardedNodes() {
-    return without(guardedNodes());
-  }
-
-  /// Nodes that run a target pod and have no guard of the same revision as this one, so that in a
-  /// rollout of the guards each node gets its new one before it loses the old.
-  Set<String> nodesFor(Pod waiting) {
-    return without(
-        nodesOf(
-            livingGuards().stream()
-                .filter(pod -> revision(pod).equals(revision(waiting)))
-                .toList()));
-  }
-
-  private Set<String> without(Set<String> guarded) {
-    return nodesOf(targetPods.stream().filter(pod -> !isTerminating(pod)).toList()).stream()
-        .filter(node -> !guarded.contains(node))
-        .collect(Collectors.toSet());
+    Set<String> nodes = targetNodes();
+    nodes.removeAll(guardedNodes());
+    return nodes;
   }
 
   static String revision(Pod guard) {
     Map<String, String> labels = guard.getMetadata().getLabels();
-    return labels == null ? "" : labels.getOrDefault("pod-template-hash", "");
+    return labels == null ? "" : labels.getOrDefault(Made.REVISION_LABEL, "");
   }
 
-  /// Guards that a kubelet refused.
-  List<Pod> refused() {
-    return guards.stream().filter(pod -> FAILED.equals(phase(pod))).toList();
+  /// Guards that ended: a kubelet refused them, or its node shut down.
+  List<Pod> ended() {
+    return guards.stream().filter(Roster::isEnded).toList();
   }
 
   /// Guards of nodes that no longer exist. Kubernetes itself clears those away up to a minute
@@ -85,19 +107,25 @@ public record Roster(boolean complete, List<Node> nodes, List<Pod> targetPods, L
     return livingGuards().stream().filter(pod -> !known.contains(nodeOf(pod))).toList();
   }
 
-  /// Guards beside an older guard of the same node and revision.
+  /// Guards beside an older guard of the same node.
   List<Pod> doubled() {
     Set<String> seen = new HashSet<>();
     return livingGuards().stream()
         .sorted(Comparator.comparing(pod -> pod.getMetadata().getCreationTimestamp()))
-        .filter(pod -> !seen.add(nodeOf(pod) + " " + revision(pod)))
+        .filter(pod -> !seen.add(nodeOf(pod)))
         .toList();
   }
 
-  /// Guards of nodes that run no target pod. A target pod that is being replaced still counts.
+  /// Guards of nodes that have no target pod of any kind.
   List<Pod> idle() {
     Set<String> running = nodesOf(targetPods);
     return livingGuards().stream().filter(pod -> !running.contains(nodeOf(pod))).toList();
+  }
+
+  /// How many nodes have a target pod, or one on its way to them.
+  int nodesWithTargetPod() {
+    long unassigned = targetPods.stream().filter(it -> it.getSpec().getNodeName() == null).count();
+    return nodesOf(targetPods).size() + (int) unassigned;
   }
 
   static boolean isCordoned(Node node) {
@@ -106,16 +134,12 @@ public record Roster(boolean complete, List<Node> nodes, List<Pod> targetPods, L
 
   private List<Pod> livingGuards() {
     return guards.stream()
-        .filter(pod -> pod.getSpec().getNodeName() != null && !isTerminating(pod))
-        .filter(pod -> !FAILED.equals(phase(pod)))
+        .filter(pod -> pod.getSpec().getNodeName() != null && !isTerminating(pod) && !isEnded(pod))
         .toList();
   }
 
   private static Set<String> nodesOf(Collection<Pod> pods) {
-    return pods.stream()
-        .filter(pod -> pod.getSpec().getNodeName() != null)
-        .map(Roster::nodeOf)
-        .collect(Collectors.toSet());
+    return pods.stream().map(Roster::nodeOf).filter(Objects::nonNull).collect(Collectors.toSet());
   }
 
   static String nodeOf(Pod pod) {
@@ -123,13 +147,55 @@ public record Roster(boolean complete, List<Node> nodes, List<Pod> targetPods, L
   }
 
   static boolean isTerminating(Pod pod) {
-    ObjectMeta metadata = pod.getMetadata();
-    return metadata.getDeletionTimestamp() != null;
+    return pod.getMetadata().getDeletionTimestamp() != null;
+  }
+
+  static boolean isEnded(Pod pod) {
+    return ENDED.contains(phase(pod));
+  }
+
+  static boolean isRunning(Pod pod) {
+    String phase = phase(pod);
+    return !phase.equals(PENDING) && !phase.isEmpty() && !ENDED.contains(phase);
+  }
+
+  static boolean isReady(Pod pod) {
+    return status(pod).stream()
+        .flatMap(status -> status.getConditions().stream())
+        .anyMatch(it -> "Ready".equals(it.getType()) && "True".equals(it.getStatus()));
+  }
+
+  /// Why it does not run, in the kubelet's words; empty if those are not known.
+  static String why(Pod pod) {
+    Stream<String> containers =
+        status(pod).stream()
+            .flatMap(status -> status.getContainerStatuses().stream())
+            .map(ContainerStatus::getState)
+            .filter(Objects::nonNull)
+            .map(ContainerState::getWaiting)
+            .filter(Objects::nonNull)
+            .map(waiting -> words(waiting));
+    Stream<String> itself =
+        status(pod).stream()
+            .map(
+                status ->
+                    status.getMessage() == null
+                        ? Objects.requireNonNullElse(status.getReason(), "")
+                        : status.getMessage());
+    return Stream.concat(containers, itself).filter(it -> !it.isBlank()).findFirst().orElse("");
+  }
+
+  private static String words(ContainerStateWaiting waiting) {
+    return waiting.getMessage() == null
+        ? Objects.requireNonNullElse(waiting.getReason(), "")
+        : waiting.getReason() + ": " + waiting.getMessage();
+  }
+
+  private static Optional<PodStatus> status(Pod pod) {
+    return Optional.ofNullable(pod.getStatus());
   }
 
   private static String phase(Pod pod) {
-    return pod.getStatus() == null || pod.getStatus().getPhase() == null
-        ? ""
-        : pod.getStatus().getPhase();
+    return status(pod).map(PodStatus::getPhase).orElse("");
   }
 }

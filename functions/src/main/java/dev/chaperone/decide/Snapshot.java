@@ -5,16 +5,23 @@ import dev.chaperone.api.CompanionSpec;
 import dev.chaperone.api.CompanionSpec.Disruption;
 import dev.chaperone.api.CompanionSpec.Protect;
 import dev.chaperone.api.CompanionStatus;
+import dev.chaperone.api.CompanionStatus.BlockingReason;
 import dev.chaperone.api.Hold;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.apps.DaemonSet;
 import io.fabric8.kubernetes.api.model.apps.DaemonSetStatus;
 import io.fabric8.kubernetes.api.model.apps.Deployment;
+import io.fabric8.kubernetes.api.model.apps.DeploymentStatus;
 import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudget;
 import java.time.Instant;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /// Everything that a [Decision] about one Companion may depend on, read once.
@@ -22,21 +29,21 @@ import org.jspecify.annotations.Nullable;
 /// @param now read once per event
 /// @param scope which namespaces could be read at all
 /// @param pulse whether a pulse asked: only then is what a kubelet refused tried again
-/// @param budgets every budget of the Companion's namespace, its own as [OwnBudgets] were
-/// @param rivals other Companions of the namespace with the same companionRef
+/// @param budgets every budget of the Companion's namespace, its own as they were read before all
+///     else
+/// @param rivals other Companions of the namespace with the same followerRef
 /// @param target absent: there is no such DaemonSet
-/// @param follower the DaemonSet that companionRef names; absent: none named, or no such
-///     DaemonSet
+/// @param follower the DaemonSet that followerRef names; absent: none named, or no such DaemonSet
 /// @param guards the guard Deployment; absent: not made yet
 /// @param holds every Hold of the namespace that names this Companion, expired ones included
 /// @param observed the objects that expressions may read, by the name that they have there
-/// @param waiting guard pods that have no node
+/// @param notRunning guards in any phase but Running, with and without a node
 /// @param roster who is where: on a few nodes, or on all of them when [#needsEveryNode] said so
 public record Snapshot(
     Instant now,
     Scope scope,
     boolean pulse,
-    String guardImage,
+    GuardSettings guardSettings,
     List<PodDisruptionBudget> budgets,
     Companion companion,
     List<Companion> rivals,
@@ -45,7 +52,7 @@ public record Snapshot(
     @Nullable Deployment guards,
     List<Hold> holds,
     Map<String, Observation> observed,
-    List<Pod> waiting,
+    List<Pod> notRunning,
     Roster roster) {
 
   public CompanionRef ref() {
@@ -88,11 +95,11 @@ public record Snapshot(
   Finding withoutTarget() {
     return targetIsElsewhere()
         ? Finding.bad(
-            "TargetElsewhere",
+            Reason.TargetElsewhere,
             "DaemonSet %s cannot be read, because Chaperone serves only namespace %s: name one of that namespace in targetRef, or install Chaperone for the whole cluster"
                 .formatted(targetName(), scope.only()))
         : Finding.bad(
-            "TargetMissing",
+            Reason.TargetNotFound,
             "DaemonSet " + targetName() + " does not exist: create it, or correct targetRef");
   }
 
@@ -102,22 +109,33 @@ public record Snapshot(
     return namespace != null ? namespace : companion.getMetadata().getNamespace();
   }
 
-  /// How many nodes run a target pod, or should: scheduled and misscheduled ones, because a taint
+  /// How many nodes have a target pod, or should: scheduled and misscheduled ones, because a taint
   /// that the target does not tolerate turns the first into the second while their pods run on.
   static int nodes(DaemonSet target) {
-    return Optional.ofNullable(target.getStatus()).stream()
+    return status(target).stream()
         .mapToInt(
             status ->
                 orZero(status.getDesiredNumberScheduled()) + orZero(status.getNumberMisscheduled()))
         .sum();
   }
 
+  /// How many nodes run a target pod that is ready, or one that should not be there.
+  private static int readyNodes(DaemonSet target) {
+    return status(target).stream()
+        .mapToInt(
+            status -> orZero(status.getNumberReady()) + orZero(status.getNumberMisscheduled()))
+        .sum();
+  }
+
   /// Whether the DaemonSet controller has not yet counted for the spec as it is now.
   static boolean isStale(DaemonSet daemonSet) {
     Long generation = daemonSet.getMetadata().getGeneration();
-    DaemonSetStatus status = daemonSet.getStatus();
-    Long observed = status == null ? null : status.getObservedGeneration();
+    Long observed = status(daemonSet).map(DaemonSetStatus::getObservedGeneration).orElse(null);
     return generation != null && (observed == null || observed < generation);
+  }
+
+  private static Optional<DaemonSetStatus> status(DaemonSet daemonSet) {
+    return Optional.ofNullable(daemonSet.getStatus());
   }
 
   /// Whether each node that should run a pod of the DaemonSet has one.
@@ -131,18 +149,120 @@ public record Snapshot(
     return budgets.stream().filter(b -> b.getMetadata().getName().equals(name)).findFirst();
   }
 
-  /// Whether the few nodes do not explain the guards: one waits for a node that is not cordoned,
-  /// there are more guards than nodes, or the target's placement is not the one that they have been
-  /// placed for. Only then is reading every node worth its
-  /// price; a pulse looks in any case, because it heals what no count shows.
+  /// Whether Chaperone has made anything for the Companion that could block.
+  boolean hasOwnObjects() {
+    return ownGuards() != null
+        || budgets.stream().anyMatch(budget -> Made.isOurs(budget, companion));
+  }
+
+  /// The guard Deployment, if it is Chaperone's.
+  @Nullable Deployment ownGuards() {
+    return guards != null && Made.isOurs(guards, companion) ? guards : null;
+  }
+
+  /// Guards that have no node and can get one.
+  List<Pod> waiting() {
+    return notRunning.stream()
+        .filter(pod -> Roster.nodeOf(pod) == null)
+        .filter(pod -> !Roster.isTerminating(pod) && !Roster.isEnded(pod))
+        .toList();
+  }
+
+  /// Known nodes that run the target, are being emptied and have no guard.
+  List<String> lostGuard() {
+    return roster.unguardedNodes().stream().filter(this::isBeingEmptied).sorted().toList();
+  }
+
+  /// Whether somebody empties the node: no guard may be put on it, or the drain would never end. A
+  /// taint that the target lives with says so only once a guard has been taken away beside it.
+  boolean isBeingEmptied(String name) {
+    return roster
+        .node(name)
+        .filter(
+            node ->
+                Roster.isCordoned(node)
+                    || Taints.isDraining(node)
+                    || (taintedNodes().contains(name)
+                        && target != null
+                        && Taints.isForeign(node, target)))
+        .isPresent();
+  }
+
+  /// Tainted nodes that had a guard when last seen.
+  Set<String> taintedNodes() {
+    return Stream.ofNullable(status().taintedNodes())
+        .flatMap(List::stream)
+        .collect(Collectors.toCollection(TreeSet::new));
+  }
+
+  /// Whether the few nodes do not explain the guards: counts do not fit together, the target's
+  /// placement or number of nodes is not the one that the guards have been placed for, or a name is
+  /// needed that the few do not give. Only then is reading every node worth its price; a pulse
+  /// looks in any case, because it heals what no count shows.
   public boolean needsEveryNode() {
-    if (target == null || guards == null || !protects(Protect.Nodes) || roster.complete()) {
+    if (target == null || !protects(Protect.Nodes) || roster.complete()) {
       return false;
     }
-    return pulse
-        || GuardPlan.mayBeElsewhere(guards, target)
-        || waiting.size() > roster.drainedNodes().size()
-        || GuardPlan.replicas(guards) > nodes(target);
+    Deployment deployment = guards;
+    if (pulse || deployment == null) {
+      return true;
+    }
+    int wanted = GuardPlan.replicas(deployment);
+    int waiting = waiting().size();
+    return GuardPlan.mayBeElsewhere(deployment, target)
+        || wanted > nodes(target)
+        || readyNodes(target) > wanted
+        || wanted - GuardState.replicas(deployment) + waiting > lostGuard().size()
+        || hasUnexplainedNodes()
+        || countsForeignGuards(deployment)
+        || isUsedUpByUnready(deployment, waiting);
+  }
+
+  /// Whether a node was said to be unguarded of which the few nodes do not show whether it still
+  /// is.
+  private boolean hasUnexplainedNodes() {
+    Set<String> explained = new TreeSet<>(lostGuard());
+    notRunning.stream().map(Roster::nodeOf).filter(Objects::nonNull).forEach(explained::add);
+    return Stream.ofNullable(status().unguardedNodes())
+        .flatMap(List::stream)
+        .anyMatch(node -> !explained.contains(node.name()));
+  }
+
+  /// Whether the guards' budget counts more ready pods than there are guards, now or when last
+  /// looked.
+  private boolean countsForeignGuards(Deployment deployment) {
+    boolean before =
+        Stream.ofNullable(status().reasons())
+            .flatMap(List::stream)
+            .map(BlockingReason::type)
+            .anyMatch(Reason.ForeignGuards.name()::equals);
+    return before
+        || counted(ref().name() + Made.NODES_SUFFIX)
+            .map(budget -> orZero(budget.getStatus().getCurrentHealthy()) > ready(deployment))
+            .orElse(false);
+  }
+
+  /// Whether nothing may go although a budget is open, because guards run that are not ready.
+  private boolean isUsedUpByUnready(Deployment deployment, int waiting) {
+    int running =
+        GuardState.replicas(deployment)
+            - waiting
+            - (int) notRunning.stream().filter(it -> Roster.nodeOf(it) != null).count();
+    return ready(deployment) < running
+        && counted(ref().name() + Made.NODES_SUFFIX)
+            .filter(budget -> !BudgetPlan.isClosed(budget.getSpec()))
+            .isPresent();
+  }
+
+  private static int ready(Deployment deployment) {
+    return Optional.ofNullable(deployment.getStatus())
+        .map(DeploymentStatus::getReadyReplicas)
+        .orElse(0);
+  }
+
+  /// The budget, once Kubernetes has counted for its present spec.
+  private Optional<PodDisruptionBudget> counted(String name) {
+    return budget(name).filter(BudgetPlan::isCounted);
   }
 
   /// The same, with every node in the roster.
@@ -151,7 +271,7 @@ public record Snapshot(
         now,
         scope,
         pulse,
-        guardImage,
+        guardSettings,
         budgets,
         companion,
         rivals,
@@ -160,11 +280,11 @@ public record Snapshot(
         guards,
         holds,
         observed,
-        waiting,
+        notRunning,
         everyNode);
   }
 
-  private static int orZero(@Nullable Integer number) {
-    return number == null ? 0 : number;
+  static int orZero(@Nullable Integer number) {
+    return Objects.requireNonNullElse(number, 0);
   }
 }

@@ -29,15 +29,24 @@ final class Taints {
           "karpenter.sh/disrupted",
           "karpenter.sh/disruption");
 
+  /// Of what the DaemonSet controller lets every pod that it makes tolerate: all but
+  /// `unschedulable`.
+  private static final List<Toleration> ALWAYS_TOLERATED =
+      List.of(
+          exists("node.kubernetes.io/not-ready", NO_EXECUTE),
+          exists("node.kubernetes.io/unreachable", NO_EXECUTE),
+          exists("node.kubernetes.io/disk-pressure", NO_SCHEDULE),
+          exists("node.kubernetes.io/memory-pressure", NO_SCHEDULE),
+          exists("node.kubernetes.io/pid-pressure", NO_SCHEDULE));
+
   private Taints() {}
 
-  /// What a guard tolerates: the NoExecute taints that the target's pods tolerate. NoSchedule ones
-  /// do not matter to a pod that is bound past the scheduler, and tolerating an autoscaler's would
-  /// take the guard out of its reach.
+  /// What a guard tolerates: the NoExecute taints that the target's pods tolerate, and node
+  /// pressure as they do, because a kubelet refuses a pod without requests that does not. Other
+  /// NoSchedule taints do not matter to a pod that is bound past the scheduler, and tolerating an
+  /// autoscaler's would take the guard out of its reach.
   static List<Toleration> guardTolerations(DaemonSet target) {
-    List<Toleration> tolerations = new ArrayList<>();
-    tolerations.add(exists("node.kubernetes.io/not-ready", NO_EXECUTE));
-    tolerations.add(exists("node.kubernetes.io/unreachable", NO_EXECUTE));
+    List<Toleration> tolerations = new ArrayList<>(ALWAYS_TOLERATED);
     templateTolerations(target).stream()
         .filter(toleration -> !isDraining(toleration.getKey()))
         .filter(toleration -> isFor(toleration, NO_EXECUTE))
@@ -47,38 +56,56 @@ final class Taints {
     return tolerations;
   }
 
-  /// Whether a guard may be put on the node: it is not being emptied, and the target's pods would
-  /// be scheduled there.
-  static boolean admitGuard(Node node, DaemonSet target) {
-    if (Roster.isCordoned(node)) {
-      return false;
-    }
-    List<Toleration> tolerations =
-        Stream.concat(templateTolerations(target).stream(), daemonSetTolerations(target)).toList();
-    List<Taint> taints =
-        Optional.ofNullable(node.getSpec()).map(NodeSpec::getTaints).orElse(List.of());
-    return taints.stream()
-        .filter(taint -> Set.of(NO_SCHEDULE, NO_EXECUTE).contains(taint.getEffect()))
-        .noneMatch(
+  /// The taint because of which no guard may be put on the node: the node is being emptied, or the
+  /// guard would be evicted at once. Empty if there is none.
+  static Optional<String> refusal(Node node, DaemonSet target) {
+    List<Toleration> tolerations = targetTolerations(target);
+    return taints(node).stream()
+        .filter(
             taint ->
                 isDraining(taint.getKey())
-                    || tolerations.stream().noneMatch(toleration -> tolerates(toleration, taint)));
+                    || (NO_EXECUTE.equals(taint.getEffect()) && !isTolerated(taint, tolerations)))
+        .map(taint -> taint.getKey() + ":" + taint.getEffect())
+        .findFirst();
+  }
+
+  /// Whether an autoscaler empties the node.
+  static boolean isDraining(Node node) {
+    return taints(node).stream().anyMatch(taint -> isDraining(taint.getKey()));
+  }
+
+  /// Whether the node has a taint that keeps new pods of the target away, while those that were
+  /// there before run on.
+  static boolean isForeign(Node node, DaemonSet target) {
+    List<Toleration> tolerations = targetTolerations(target);
+    return taints(node).stream()
+        .filter(taint -> NO_SCHEDULE.equals(taint.getEffect()))
+        .anyMatch(taint -> !isTolerated(taint, tolerations));
+  }
+
+  private static boolean isTolerated(Taint taint, List<Toleration> tolerations) {
+    return tolerations.stream().anyMatch(toleration -> tolerates(toleration, taint));
+  }
+
+  private static List<Taint> taints(Node node) {
+    return Optional.ofNullable(node.getSpec()).map(NodeSpec::getTaints).orElse(List.of());
+  }
+
+  private static List<Toleration> targetTolerations(DaemonSet target) {
+    return Stream.concat(templateTolerations(target).stream(), daemonSetTolerations(target))
+        .toList();
   }
 
   /// What the DaemonSet controller adds to every pod it makes (AddOrUpdateDaemonPodTolerations in
   /// Kubernetes).
   private static Stream<Toleration> daemonSetTolerations(DaemonSet target) {
-    Stream<Toleration> always =
-        Stream.of(
-            exists("node.kubernetes.io/not-ready", NO_EXECUTE),
-            exists("node.kubernetes.io/unreachable", NO_EXECUTE),
-            exists("node.kubernetes.io/disk-pressure", NO_SCHEDULE),
-            exists("node.kubernetes.io/memory-pressure", NO_SCHEDULE),
-            exists("node.kubernetes.io/pid-pressure", NO_SCHEDULE));
-    return Boolean.TRUE.equals(podSpec(target).getHostNetwork())
-        ? Stream.concat(
-            always, Stream.of(exists("node.kubernetes.io/network-unavailable", NO_SCHEDULE)))
-        : always;
+    Stream<Toleration> hostNetwork =
+        Boolean.TRUE.equals(podSpec(target).getHostNetwork())
+            ? Stream.of(exists("node.kubernetes.io/network-unavailable", NO_SCHEDULE))
+            : Stream.of();
+    return Stream.concat(
+        Stream.concat(ALWAYS_TOLERATED.stream(), hostNetwork),
+        Stream.of(exists("node.kubernetes.io/unschedulable", NO_SCHEDULE)));
   }
 
   private static boolean tolerates(Toleration toleration, Taint taint) {

@@ -1,113 +1,102 @@
 package dev.chaperone.decide;
 
-import dev.chaperone.api.CompanionSpec.Protect;
 import dev.chaperone.api.CompanionStatus;
-import dev.chaperone.api.CompanionStatus.LetGo;
+import dev.chaperone.api.CompanionStatus.BlockingReason;
+import dev.chaperone.api.CompanionStatus.DrainedNodes;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
-import java.util.Set;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /// What only time decides. Computed from times that the status stores and from now, never from a
-/// timer, so neither a restart nor a lost event starts anything anew.
+/// timer, so neither a restart nor a lost event starts anything anew. What the status lost, or has
+/// as something that is no time, counts from now.
 ///
-/// @param heldSince since when reasons hold without a break, settling included
 /// @param quietSince since when there has been no reason, until that has settled
-/// @param settling the reason that keeps on holding
-/// @param deadline when the holding ends although there are reasons
+/// @param settling the reason that keeps on blocking
 record Timeline(
-    @Nullable Instant heldSince,
-    @Nullable Instant quietSince,
-    @Nullable LetGo letGo,
-    Optional<HoldReason> settling,
-    @Nullable Instant deadline) {
+    @Nullable Instant quietSince, @Nullable DrainedNodes drained, Optional<HoldReason> settling) {
 
-  static final Timeline NONE = new Timeline(null, null, null, Optional.empty(), null);
-
-  /// Reasons that are over when they are over: no health has to follow them.
-  private static final Set<String> NEVER_SETTLE = Set.of("Settling", "OutsideWindow");
-
-  /// @param holding whether there is a reason that may have to settle
-  static Timeline of(Snapshot seen, boolean holding) {
+  /// @param found every other reason
+  static Timeline of(Snapshot seen, GuardState guards, List<HoldReason> found) {
     CompanionStatus before = seen.status();
     Instant now = seen.now();
-    Optional<Duration> period = Lengths.parse(seen.disruption().settlePeriod());
+    Optional<Duration> period = Durations.parse(seen.disruption().settlePeriod());
 
     Instant quietSince = null;
+    boolean holding = found.stream().anyMatch(it -> it.type().settles() && !it.overdue());
     if (!holding && period.isPresent()) {
-      Instant since = before.quietSince() == null ? null : Instant.parse(before.quietSince());
-      if (since == null && wasHolding(before)) {
-        since = now;
-      }
+      Instant since = quietSince(seen, before, found);
       quietSince = since != null && now.isBefore(since.plus(period.get())) ? since : null;
     }
-    LetGo letGo = letGo(seen, before.letGo(), period.orElse(Duration.ZERO));
+    DrainedNodes drained =
+        drained(seen, guards, before.drainedNodes(), period.orElse(Duration.ZERO));
 
     List<HoldReason> settling = new ArrayList<>();
     if (quietSince != null) {
       Instant end = quietSince.plus(period.orElseThrow());
       settling.add(
-          new HoldReason("Settling", "", "The last reason went away; settling", quietSince, end));
+          new HoldReason(Reason.Settling, "No reason is left; in settlePeriod", quietSince, end));
     }
-    if (letGo != null && period.isPresent()) {
-      Instant last = Instant.parse(letGo.lastTime());
+    if (drained != null && period.isPresent()) {
+      Instant last = Times.parse(drained.lastTime()).orElse(now);
       Instant end = last.plus(period.get());
       if (now.isBefore(end)) {
-        String which = letGo.nodes().isEmpty() ? "" : " (" + String.join(", ", letGo.nodes()) + ")";
+        String which =
+            drained.nodes().isEmpty() ? "A node" : "Node " + String.join(", ", drained.nodes());
         settling.add(
-            new HoldReason("Settling", "", "A node was let go" + which + "; settling", last, end));
+            new HoldReason(Reason.Settling, which + " was drained; in settlePeriod", last, end));
       }
     }
-    Instant heldSince = null;
-    if (holding || quietSince != null) {
-      heldSince = before.heldSince() == null ? now : Instant.parse(before.heldSince());
+    return new Timeline(
+        quietSince, drained, settling.stream().max(Comparator.comparing(Timeline::end)));
+  }
+
+  private static Instant end(HoldReason settling) {
+    return Optional.ofNullable(settling.until()).orElse(Instant.MIN);
+  }
+
+  private static @Nullable Instant quietSince(
+      Snapshot seen, CompanionStatus before, List<HoldReason> found) {
+    if (before.quietSince() != null) {
+      return Times.parse(before.quietSince()).orElse(seen.now());
     }
-    Instant deadline =
-        heldSince == null
-            ? null
-            : Lengths.parse(seen.disruption().holdDeadline()).map(heldSince::plus).orElse(null);
-    return new Timeline(heldSince, quietSince, letGo, latest(settling), deadline);
+    // Nobody knows what held before a status was lost.
+    boolean lost = before.observedGeneration() == null && seen.hasOwnObjects();
+    return lost || wasHolding(before, found) ? seen.now() : null;
   }
 
-  /// Whether reasons have held longer than they may.
-  boolean isOverdue(Instant now) {
-    return deadline != null && !now.isBefore(deadline);
+  /// Whether a reason blocked that has cleared since: one that only has lasted too long has not.
+  private static boolean wasHolding(CompanionStatus before, List<HoldReason> found) {
+    return Stream.ofNullable(before.reasons())
+        .flatMap(List::stream)
+        .filter(it -> !Boolean.TRUE.equals(it.overdue()))
+        .filter(it -> Reason.of(it.type()).map(Reason::settles).orElse(true))
+        .anyMatch(it -> found.stream().noneMatch(now -> now.overdue() && isSame(it, now)));
   }
 
-  private static Optional<HoldReason> latest(List<HoldReason> settling) {
-    return settling.stream()
-        .max(
-            (one, other) -> {
-              Instant end = one.until();
-              Instant otherEnd = other.until();
-              return end == null || otherEnd == null ? 0 : end.compareTo(otherEnd);
-            });
+  private static boolean isSame(BlockingReason before, HoldReason now) {
+    return before.type().equals(now.type().name()) && before.name().equals(now.name());
   }
 
-  private static boolean wasHolding(CompanionStatus before) {
-    return before.reasons() != null
-        && before.reasons().stream().anyMatch(it -> !NEVER_SETTLE.contains(it.type()));
-  }
-
-  private static @Nullable LetGo letGo(Snapshot seen, @Nullable LetGo before, Duration period) {
-    if (!seen.protects(Protect.Nodes)) {
-      return null;
-    }
-    List<String> nodes = seen.roster().drainedNodes();
+  private static @Nullable DrainedNodes drained(
+      Snapshot seen, GuardState guards, @Nullable DrainedNodes before, Duration period) {
+    List<String> nodes = guards.drained();
     boolean more =
         !Stream.ofNullable(before).flatMap(it -> it.nodes().stream()).toList().containsAll(nodes);
     if (more) {
-      return new LetGo(nodes, seen.now().toString());
+      return new DrainedNodes(nodes, seen.now().toString());
     }
-    if (before == null
-        || (nodes.isEmpty()
-            && !seen.now().isBefore(Instant.parse(before.lastTime()).plus(period)))) {
+    if (before == null) {
       return null;
     }
-    return new LetGo(nodes, before.lastTime());
+    Instant last = Times.parse(before.lastTime()).orElse(seen.now());
+    return nodes.isEmpty() && !seen.now().isBefore(last.plus(period))
+        ? null
+        : new DrainedNodes(nodes, last.toString());
   }
 }

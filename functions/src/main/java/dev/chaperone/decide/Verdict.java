@@ -1,17 +1,19 @@
 package dev.chaperone.decide;
 
+import dev.chaperone.api.CompanionSpec.Policy;
+import io.fabric8.kubernetes.api.model.IntOrString;
 import java.util.List;
 import java.util.stream.Collectors;
 
-/// Whether disruptions may go ahead, and why.
+/// Whether disruptions should be allowed, and why. Whether they are is for [Enforcement] to say.
 public sealed interface Verdict {
   /// So many reasons are named; a message is read at 3 a.m. and has room for 32,768 characters.
   int NAMED = 5;
 
-  /// Budgets are open.
-  record Allowed(String reason, String message) implements Verdict {}
+  /// Budgets should be open.
+  record Allowed(Reason reason, String message) implements Verdict {}
 
-  /// Budgets are closed. Never without a reason.
+  /// Budgets should be closed. Never without a reason.
   record Held(List<HoldReason> reasons) implements Verdict {
     public Held {
       reasons = List.copyOf(reasons);
@@ -25,7 +27,7 @@ public sealed interface Verdict {
     return this instanceof Allowed;
   }
 
-  default String reason() {
+  default Reason reason() {
     return switch (this) {
       case Allowed allowed -> allowed.reason();
       case Held held -> held.reasons().getFirst().type();
@@ -39,48 +41,39 @@ public sealed interface Verdict {
     };
   }
 
-  /// The rules, in order: what the owner says always counts first, then everything that holds,
-  /// together.
+  /// The rules, in order: break glass first, then everything that blocks, together.
   static Verdict of(Snapshot seen, Reasons reasons) {
-    if (seen.isWithoutTarget()) {
-      Finding missing = seen.withoutTarget();
-      return new Allowed(missing.reason(), "Nothing is guarded: " + missing.message());
+    if (seen.disruption().policy() == Policy.AlwaysAllow) {
+      return new Allowed(
+          Reason.AlwaysAllow,
+          "spec.disruption.policy is AlwaysAllow: Holds, expressions and windows are ignored");
     }
-    return switch (seen.disruption().policy()) {
-      case AlwaysAllow ->
-          new Allowed("AlwaysAllow", "spec.disruption.policy is AlwaysAllow: no Hold counts");
-      case AlwaysHold ->
-          new Held(
-              List.of(new HoldReason("AlwaysHold", "", "spec.disruption.policy is AlwaysHold")));
-      case Auto -> auto(seen, reasons);
-    };
+    List<HoldReason> blocking = reasons.blocking();
+    if (!blocking.isEmpty()
+        && (seen.target() != null || seen.targetIsElsewhere() || seen.hasOwnObjects())) {
+      return new Held(blocking);
+    }
+    if (seen.isWithoutTarget()) {
+      return new Allowed(
+          Reason.TargetNotFound, "No node is guarded: " + seen.withoutTarget().message());
+    }
+    if (!reasons.overdue().isEmpty()) {
+      return new Allowed(
+          Reason.MaxHoldDurationExceeded,
+          "maxHoldDuration %s exceeded; disruptions allowed despite: %s"
+              .formatted(seen.disruption().maxHoldDuration(), describe(reasons.overdue())));
+    }
+    return new Allowed(
+        Reason.NothingHolds,
+        "No active holds: at most %s may be disrupted at a time"
+            .formatted(nodes(seen.disruption().maxUnavailable())));
   }
 
-  private static Verdict auto(Snapshot seen, Reasons reasons) {
-    if (seen.target() == null) {
-      // It may run all the same, and what cannot be seen is not safe.
-      Finding elsewhere = seen.withoutTarget();
-      return new Held(List.of(new HoldReason(elsewhere.reason(), "", elsewhere.message())));
+  private static String nodes(IntOrString maxUnavailable) {
+    if (maxUnavailable.getStrVal() != null) {
+      return maxUnavailable.getStrVal() + " of the nodes";
     }
-    List<HoldReason> all = reasons.all();
-    if (all.isEmpty()) {
-      return new Allowed(
-          "NothingHolds",
-          "Nothing holds: " + seen.disruption().maxUnavailable().getValue() + " may go at once");
-    }
-    if (reasons.timeline().isOverdue(seen.now())) {
-      // The deadline is for what may never end; a window's end is known.
-      return reasons.windows().outside().isPresent()
-          ? new Held(reasons.windows().outside().stream().toList())
-          : new Allowed(
-              "HoldDeadlinePassed",
-              "Held since %s, longer than holdDeadline %s; allowed although: %s"
-                  .formatted(
-                      reasons.timeline().heldSince(),
-                      seen.disruption().holdDeadline(),
-                      describe(all)));
-    }
-    return new Held(all);
+    return maxUnavailable.getIntVal() == 1 ? "1 node" : maxUnavailable.getIntVal() + " nodes";
   }
 
   private static String describe(List<HoldReason> reasons) {

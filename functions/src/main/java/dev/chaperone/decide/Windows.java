@@ -5,6 +5,7 @@ import com.cronutils.model.CronType;
 import com.cronutils.model.definition.CronDefinitionBuilder;
 import com.cronutils.model.time.ExecutionTime;
 import com.cronutils.parser.CronParser;
+import dev.chaperone.api.CompanionSpec.Disruption;
 import dev.chaperone.api.CompanionSpec.FailurePolicy;
 import dev.chaperone.api.CompanionSpec.MaintenanceWindow;
 import java.time.DateTimeException;
@@ -25,8 +26,8 @@ import org.jspecify.annotations.Nullable;
 /// @param failures windows that cannot be read, and why
 record Windows(Optional<HoldReason> outside, @Nullable Instant turns, List<String> failures) {
 
-  static Windows of(Snapshot seen) {
-    List<MaintenanceWindow> windows = seen.disruption().maintenanceWindows();
+  static Windows of(Disruption disruption, Instant now) {
+    List<MaintenanceWindow> windows = disruption.maintenanceWindows();
     if (windows.isEmpty()) {
       return new Windows(Optional.empty(), null, List.of());
     }
@@ -41,13 +42,11 @@ record Windows(Optional<HoldReason> outside, @Nullable Instant turns, List<Strin
                 .formatted(window.schedule(), window.timeZone(), e.getMessage()));
       }
     }
-    Instant now = seen.now();
     Optional<Instant> end =
         readable.stream()
             .flatMap(it -> it.endOfPresent(now).stream())
             .max(Comparator.naturalOrder());
-    boolean ignored =
-        readable.isEmpty() && seen.disruption().failurePolicy() == FailurePolicy.Allow;
+    boolean ignored = readable.isEmpty() && disruption.failurePolicy() == FailurePolicy.Allow;
     if (end.isPresent() || ignored) {
       return new Windows(Optional.empty(), end.orElse(null), failures);
     }
@@ -60,7 +59,7 @@ record Windows(Optional<HoldReason> outside, @Nullable Instant turns, List<Strin
     return new Windows(
         Optional.of(
             new HoldReason(
-                "OutsideWindow", "", "Outside maintenance windows: " + when, null, next)),
+                Reason.OutsideWindow, "Outside maintenance windows: " + when, null, next)),
         next,
         failures);
   }
@@ -75,7 +74,7 @@ record Windows(Optional<HoldReason> outside, @Nullable Instant turns, List<Strin
               .parse(window.schedule());
       return new Window(
           ExecutionTime.forCron(cron.validate()),
-          Lengths.parse(window.duration()).orElseThrow(),
+          Durations.parse(window.duration()).orElseThrow(),
           ZoneId.of(window.timeZone()));
     }
 

@@ -21,6 +21,7 @@ class FailureAnswers {
 
   private static final int BAD_REQUEST = 400;
   private static final int NOT_FOUND = 404;
+  private static final int UNPROCESSABLE = 422;
   private static final int INTERNAL_ERROR = 500;
   private static final int UNAVAILABLE = 503;
 
@@ -64,6 +65,8 @@ class FailureAnswers {
     return switch (cause) {
       case null -> new Failure(status == NOT_FOUND ? BAD_REQUEST : status, HOW_TO_POST);
       case Malformed malformed -> new Failure(BAD_REQUEST, String.valueOf(malformed.getMessage()));
+      case Ineffective ineffective ->
+          new Failure(UNPROCESSABLE, String.valueOf(ineffective.getMessage()));
       case Denied denied -> new Failure(denied.status(), String.valueOf(denied.getMessage()));
       case Unavailable unavailable ->
           new Failure(UNAVAILABLE, String.valueOf(unavailable.getMessage()));

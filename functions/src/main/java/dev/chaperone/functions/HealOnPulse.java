@@ -16,7 +16,7 @@ public class HealOnPulse {
 
   @Funq
   @CloudEventMapping(trigger = "dev.knative.sources.ping")
-  public @Nullable CloudEvent<Answer> pulse(CloudEvent<byte[]> event) {
+  public @Nullable CloudEvent<ReplyData> pulse(CloudEvent<byte[]> event) {
     Envelope.of(event);
     return Replies.about(reconciler.pulse());
   }
@@ -24,7 +24,7 @@ public class HealOnPulse {
   /// The same for `kn func invoke`, which sends this type when it is told nothing else.
   @Funq
   @CloudEventMapping(trigger = "boson.fn")
-  public @Nullable CloudEvent<Answer> invoked(CloudEvent<byte[]> event) {
+  public @Nullable CloudEvent<ReplyData> invoked(CloudEvent<byte[]> event) {
     return pulse(event);
   }
 }

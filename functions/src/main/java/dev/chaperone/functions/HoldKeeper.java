@@ -6,11 +6,12 @@ import dev.chaperone.cluster.ClusterWriter;
 import dev.chaperone.cluster.Deadline;
 import dev.chaperone.cluster.LostRace;
 import dev.chaperone.cluster.Unavailable;
+import dev.chaperone.decide.Answer;
 import dev.chaperone.decide.Change;
-import dev.chaperone.decide.Decision.Refusal;
 import dev.chaperone.decide.HoldRequest;
 import dev.chaperone.decide.ObjectRef;
 import dev.chaperone.decide.Occasion;
+import dev.chaperone.decide.Written;
 import dev.chaperone.telemetry.Metrics;
 import dev.chaperone.telemetry.Metrics.HoldChange;
 import jakarta.enterprise.context.ApplicationScoped;
@@ -50,6 +51,8 @@ class HoldKeeper {
   /// @param sent when the event was sent, if it says so
   /// @return the answers that turned
   /// @throws Malformed when there is no such Companion
+  /// @throws Ineffective when the Hold holds nothing, now and when the event is sent again
+  /// @throws Unavailable when it does not hold yet
   List<Answer> hold(
       HoldRequest request,
       String reason,
@@ -61,8 +64,13 @@ class HoldKeeper {
       throw new Malformed("there is no Companion " + request.companion());
     }
     Instant now = clock.instant();
-    Optional<Hold> hold =
-        request.hold(existing(request, deadline), reason, sent.orElse(now), ttl, now);
+    Optional<Hold> existing = existing(request, deadline);
+    if (existing.filter(it -> it.getMetadata().getDeletionTimestamp() != null).isPresent()) {
+      throw new Unavailable(
+          "Hold %s of Companion %s is being deleted: sent again once it is gone, the event makes it anew"
+              .formatted(request.holdName(), request.companion()));
+    }
+    Optional<Hold> hold = wanted(request, existing, reason, sent.orElse(now), ttl, now);
     hold.ifPresent(it -> write(new Change.Apply(it), deadline));
     metrics.holdAsked(true, hold.isPresent() ? HoldChange.WRITTEN : HoldChange.UNCHANGED);
     LOG.infof(
@@ -72,7 +80,28 @@ class HoldKeeper {
         reason,
         hold.map(it -> "Hold " + it.getMetadata().getName() + " written")
             .orElse("nothing to change"));
-    return reconciler.react(hold(request), Occasion.CHANGE, deadline);
+    Hold written =
+        existing(request, deadline)
+            .orElseThrow(
+                () ->
+                    new Unavailable(
+                        "Hold %s of Companion %s was deleted meanwhile"
+                            .formatted(request.holdName(), request.companion())));
+    return reconciler.enforce(written, deadline);
+  }
+
+  private static Optional<Hold> wanted(
+      HoldRequest request,
+      Optional<Hold> existing,
+      String reason,
+      Instant sent,
+      Optional<Duration> ttl,
+      Instant now) {
+    try {
+      return request.hold(existing, reason, sent, ttl, now);
+    } catch (HoldRequest.Ended e) {
+      throw new Ineffective(String.valueOf(e.getMessage()));
+    }
   }
 
   /// Deletes the Hold if there is one.
@@ -106,9 +135,15 @@ class HoldKeeper {
 
   private void write(Change change, Deadline deadline) {
     try {
-      List<Refusal> refused = writer.write(List.of(change), deadline);
-      if (!refused.isEmpty()) {
-        throw new Malformed(refused.getFirst().message());
+      Written written = writer.write(List.of(change), deadline);
+      written
+          .transientFailure()
+          .ifPresent(
+              failure -> {
+                throw new Unavailable("Not written: " + failure);
+              });
+      if (!written.refused().isEmpty()) {
+        throw new Malformed(written.refused().getFirst().message());
       }
     } catch (LostRace e) {
       throw new Unavailable("Somebody wrote the same Hold at the same time: " + e.getMessage());

@@ -27,7 +27,7 @@ public class HoldOnRequest {
 
   @Funq
   @CloudEventMapping(trigger = "dev.chaperone.hold")
-  public @Nullable CloudEvent<Answer> hold(CloudEvent<byte[]> received) {
+  public @Nullable CloudEvent<ReplyData> hold(CloudEvent<byte[]> received) {
     var event = Envelope.of(received);
     Deadline deadline = keeper.begin();
     Sender.Rights rights = sender.of(event, deadline);
@@ -41,7 +41,7 @@ public class HoldOnRequest {
 
   @Funq
   @CloudEventMapping(trigger = "dev.chaperone.release")
-  public @Nullable CloudEvent<Answer> release(CloudEvent<byte[]> received) {
+  public @Nullable CloudEvent<ReplyData> release(CloudEvent<byte[]> received) {
     var event = Envelope.of(received);
     Deadline deadline = keeper.begin();
     Sender.Rights rights = sender.of(event, deadline);
@@ -51,7 +51,7 @@ public class HoldOnRequest {
   }
 
   private static HoldRequest request(String source, JsonNode data) {
-    return new HoldRequest(companion(data), source, Payload.key(Payload.text(data, "key", "")));
+    return new HoldRequest(companion(data), source, Payload.text(data, "key", ""));
   }
 
   /// The Companion that such an event names.

@@ -5,10 +5,11 @@ import dev.chaperone.api.CompanionSpec.Signal;
 import dev.chaperone.cluster.Access.Verb;
 import dev.chaperone.cluster.ClusterReader;
 import dev.chaperone.cluster.Deadline;
+import dev.chaperone.decide.Answer;
 import dev.chaperone.decide.CompanionRef;
+import dev.chaperone.decide.Durations;
 import dev.chaperone.decide.Expression;
 import dev.chaperone.decide.HoldRequest;
-import dev.chaperone.decide.Lengths;
 import io.quarkus.funqy.Funq;
 import io.quarkus.funqy.knative.events.CloudEvent;
 import io.quarkus.funqy.knative.events.CloudEventMapping;
@@ -39,7 +40,7 @@ public class HoldOnSignal {
 
   @Funq
   @CloudEventMapping(trigger = "*")
-  public @Nullable CloudEvent<Answer> signal(CloudEvent<byte[]> received) {
+  public @Nullable CloudEvent<ReplyData> signal(CloudEvent<byte[]> received) {
     var event = Envelope.of(received);
     Deadline deadline = keeper.begin();
     List<Companion> listening = reader.listening(event.getType(), deadline);
@@ -100,7 +101,7 @@ public class HoldOnSignal {
           new HoldRequest(ref, source, key),
           reason,
           Payload.time(received),
-          Lengths.parse(signal.ttl()),
+          Durations.parse(signal.ttl()),
           deadline);
     }
     if (signal.releaseWhen() != null && language.compile(signal.releaseWhen()).isTrue(values)) {
@@ -118,6 +119,6 @@ public class HoldOnSignal {
         signal.key() == null
             ? String.valueOf(values.get("subject"))
             : language.compile(signal.key()).text(values);
-    return signal.type() + " " + Payload.key(key);
+    return signal.type() + " " + key;
   }
 }

@@ -3,7 +3,7 @@ package dev.chaperone.functions;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.json.JsonMapper;
-import dev.chaperone.decide.Lengths;
+import dev.chaperone.decide.Durations;
 import io.quarkus.funqy.knative.events.CloudEvent;
 import java.io.IOException;
 import java.time.Duration;
@@ -63,14 +63,7 @@ final class Payload {
     return text;
   }
 
-  static String key(String text) {
-    if (text.length() > MAX_TEXT) {
-      throw new Malformed("key must have at most " + MAX_TEXT + " characters");
-    }
-    return text;
-  }
-
-  /// At most as much as a reason or a key may be.
+  /// At most as much as a reason may be.
   static String cut(String text) {
     return text.length() <= MAX_TEXT ? text : text.substring(0, MAX_TEXT);
   }
@@ -82,7 +75,7 @@ final class Payload {
     if (!LENGTH.matcher(text).matches()) {
       throw new Malformed("ttl must be like 2h, 90m or 1h30m");
     }
-    return Lengths.parse(text)
+    return Durations.parse(text)
         .filter(Duration::isPositive)
         .or(
             () -> {

@@ -21,46 +21,46 @@ public class ReactToChange {
 
   @Funq
   @CloudEventMapping(trigger = "dev.knative.apiserver.ref.add")
-  public @Nullable CloudEvent<Answer> refAdded(CloudEvent<byte[]> event) {
+  public @Nullable CloudEvent<ReplyData> refAdded(CloudEvent<byte[]> event) {
     return changed(event);
   }
 
   @Funq
   @CloudEventMapping(trigger = "dev.knative.apiserver.ref.update")
-  public @Nullable CloudEvent<Answer> refUpdated(CloudEvent<byte[]> event) {
+  public @Nullable CloudEvent<ReplyData> refUpdated(CloudEvent<byte[]> event) {
     return changed(event);
   }
 
   @Funq
   @CloudEventMapping(trigger = "dev.knative.apiserver.ref.delete")
-  public @Nullable CloudEvent<Answer> refDeleted(CloudEvent<byte[]> event) {
+  public @Nullable CloudEvent<ReplyData> refDeleted(CloudEvent<byte[]> event) {
     return deleted(event);
   }
 
   @Funq
   @CloudEventMapping(trigger = "dev.knative.apiserver.resource.add")
-  public @Nullable CloudEvent<Answer> resourceAdded(CloudEvent<byte[]> event) {
+  public @Nullable CloudEvent<ReplyData> resourceAdded(CloudEvent<byte[]> event) {
     return changed(event);
   }
 
   @Funq
   @CloudEventMapping(trigger = "dev.knative.apiserver.resource.update")
-  public @Nullable CloudEvent<Answer> resourceUpdated(CloudEvent<byte[]> event) {
+  public @Nullable CloudEvent<ReplyData> resourceUpdated(CloudEvent<byte[]> event) {
     return changed(event);
   }
 
   @Funq
   @CloudEventMapping(trigger = "dev.knative.apiserver.resource.delete")
-  public @Nullable CloudEvent<Answer> resourceDeleted(CloudEvent<byte[]> event) {
+  public @Nullable CloudEvent<ReplyData> resourceDeleted(CloudEvent<byte[]> event) {
     return deleted(event);
   }
 
-  private @Nullable CloudEvent<Answer> changed(CloudEvent<byte[]> event) {
+  private @Nullable CloudEvent<ReplyData> changed(CloudEvent<byte[]> event) {
     ObjectRef object = Envelope.object(Envelope.of(event));
     return Replies.about(reconciler.react(object, Occasion.CHANGE, reconciler.begin()));
   }
 
-  private @Nullable CloudEvent<Answer> deleted(CloudEvent<byte[]> event) {
+  private @Nullable CloudEvent<ReplyData> deleted(CloudEvent<byte[]> event) {
     ObjectRef object = Envelope.object(Envelope.of(event));
     return Replies.about(reconciler.react(object, Occasion.deletion(object), reconciler.begin()));
   }

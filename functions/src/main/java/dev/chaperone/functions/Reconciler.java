@@ -8,16 +8,18 @@ import dev.chaperone.cluster.Deadline;
 import dev.chaperone.cluster.LostRace;
 import dev.chaperone.cluster.SharedRuns;
 import dev.chaperone.cluster.Unavailable;
+import dev.chaperone.decide.Answer;
 import dev.chaperone.decide.Change;
 import dev.chaperone.decide.CompanionRef;
 import dev.chaperone.decide.Decision;
-import dev.chaperone.decide.Decision.Refusal;
 import dev.chaperone.decide.Holds;
+import dev.chaperone.decide.KnownFacts;
 import dev.chaperone.decide.ObjectRef;
 import dev.chaperone.decide.Occasion;
-import dev.chaperone.decide.OwnBudgets;
 import dev.chaperone.decide.Pulse;
 import dev.chaperone.decide.Snapshot;
+import dev.chaperone.decide.Unread;
+import dev.chaperone.decide.Written;
 import dev.chaperone.telemetry.Metrics;
 import dev.chaperone.telemetry.Span;
 import dev.chaperone.telemetry.Tracing;
@@ -37,7 +39,10 @@ import org.jboss.logging.Logger;
 @ApplicationScoped
 class Reconciler {
   private static final Logger LOG = Logger.getLogger(Reconciler.class);
-  private static final int RACES = 5;
+  private static final int MAX_CONFLICTS = 5;
+
+  /// Budgets are opened so often within one run; what then asks for more waits for the next event.
+  private static final int MAX_OPENINGS = 2;
 
   /// After a run for one Companion while its events queue, so that more of them share the next.
   private static final Duration PAUSE = Duration.ofMillis(50);
@@ -48,7 +53,7 @@ class Reconciler {
   private final Tracing tracing;
   private final Clock clock = Clock.systemUTC();
   private final Duration patience;
-  private final SharedRuns<CompanionRef, Occasion, Outcome> runs =
+  private final SharedRuns<CompanionRef, Occasion, Result> runs =
       new SharedRuns<>(Occasion::and, PAUSE);
 
   Reconciler(
@@ -77,7 +82,37 @@ class Reconciler {
   List<Answer> react(ObjectRef object, Occasion occasion, Deadline deadline) {
     Concern concern = reader.concern(object, deadline);
     concern.hold().ifPresent(hold -> closeAtOnce(hold, deadline));
-    return reconcile(concern.companions(), occasion, deadline);
+    return turned(reconcile(concern.companions(), occasion, deadline));
+  }
+
+  /// Looks again at the Companion of a Hold that an event has just asked for.
+  ///
+  /// @return the answers that turned
+  /// @throws Unavailable when the API server does not answer, or a budget could not be closed
+  /// @throws Ineffective when the Hold holds nothing, and sending the event again would not help
+  List<Answer> enforce(Hold hold, Deadline deadline) {
+    closeAtOnce(hold, deadline);
+    CompanionRef ref = CompanionRef.of(hold);
+    List<Outcome> outcomes = reconcile(List.of(ref), Occasion.CHANGE, deadline);
+    String uid = hold.getMetadata().getUid();
+    for (Outcome outcome : outcomes) {
+      String name = "Hold " + hold.getMetadata().getName() + " of Companion " + ref;
+      if (outcome.report().isEmpty()) {
+        throw new Ineffective(name + " blocks nothing: the Companion does not exist");
+      }
+      outcome
+          .report()
+          .get()
+          .whyIneffective(uid)
+          .ifPresent(
+              why -> {
+                String message = name + " blocks nothing: " + why;
+                throw outcome.report().get().mayBecomeEffective()
+                    ? new Unavailable(message)
+                    : new Ineffective(message);
+              });
+    }
+    return turned(outcomes);
   }
 
   /// Looks again at everything.
@@ -87,75 +122,93 @@ class Reconciler {
   ///     rest
   List<Answer> pulse() {
     Deadline deadline = begin();
-    return reconcile(reader.everyone(deadline), Occasion.PULSE, deadline);
+    return turned(reconcile(reader.everyone(deadline), Occasion.PULSE, deadline));
   }
 
-  /// A new Hold closes before its Companion's turn comes and before anything is listed, each of
+  /// A new Hold closes before its Companion's turn comes and before anything else is read, each of
   /// which can take a while.
   private void closeAtOnce(Hold hold, Deadline deadline) {
-    if (Holds.isNew(hold, clock.instant())) {
+    Instant now = clock.instant();
+    if (Holds.isNew(hold, now)) {
       CompanionRef ref = CompanionRef.of(hold);
       try {
-        Optional<OwnBudgets> own = reader.ownBudgets(ref, deadline);
-        writer.write(own.map(OwnBudgets::closing).orElse(List.of()), deadline);
+        Optional<KnownFacts> known = reader.knownFacts(ref, now, deadline);
+        writer.write(known.map(KnownFacts::closing).orElse(List.of()), deadline);
       } catch (LostRace e) {
         LOG.debugf("%s: not closed at once: %s", ref, e.getMessage());
       }
     }
   }
 
-  private List<Answer> reconcile(
+  private static List<Answer> turned(List<Outcome> outcomes) {
+    // One of those who share a run tells of it.
+    return outcomes.stream()
+        .filter(Outcome::own)
+        .flatMap(it -> it.report().stream())
+        .filter(Decision.Report::answerChanged)
+        .map(Decision.Report::answer)
+        .toList();
+  }
+
+  private List<Outcome> reconcile(
       Collection<CompanionRef> companions, Occasion occasion, Deadline deadline) {
     List<Outcome> outcomes = new ArrayList<>();
     for (CompanionRef ref : companions) {
       var outcome = runs.share(ref, occasion, deadline, (all, until) -> observed(ref, all, until));
-      // One of those who share it tells of it.
-      if (outcome.own()) {
-        outcomes.add(outcome.result());
-      }
+      outcomes.add(new Outcome(outcome.result(), outcome.own()));
     }
-    List<Answer> answers = outcomes.stream().flatMap(it -> it.answer().stream()).toList();
-    boolean pending = outcomes.stream().anyMatch(Outcome::pending);
+    boolean pending = outcomes.stream().anyMatch(it -> it.own() && it.result().pending());
+    boolean everyone = occasion.pulse() && outcomes.stream().allMatch(Outcome::own);
     // Only who has seen every Companion can say that nothing is pending.
-    if (pending || (occasion.pulse() && outcomes.size() == companions.size())) {
+    if (pending || everyone) {
       try {
         beat(pending, deadline);
       } catch (Unavailable e) {
         // The same event again would set it, but find that nothing turned, and the answer be lost.
-        if (answers.isEmpty()) {
+        if (turned(outcomes).isEmpty()) {
           throw e;
         }
         LOG.warnf("The pulse stays as it is until the next event: %s", e.getMessage());
       }
     }
-    return answers;
+    return outcomes;
   }
 
   /// What came of one Companion.
   ///
-  /// @param answer if it turned
+  /// @param report empty: there is no such Companion
   /// @param pending whether something turns soon that no event tells of
-  private record Outcome(Optional<Answer> answer, boolean pending) {}
+  private record Result(Optional<Decision.Report> report, boolean pending) {}
+
+  /// The same, for one of those who share the run.
+  ///
+  /// @param own whether it is for this one to tell
+  private record Outcome(Result result, boolean own) {
+    Optional<Decision.Report> report() {
+      return result.report();
+    }
+  }
 
   private void beat(boolean pending, Deadline deadline) {
     List<Change> change = reader.pulse().flatMap(it -> Pulse.change(it, pending)).stream().toList();
     try {
       writer
           .write(change, deadline)
-          .forEach(it -> LOG.warnf("The pulse stays as it is: %s", it.message()));
+          .refused()
+          .forEach(it -> LOG.warnf("Could not update the resync schedule: %s", it.message()));
     } catch (LostRace e) {
       LOG.debugf("The pulse was changed meanwhile: %s", e.getMessage());
     }
   }
 
-  private Outcome observed(CompanionRef ref, Occasion occasion, Deadline deadline) {
+  private Result observed(CompanionRef ref, Occasion occasion, Deadline deadline) {
     long began = System.nanoTime();
     boolean done = false;
     try (Span span = tracing.part("reconcile").with("companion", ref.toString())) {
       try {
-        Outcome outcome = reconcile(ref, occasion, deadline);
+        Result result = reconcile(ref, occasion, deadline);
         done = true;
-        return outcome;
+        return result;
       } catch (RuntimeException e) {
         span.failed(e);
         throw e;
@@ -165,56 +218,95 @@ class Reconciler {
     }
   }
 
-  private Outcome reconcile(CompanionRef ref, Occasion occasion, Deadline deadline) {
-    for (int race = 0; race < RACES; race++) {
+  private Result reconcile(CompanionRef ref, Occasion occasion, Deadline deadline) {
+    int opened = 0;
+    for (int conflicts = 0; conflicts < MAX_CONFLICTS; ) {
       try {
-        Instant now = clock.instant();
-        Optional<Snapshot> seen = reader.read(ref, now, occasion, deadline);
-        if (seen.isEmpty()) {
-          writer.write(Holds.reports(reader.holds(ref), false, now), deadline);
-          return new Outcome(Optional.empty(), false);
+        Optional<Result> result = look(ref, occasion, opened < MAX_OPENINGS, deadline);
+        if (result.isPresent()) {
+          return result.get();
         }
-        return reconcile(ref, Decision.of(seen.get()), deadline);
+        // After an opening, once more: whoever found the budget closed meanwhile wrote nothing.
+        opened++;
       } catch (LostRace e) {
+        conflicts++;
         metrics.lostRace();
         LOG.debugf("%s: read again: %s", ref, e.getMessage());
       }
     }
     throw new Unavailable(
-        "Companion " + ref + ": others wrote at the same time, " + RACES + " times in a row");
+        "Companion " + ref + ": gave up after " + MAX_CONFLICTS + " write conflicts");
   }
 
-  private Outcome reconcile(CompanionRef ref, Decision decision, Deadline deadline)
+  /// Reads, decides and writes once.
+  ///
+  /// @param mayOpen whether budgets may be opened now, and all be looked at again
+  /// @return empty: they were
+  private Optional<Result> look(
+      CompanionRef ref, Occasion occasion, boolean mayOpen, Deadline deadline) throws LostRace {
+    Instant now = clock.instant();
+    Optional<KnownFacts> known = reader.knownFacts(ref, now, deadline);
+    if (known.isEmpty()) {
+      return Optional.of(gone(ref, now, deadline));
+    }
+    Written written = writer.write(known.get().closing(), deadline);
+    KnownFacts facts = known.get().with(written);
+    Optional<Snapshot> seen = read(facts, occasion, deadline);
+    if (seen.isEmpty()) {
+      return Optional.of(gone(ref, now, deadline));
+    }
+    Decision decision = Decision.of(seen.get());
+    for (List<Change> step : decision.steps(mayOpen)) {
+      written = written.and(writer.write(step, deadline));
+    }
+    if (mayOpen && decision.opens() && written.transientFailure().isEmpty()) {
+      return Optional.empty();
+    }
+    return Optional.of(report(ref, decision, written, deadline));
+  }
+
+  private Optional<Snapshot> read(KnownFacts facts, Occasion occasion, Deadline deadline)
       throws LostRace {
-    metrics.decided(decision.verdict().allowed(), decision.verdict().reason());
-    List<List<Change>> steps = decision.steps();
-    List<Refusal> refused = new ArrayList<>();
-    for (List<Change> step : steps) {
-      refused.addAll(writer.write(step, deadline));
+    try {
+      return reader.read(facts, occasion, deadline);
+    } catch (Unavailable e) {
+      // Closed for what is known; whoever asks is told what is not.
+      writer.write(Unread.report(facts, String.valueOf(e.getMessage())), deadline);
+      throw e;
     }
-    List<List<Change>> report = decision.report(refused);
-    for (List<Change> step : report) {
-      writer.write(step, deadline);
+  }
+
+  private Result gone(CompanionRef ref, Instant now, Deadline deadline) throws LostRace {
+    writer.write(Holds.withoutCompanion(reader.holds(ref), now), deadline);
+    return new Result(Optional.empty(), false);
+  }
+
+  private Result report(CompanionRef ref, Decision decision, Written written, Deadline deadline)
+      throws LostRace {
+    Decision.Report report = decision.report(written);
+    Answer answer = report.answer();
+    metrics.decided(answer.result(), answer.reason());
+    Written told = Written.NOTHING;
+    for (List<Change> step : report.steps()) {
+      told = told.and(writer.write(step, deadline));
     }
-    if (!steps.isEmpty() || !report.isEmpty()) {
+    if (!written.equals(Written.NOTHING) || !report.steps().isEmpty()) {
       LOG.infof(
-          "%s: disruption %s (%s): %s; %d changes, %d refused",
+          "%s: disruption %s (%s): %s; %d written, %d refused",
           ref,
-          decision.verdict().allowed() ? "allowed" : "held",
-          decision.verdict().reason(),
-          decision.verdict().message(),
-          steps.stream().mapToInt(List::size).sum(),
-          refused.size());
+          answer.result(),
+          answer.reason(),
+          answer.message(),
+          written.stored().size(),
+          written.refused().size());
     }
-    refused.forEach(it -> LOG.warnf("%s: refused: %s", ref, it.message()));
-    Answer answer =
-        new Answer(
-            ref.namespace(),
-            ref.name(),
-            decision.verdict().allowed(),
-            decision.verdict().reason(),
-            decision.verdict().message());
-    return new Outcome(
-        Optional.of(answer).filter(_ -> decision.answerChanged()), decision.isPending());
+    Written all = written.and(told);
+    all.refused().forEach(it -> LOG.warnf("%s: refused: %s", ref, it.message()));
+    all.transientFailure()
+        .ifPresent(
+            failure -> {
+              throw new Unavailable("Not written: " + failure);
+            });
+    return new Result(Optional.of(report), decision.isPending());
   }
 }

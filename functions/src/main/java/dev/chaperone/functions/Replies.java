@@ -1,5 +1,6 @@
 package dev.chaperone.functions;
 
+import dev.chaperone.decide.Answer;
 import io.quarkus.funqy.knative.events.CloudEvent;
 import io.quarkus.funqy.knative.events.CloudEventBuilder;
 import java.util.List;
@@ -16,7 +17,7 @@ final class Replies {
   ///
   /// An event has one reply, about one Companion, so that `subject` can be filtered on. Where one
   /// event turned several, the others are in their status and Events only.
-  static @Nullable CloudEvent<Answer> about(List<Answer> turned) {
+  static @Nullable CloudEvent<ReplyData> about(List<Answer> turned) {
     if (turned.isEmpty()) {
       return null;
     }
@@ -24,13 +25,21 @@ final class Replies {
     turned.stream()
         .skip(1)
         .forEach(
-            other -> LOG.warnf("%s: turned with the same event, no reply of its own", other.ref()));
+            other ->
+                LOG.warnf(
+                    "%s: turned with the same event, no reply of its own", other.companion()));
     return CloudEventBuilder.create()
-        .type("dev.chaperone.disruption." + (answer.allowed() ? "allowed" : "held"))
+        .type(
+            "dev.chaperone.disruption."
+                + switch (answer.result()) {
+                  case ALLOWED -> "allowed";
+                  case HELD -> "held";
+                  case NOT_ENFORCED -> "notenforced";
+                })
         .source(
             "/apis/chaperone.dev/v1alpha1/namespaces/%s/companions/%s"
-                .formatted(answer.namespace(), answer.companion()))
-        .subject(answer.ref().toString())
-        .build(answer);
+                .formatted(answer.companion().namespace(), answer.companion().name()))
+        .subject(answer.companion().toString())
+        .build(ReplyData.of(answer));
   }
 }

@@ -71,7 +71,10 @@ public class ReportDeadLetter {
             .map(it -> letter.tell(it, clock.instant()))
             .toList();
     try {
-      writer.write(told, deadline).forEach(refused -> LOG.warnf("Not told: %s", refused.message()));
+      writer
+          .write(told, deadline)
+          .refused()
+          .forEach(refused -> LOG.warnf("Not told: %s", refused.message()));
     } catch (LostRace e) {
       throw new Unavailable("Somebody wrote the same Event at the same time: " + e.getMessage());
     }

@@ -1,5 +1,7 @@
 package dev.chaperone.telemetry;
 
+import dev.chaperone.decide.Answer;
+import dev.chaperone.decide.Reason;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.Timer;
 import jakarta.enterprise.context.ApplicationScoped;
@@ -40,10 +42,15 @@ public class Metrics {
         .record(time);
   }
 
-  /// A Companion was looked at, and it was decided whether disruptions may go ahead.
-  public void decided(boolean allowed, String reason) {
+  /// A Companion was looked at, and this is what its disruptions now meet.
+  public void decided(Answer.Result result, Reason reason) {
     registry
-        .counter("chaperone.decisions", "allowed", Boolean.toString(allowed), "reason", reason)
+        .counter(
+            "chaperone.decisions",
+            "result",
+            result.name().toLowerCase(Locale.ROOT),
+            "reason",
+            reason.name())
         .increment();
   }
 

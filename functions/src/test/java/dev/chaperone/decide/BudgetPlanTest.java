@@ -34,7 +34,8 @@ class BudgetPlanTest {
     world.hold("rebuild", null).settle();
 
     assertThat(spec("agent-pods").getMinAvailable().getIntVal()).isGreaterThan(1_000_000);
-    assertThat(spec("agent-nodes").getMaxUnavailable()).isEqualTo(new IntOrString(0));
+    assertThat(spec("agent-nodes").getMinAvailable().getIntVal()).isGreaterThan(1_000_000);
+    assertThat(spec("agent-nodes").getMaxUnavailable()).isNull();
   }
 
   @Test
@@ -69,7 +70,8 @@ class BudgetPlanTest {
         .singleElement()
         .satisfies(
             change ->
-                assertThat(change.object().getMetadata().getResourceVersion()).isEqualTo("42"));
+                assertThat(((Change.Replace) change).seen().getMetadata().getResourceVersion())
+                    .isEqualTo("42"));
   }
 
   @Test
@@ -83,9 +85,13 @@ class BudgetPlanTest {
   }
 
   @Test
-  void a_missing_target_takes_guards_and_budgets_away() {
+  void a_target_that_is_missing_for_minutes_takes_guards_and_budgets_away() {
     world.target = null;
+    world.settle();
+    assertThat(world.guardedNodes()).hasSize(5);
+    assertThat(world.drain("node-1")).isFalse();
 
+    world.now = world.now.plusSeconds(300);
     world.settle();
 
     assertThat(world.budgets).isEmpty();

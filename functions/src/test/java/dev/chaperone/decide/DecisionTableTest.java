@@ -5,11 +5,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.chaperone.api.CompanionSpec;
 import dev.chaperone.api.CompanionSpec.Disruption;
 import dev.chaperone.api.CompanionSpec.FailurePolicy;
-import dev.chaperone.api.CompanionSpec.HoldCondition;
+import dev.chaperone.api.CompanionSpec.HoldExpression;
 import dev.chaperone.api.CompanionSpec.MaintenanceWindow;
 import dev.chaperone.api.CompanionSpec.Policy;
 import dev.chaperone.api.CompanionSpec.Protect;
 import dev.chaperone.api.CompanionStatus;
+import dev.chaperone.api.CompanionStatus.BlockingReason;
 import io.fabric8.kubernetes.api.model.IntOrString;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -38,11 +39,11 @@ class DecisionTableTest {
   static {
     DIMENSIONS.put("policy", List.of("Auto", "AlwaysAllow", "AlwaysHold"));
     DIMENSIONS.put("Hold", List.of("none", "active", "expired"));
-    DIMENSIONS.put("condition", List.of("none", "true", "false", "failed"));
+    DIMENSIONS.put("expression", List.of("none", "true", "false", "failed"));
     DIMENSIONS.put("failurePolicy", List.of("Hold", "Allow"));
     DIMENSIONS.put("window", List.of("none", "inside", "outside"));
     DIMENSIONS.put("settling", List.of("no", "yes"));
-    DIMENSIONS.put("holdDeadline", List.of("none", "passed"));
+    DIMENSIONS.put("maxHoldDuration", List.of("none", "passed"));
   }
 
   private record Row(List<String> cells) {
@@ -95,11 +96,11 @@ class DecisionTableTest {
       by.put(names.get(i), values.get(i));
     }
     World world = new World().nodes(2);
-    List<HoldCondition> conditions =
-        switch (by.get("condition")) {
-          case "true" -> List.of(new HoldCondition("it", "target.metadata.name == 'node'", null));
-          case "false" -> List.of(new HoldCondition("it", "target.metadata.name == 'x'", null));
-          case "failed" -> List.of(new HoldCondition("it", "target.no.such.field", null));
+    List<HoldExpression> expressions =
+        switch (by.get("expression")) {
+          case "true" -> List.of(new HoldExpression("it", "target.metadata.name == 'node'", null));
+          case "false" -> List.of(new HoldExpression("it", "target.metadata.name == 'x'", null));
+          case "failed" -> List.of(new HoldExpression("it", "target.no.such.field", null));
           default -> List.of();
         };
     List<MaintenanceWindow> windows =
@@ -111,16 +112,16 @@ class DecisionTableTest {
     world.spec =
         new CompanionSpec(
             world.spec.targetRef(),
-            world.spec.companionRef(),
+            world.spec.followerRef(),
             new Disruption(
                 Policy.valueOf(by.get("policy")),
                 List.of(Protect.Pods, Protect.Nodes),
                 new IntOrString(1),
                 List.of(),
-                conditions,
+                expressions,
                 FailurePolicy.valueOf(by.get("failurePolicy")),
                 by.get("settling").equals("yes") ? "60s" : null,
-                by.get("holdDeadline").equals("passed") ? "24h" : null,
+                by.get("maxHoldDuration").equals("passed") ? "30m" : null,
                 windows));
     switch (by.get("Hold")) {
       case "active" -> world.hold("rebuild", null);
@@ -128,19 +129,26 @@ class DecisionTableTest {
       default -> {}
     }
     boolean settling = by.get("settling").equals("yes");
-    boolean passed = by.get("holdDeadline").equals("passed");
+    boolean passed = by.get("maxHoldDuration").equals("passed");
     world.companion.setStatus(
         new CompanionStatus(
             1L,
             null,
             null,
-            List.of(),
-            passed ? World.NOW.minus(Duration.ofHours(25)).toString() : null,
+            null,
+            null,
+            null,
+            passed ? List.of(since("ExpressionTrue"), since("ExpressionFailed")) : List.of(),
             settling ? World.NOW.minusSeconds(10).toString() : null,
             null,
             null));
     Verdict verdict = world.decide().verdict();
     return (verdict.allowed() ? "open " : "closed ") + verdict.reason();
+  }
+
+  private static BlockingReason since(String reason) {
+    return new BlockingReason(
+        reason, "it", "", World.NOW.minus(Duration.ofHours(25)).toString(), null, null);
   }
 
   private static List<List<String>> combinations() {

@@ -6,7 +6,6 @@ import dev.chaperone.api.CompanionSpec.Policy;
 import dev.chaperone.api.CompanionSpec.Protect;
 import io.fabric8.kubernetes.api.model.IntOrString;
 import io.fabric8.kubernetes.api.model.ObjectMetaBuilder;
-import io.fabric8.kubernetes.api.model.PodBuilder;
 import io.fabric8.kubernetes.api.model.PodStatusBuilder;
 import io.fabric8.kubernetes.api.model.Taint;
 import io.fabric8.kubernetes.api.model.Toleration;
@@ -61,7 +60,7 @@ class GuardPlanTest {
                 assertThat(world.guardPods.get(change.object().getMetadata().getName()))
                     .satisfies(pod -> assertThat(pod.getSpec().getNodeName()).isEqualTo("node-2")));
     // Three run, none waits: shrinking now could take any of them.
-    assertThat(changes).noneMatch(Change.Apply.class::isInstance);
+    assertThat(changes).noneMatch(Change.Replace.class::isInstance);
 
     world.settle();
     assertThat(world.guardPods).hasSize(2);
@@ -178,6 +177,9 @@ class GuardPlanTest {
         .containsExactly(
             toleration("node.kubernetes.io/not-ready", "Exists", "NoExecute"),
             toleration("node.kubernetes.io/unreachable", "Exists", "NoExecute"),
+            toleration("node.kubernetes.io/disk-pressure", "Exists", "NoSchedule"),
+            toleration("node.kubernetes.io/memory-pressure", "Exists", "NoSchedule"),
+            toleration("node.kubernetes.io/pid-pressure", "Exists", "NoSchedule"),
             toleration("gpu", "Exists", "NoExecute"),
             toleration(null, "Exists", "NoExecute"));
   }
@@ -205,7 +207,7 @@ class GuardPlanTest {
   }
 
   private static String condition(Decision decision, String type) {
-    return decision.report(List.of()).stream()
+    return decision.report(Written.NOTHING).steps().stream()
         .flatMap(List::stream)
         .filter(Change.Report.class::isInstance)
         .map(change -> ((Change.Report) change).object().getStatus())
@@ -217,15 +219,7 @@ class GuardPlanTest {
   }
 
   private static void addWaiting(World world) {
-    world.guardPods.put(
-        "guard-new",
-        new PodBuilder()
-            .withNewMetadata()
-            .withName("guard-new")
-            .endMetadata()
-            .withNewSpec()
-            .endSpec()
-            .build());
+    world.guardPods.put("guard-new", World.guard("guard-new", "new"));
   }
 
   private static void label(World world, String node) {

@@ -1,6 +1,7 @@
 package dev.chaperone.decide;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.chaperone.api.Hold;
 import java.time.Duration;
@@ -25,21 +26,23 @@ class HoldRequestTest {
   }
 
   @Test
-  void ends_when_its_ttl_has_passed_since_it_was_sent() {
+  void ends_when_its_ttl_has_passed_since_it_was_sent() throws HoldRequest.Ended {
     assertThat(end(Optional.empty(), NOW, HOUR)).contains("2026-11-24T07:00:00Z");
     assertThat(end(Optional.empty(), NOW.minusSeconds(60), HOUR)).contains("2026-11-24T06:59:00Z");
     assertThat(end(Optional.empty(), NOW, Optional.empty())).contains("never");
   }
 
   @Test
-  void a_time_to_come_counts_as_now_and_one_long_past_holds_nothing() {
+  void a_time_to_come_counts_as_now_and_one_long_past_holds_nothing() throws HoldRequest.Ended {
     assertThat(end(Optional.empty(), Instant.parse("2999-01-01T00:00:00Z"), HOUR))
         .contains("2026-11-24T07:00:00Z");
-    assertThat(end(Optional.empty(), NOW.minus(Duration.ofHours(1)), HOUR)).isEmpty();
+    assertThatThrownBy(() -> end(Optional.empty(), NOW.minus(Duration.ofHours(1)), HOUR))
+        .isInstanceOf(HoldRequest.Ended.class)
+        .hasMessageContaining("its ttl had passed");
   }
 
   @Test
-  void again_it_may_last_longer_never_shorter() {
+  void again_it_may_last_longer_never_shorter() throws HoldRequest.Ended {
     Hold hold = request.hold(Optional.empty(), "why", NOW, HOUR, NOW).orElseThrow();
 
     assertThat(end(Optional.of(hold), NOW, HOUR)).isEmpty();
@@ -53,7 +56,8 @@ class HoldRequestTest {
   }
 
   /// When the Hold that is written ends; empty if none is.
-  private Optional<String> end(Optional<Hold> existing, Instant sent, Optional<Duration> ttl) {
+  private Optional<String> end(Optional<Hold> existing, Instant sent, Optional<Duration> ttl)
+      throws HoldRequest.Ended {
     return request
         .hold(existing, "why", sent, ttl, NOW)
         .map(it -> it.getSpec().expiresAt() == null ? "never" : it.getSpec().expiresAt());

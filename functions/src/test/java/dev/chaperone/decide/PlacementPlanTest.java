@@ -30,7 +30,7 @@ class PlacementPlanTest {
     world.settle();
 
     assertThat(Placement.of(world.follower())).isEqualTo(Placement.of(world.target()));
-    assertThat(finding().reason()).isEqualTo("FollowsTarget");
+    assertThat(finding().reason()).isEqualTo(Reason.FollowsTarget);
   }
 
   @Test
@@ -62,7 +62,7 @@ class PlacementPlanTest {
     selector(world.follower(), Map.of("zone", "a"));
     owner("argocd", "Apply");
 
-    assertThat(finding().reason()).isEqualTo("PlacementConflict");
+    assertThat(finding().reason()).isEqualTo(Reason.PlacementConflict);
     assertThat(finding().message()).contains("argocd");
     assertThat(PlacementPlan.of(world.snapshot()).changes()).isEmpty();
   }
@@ -71,9 +71,9 @@ class PlacementPlanTest {
   void a_companion_that_is_its_own_target_is_told_so() {
     world.spec =
         new CompanionSpec(
-            new TargetRef("agent", "storage"), world.spec.companionRef(), world.spec.disruption());
+            new TargetRef("agent", "storage"), world.spec.followerRef(), world.spec.disruption());
 
-    assertThat(finding().reason()).isEqualTo("CompanionIsTarget");
+    assertThat(finding().reason()).isEqualTo(Reason.FollowerIsTarget);
     assertThat(PlacementPlan.of(world.snapshot()).changes()).isEmpty();
   }
 
@@ -83,7 +83,7 @@ class PlacementPlanTest {
 
     world.settle();
 
-    assertThat(finding().reason()).isEqualTo("CompanionMissing");
+    assertThat(finding().reason()).isEqualTo(Reason.FollowerNotFound);
     assertThat(world.guardedNodes()).hasSize(3);
   }
 
@@ -98,14 +98,14 @@ class PlacementPlanTest {
     world.rivals.add(rival);
     selector(world.target(), Map.of("disk", "ssd"));
 
-    assertThat(finding().reason()).isEqualTo("CompanionTaken");
+    assertThat(finding().reason()).isEqualTo(Reason.FollowerTaken);
     assertThat(finding().message()).contains("older Companion rival");
     assertThat(world.decide().changes())
         .extracting(change -> change.object().getMetadata().getName())
         .containsExactlyInAnyOrder("agent-nodes", "agent-guards");
 
     rival.getMetadata().setCreationTimestamp("2026-12-01T00:00:00Z");
-    assertThat(finding().reason()).isEqualTo("FollowsTarget");
+    assertThat(finding().reason()).isEqualTo(Reason.FollowsTarget);
   }
 
   private Finding finding() {

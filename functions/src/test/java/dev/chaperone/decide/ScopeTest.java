@@ -22,7 +22,7 @@ class ScopeTest {
     Decision decision = world.decide();
 
     assertThat(decision.verdict().allowed()).isFalse();
-    assertThat(decision.verdict().reason()).isEqualTo("TargetElsewhere");
+    assertThat(decision.verdict().reason()).isEqualTo(Reason.TargetElsewhere);
     assertThat(decision.verdict().message())
         .contains("DaemonSet rook/node cannot be read")
         .contains("serves only namespace storage");
@@ -30,8 +30,8 @@ class ScopeTest {
         .extracting(it -> it.object().getMetadata().getName())
         .containsExactly("agent-nodes", "agent-pods");
     assertThat(decision.changes())
-        .allSatisfy(it -> assertThat(it).isInstanceOf(Change.Apply.class));
-    assertThat(BudgetPlan.of(world.snapshot(), decision.verdict()).closing()).hasSize(2);
+        .allSatisfy(it -> assertThat(it).isInstanceOf(Change.Replace.class));
+    assertThat(decision.steps(false).getFirst()).hasSize(2);
   }
 
   @Test
@@ -47,7 +47,7 @@ class ScopeTest {
     outOfReach(Policy.Auto);
     world.scope = Scope.CLUSTER;
 
-    assertThat(world.decide().verdict().reason()).isEqualTo("TargetMissing");
+    assertThat(world.decide().verdict().reason()).isEqualTo(Reason.TargetNotFound);
   }
 
   private void outOfReach(Policy policy) {
@@ -56,7 +56,7 @@ class ScopeTest {
     world.spec =
         new CompanionSpec(
             new TargetRef("node", "rook"),
-            new CompanionSpec.CompanionRef("agent"),
+            new CompanionSpec.FollowerRef("agent"),
             new Disruption(policy, List.of(Protect.Pods, Protect.Nodes), new IntOrString(1)));
   }
 }

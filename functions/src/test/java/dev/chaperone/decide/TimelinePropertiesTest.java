@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.chaperone.api.CompanionSpec;
 import dev.chaperone.api.CompanionSpec.Disruption;
 import dev.chaperone.api.CompanionSpec.FailurePolicy;
-import dev.chaperone.api.CompanionSpec.HoldCondition;
+import dev.chaperone.api.CompanionSpec.HoldExpression;
 import dev.chaperone.api.CompanionSpec.Policy;
 import dev.chaperone.api.CompanionSpec.Protect;
 import io.fabric8.kubernetes.api.model.IntOrString;
@@ -13,6 +13,8 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
 import java.util.Random;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
@@ -23,7 +25,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /// Time, for every history: events come late, twice or not at all, a pulse comes every minute.
 class TimelinePropertiesTest {
-  private static final Duration PULSE = Duration.ofMinutes(1);
+  private static final Duration MAXIMUM = Duration.ofMinutes(10);
 
   static Stream<Integer> seeds() {
     return IntStream.range(0, 300).boxed();
@@ -45,23 +47,53 @@ class TimelinePropertiesTest {
 
   @ParameterizedTest
   @MethodSource("seeds")
-  void nothing_holds_longer_than_its_deadline_and_a_pulse(int seed) {
+  void no_reason_blocks_longer_than_its_own_maximum_and_each_until_then(int seed) {
     Random random = new Random(seed);
     World world = world(random.nextBoolean() ? "90s" : null, "10m");
-    @Nullable Instant closedSince = null;
     for (int i = 0; i < 80; i++) {
       step(world, random);
       world.now = world.now.plusSeconds(random.nextInt(60));
-      world.event(true);
-      if (isOpen(world)) {
-        closedSince = null;
-      } else {
-        closedSince = closedSince == null ? world.now : closedSince;
-        assertThat(Duration.between(closedSince, world.now))
-            .as("step %d", i)
-            .isLessThanOrEqualTo(Duration.ofMinutes(10).plus(PULSE));
+      Verdict verdict = world.event(true).verdict();
+      List<Instant> begun =
+          world.holds.values().stream()
+              .filter(it -> !Holds.isExpired(it, world.now))
+              .map(it -> Instant.parse(it.getMetadata().getCreationTimestamp()))
+              .toList();
+      boolean due = begun.stream().anyMatch(it -> world.now.isBefore(it.plus(MAXIMUM)));
+      switch (verdict) {
+        case Verdict.Held held ->
+            assertThat(held.reasons())
+                .as("step %d", i)
+                .allMatch(
+                    it ->
+                        !it.type().yields()
+                            || world.now.isBefore(
+                                Objects.requireNonNull(it.since()).plus(MAXIMUM)));
+        case Verdict.Allowed allowed -> assertThat(due).as("step %d", i).isFalse();
       }
     }
+  }
+
+  /// A forgotten one no longer counts; that is no reason not to listen to the next.
+  @Test
+  void a_hold_that_comes_after_the_maximum_of_another_blocks() {
+    World world = world(null, "10m");
+    world.hold("forgotten", null).event(false);
+    world.now = world.now.plus(MAXIMUM);
+    assertThat(world.event(true).verdict().reason()).isEqualTo(Reason.MaxHoldDurationExceeded);
+
+    world.hold("new", null).event(false);
+
+    assertThat(isOpen(world)).isFalse();
+    assertThat(active(world, "forgotten")).isEqualTo("False MaxHoldDurationExceeded");
+    assertThat(active(world, "new")).isEqualTo("True Active");
+  }
+
+  private static String active(World world, String hold) {
+    return Optional.ofNullable(world.holds.get(hold).getStatus())
+        .map(status -> Optional.ofNullable(status.conditions()).orElseThrow().getFirst())
+        .map(it -> it.getStatus() + " " + it.getReason())
+        .orElse("");
   }
 
   @ParameterizedTest
@@ -89,7 +121,7 @@ class TimelinePropertiesTest {
     world.event(false);
     ceph(world, "HEALTH_OK");
     world.event(false);
-    assertThat(world.decide().verdict().reason()).isEqualTo("Settling");
+    assertThat(world.decide().verdict().reason()).isEqualTo(Reason.Settling);
 
     world.now = world.now.plusSeconds(59);
     assertThat(world.event(true).verdict().allowed()).isFalse();
@@ -103,7 +135,7 @@ class TimelinePropertiesTest {
     assertThat(isOpen(world)).isTrue();
     assertThat(world.drain("node-1")).isTrue();
 
-    assertThat(world.event(false).verdict().message()).contains("node-1").contains("settling");
+    assertThat(world.event(false).verdict().message()).contains("node-1").contains("settlePeriod");
     assertThat(isOpen(world)).isFalse();
     world.now = world.now.plusSeconds(60);
     world.event(true);
@@ -125,7 +157,7 @@ class TimelinePropertiesTest {
                 + ")");
     world.now = first.plus(Duration.ofHours(24));
     assertThat(world.event(true).verdict())
-        .satisfies(it -> assertThat(it.reason()).isEqualTo("HoldDeadlinePassed"))
+        .satisfies(it -> assertThat(it.reason()).isEqualTo(Reason.MaxHoldDurationExceeded))
         .satisfies(it -> assertThat(it.message()).contains("24h").contains("HEALTH_WARN"));
   }
 
@@ -153,32 +185,32 @@ class TimelinePropertiesTest {
   }
 
   private static boolean isOpen(World world) {
-    return !new IntOrString(0)
-        .equals(world.budgets.get("agent-nodes").getSpec().getMaxUnavailable());
+    return !BudgetPlan.isClosed(world.budgets.get("agent-nodes").getSpec());
   }
 
   private static void ceph(World world, String health) {
     world.observed.put("ceph", new Observation.Seen(Map.of("status", Map.of("health", health))));
   }
 
-  private static World world(@Nullable String settlePeriod, @Nullable String holdDeadline) {
+  private static World world(@Nullable String settlePeriod, @Nullable String maxHoldDuration) {
     World world = new World().nodes(3);
+    world.heldFor = Duration.ZERO;
     ceph(world, "HEALTH_OK");
     world.spec =
         new CompanionSpec(
             world.spec.targetRef(),
-            world.spec.companionRef(),
+            world.spec.followerRef(),
             new Disruption(
                 Policy.Auto,
                 List.of(Protect.Pods, Protect.Nodes),
                 new IntOrString(2),
                 List.of(),
                 List.of(
-                    new HoldCondition(
+                    new HoldExpression(
                         "unhealthy", "ceph.status.health != 'HEALTH_OK'", "Ceph is not healthy")),
                 FailurePolicy.Hold,
                 settlePeriod,
-                holdDeadline,
+                maxHoldDuration,
                 List.of()));
     world.controllers();
     world.event(false);

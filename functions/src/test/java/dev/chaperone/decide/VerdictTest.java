@@ -30,7 +30,7 @@ class VerdictTest {
     "AlwaysHold,  expired,   false,   false, AlwaysHold",
   })
   void policy_and_holds_decide(
-      Policy policy, String hold, boolean overlap, boolean allowed, String reason) {
+      Policy policy, String hold, boolean overlap, boolean allowed, Reason reason) {
     world.spec = World.spec(policy, new IntOrString(1), Protect.Pods, Protect.Nodes);
     switch (hold) {
       case "for ever" -> world.hold("rebuild", null);
@@ -90,7 +90,7 @@ class VerdictTest {
 
     Verdict verdict = world.decide().verdict();
 
-    assertThat(verdict.reason()).isEqualTo("TargetMissing");
+    assertThat(verdict.reason()).isEqualTo(Reason.TargetNotFound);
     assertThat(verdict.message()).contains("storage/node").contains("correct targetRef");
   }
 

@@ -40,7 +40,7 @@ class WindowsTest {
     world.now = now;
     window(FailurePolicy.Hold, new MaintenanceWindow(schedule, duration, zone));
 
-    Windows windows = Windows.of(world.snapshot());
+    Windows windows = Windows.of(world.spec.disruption(), world.now);
 
     assertThat(windows.outside().isEmpty()).isEqualTo(open);
     if (!turns.equals("ANY")) {
@@ -65,14 +65,14 @@ class WindowsTest {
   void one_that_cannot_be_read_follows_the_failure_policy(FailurePolicy policy, boolean allowed) {
     window(policy, new MaintenanceWindow("0 99 * * *", "1h", "UTC"));
     assertThat(world.decide().verdict().allowed()).isEqualTo(allowed);
-    assertThat(Windows.of(world.snapshot()).failures())
+    assertThat(Windows.of(world.spec.disruption(), world.now).failures())
         .singleElement()
         .asString()
         .contains("0 99 * * *");
 
     window(policy, new MaintenanceWindow("0 5 * * *", "1h", "Europe/Atlantis"));
     assertThat(world.decide().verdict().allowed()).isEqualTo(allowed);
-    assertThat(Windows.of(world.snapshot()).failures())
+    assertThat(Windows.of(world.spec.disruption(), world.now).failures())
         .singleElement()
         .asString()
         .contains("Europe/Atlantis");
@@ -83,7 +83,7 @@ class WindowsTest {
     world.spec =
         new CompanionSpec(
             world.spec.targetRef(),
-            world.spec.companionRef(),
+            world.spec.followerRef(),
             new Disruption(
                 disruption.policy(),
                 disruption.protect(),

@@ -15,6 +15,8 @@ import io.fabric8.kubernetes.api.model.NodeBuilder;
 import io.fabric8.kubernetes.api.model.ObjectMetaBuilder;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.PodBuilder;
+import io.fabric8.kubernetes.api.model.PodStatus;
+import io.fabric8.kubernetes.api.model.PodStatusBuilder;
 import io.fabric8.kubernetes.api.model.Taint;
 import io.fabric8.kubernetes.api.model.Toleration;
 import io.fabric8.kubernetes.api.model.apps.DaemonSet;
@@ -22,7 +24,10 @@ import io.fabric8.kubernetes.api.model.apps.DaemonSetBuilder;
 import io.fabric8.kubernetes.api.model.apps.Deployment;
 import io.fabric8.kubernetes.api.model.apps.DeploymentStatusBuilder;
 import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudget;
+import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudgetBuilder;
+import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudgetStatusBuilder;
 import io.fabric8.kubernetes.client.utils.Serialization;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -33,6 +38,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
@@ -44,6 +50,10 @@ final class World {
   static final CompanionRef REF = new CompanionRef("storage", "agent");
 
   Instant now = NOW;
+
+  /// How long before it is seen a Hold is made.
+  Duration heldFor = Duration.ofHours(1);
+
   Scope scope = Scope.CLUSTER;
   CompanionSpec spec = spec(Policy.Auto, new IntOrString(1), Protect.Pods, Protect.Nodes);
   final Companion companion = new Companion();
@@ -57,6 +67,15 @@ final class World {
   final SortedMap<String, Node> nodes = new TreeMap<>();
   final SortedMap<String, Pod> targetPods = new TreeMap<>();
   final SortedMap<String, Pod> guardPods = new TreeMap<>();
+  final SortedMap<String, Pod> lookAlikes = new TreeMap<>();
+  GuardSettings settings = GuardSettings.of("guard:1");
+
+  /// Of which template guards are made; what is new in a paused Deployment makes none.
+  private String revision = "";
+
+  private final Set<String> brokenNodes = new TreeSet<>();
+  private final Set<String> emptyNodes = new TreeSet<>();
+
   private int serial;
 
   World() {
@@ -73,7 +92,7 @@ final class World {
   static CompanionSpec spec(Policy policy, IntOrString maxUnavailable, Protect... protect) {
     return new CompanionSpec(
         new TargetRef("node", null),
-        new CompanionSpec.CompanionRef("agent"),
+        new CompanionSpec.FollowerRef("agent"),
         new Disruption(policy, List.of(protect), maxUnavailable));
   }
 
@@ -149,8 +168,9 @@ final class World {
         new ObjectMetaBuilder()
             .withNamespace("storage")
             .withName(name)
+            .withUid("uid-" + name)
             .withGeneration(1L)
-            .withCreationTimestamp("2026-11-24T05:00:00Z")
+            .withCreationTimestamp(now.minus(heldFor).toString())
             .build());
     hold.setSpec(
         new HoldSpec(new HoldSpec.CompanionRef(REF.name()), "reason of " + name, expiresAt));
@@ -180,7 +200,7 @@ final class World {
             now,
             scope,
             pulse,
-            "guard:1",
+            settings,
             List.copyOf(budgets.values()),
             companion,
             List.copyOf(rivals),
@@ -189,21 +209,21 @@ final class World {
             guards,
             List.copyOf(holds.values()),
             Map.copyOf(observed),
-            guardPods.values().stream().filter(pod -> pod.getSpec().getNodeName() == null).toList(),
+            guardPods.values().stream().filter(pod -> !Roster.isRunning(pod)).toList(),
             new Roster(
                 false,
                 nodes.values().stream().filter(Roster::isCordoned).toList(),
                 targetPods.values().stream().filter(pod -> isOn(pod, cordoned)).toList(),
-                guardPods.values().stream().filter(pod -> isOn(pod, cordoned)).toList()));
+                guardPods.values().stream().filter(pod -> isOn(pod, cordoned)).toList(),
+                List.of()));
     return seen.needsEveryNode()
         ? seen.with(
             new Roster(
                 true,
                 List.copyOf(nodes.values()),
                 List.copyOf(targetPods.values()),
-                guardPods.values().stream()
-                    .filter(pod -> pod.getSpec().getNodeName() != null)
-                    .toList()))
+                List.copyOf(guardPods.values()),
+                List.copyOf(lookAlikes.values())))
         : seen;
   }
 
@@ -215,8 +235,13 @@ final class World {
   Decision event(boolean pulse) {
     Decision decision = Decision.of(snapshot(pulse));
     decision.changes().forEach(this::apply);
-    decision.report(List.of()).forEach(step -> step.forEach(this::apply));
+    report(decision).steps().forEach(step -> step.forEach(this::apply));
     return decision;
+  }
+
+  /// What is said after the decision's changes were applied.
+  Decision.Report report(Decision decision) {
+    return decision.report(new Written(List.copyOf(budgets.values()), List.of()));
   }
 
   /// Events and controllers until nothing changes any more.
@@ -234,22 +259,26 @@ final class World {
 
   void apply(Change change) {
     switch (change) {
-      case Change.Apply apply when apply.object() instanceof Deployment deployment -> {
-        deployment.setStatus(guards == null ? null : guards.getStatus());
-        guards = deployment;
-      }
-      case Change.Apply apply -> budget((PodDisruptionBudget) apply.object());
+      case Change.Create create -> store(create.object());
+      case Change.Replace replace -> store(replace.object());
+      case Change.Apply apply -> holds.put(name(apply.object()), apply.object());
       case Change.Place place -> {
         var spec = follower().getSpec().getTemplate().getSpec();
         spec.setNodeSelector(place.placement().nodeSelector());
         spec.setTolerations(place.placement().tolerations());
       }
-      case Change.Bind bind ->
-          guardPods.get(name(bind.object())).getSpec().setNodeName(bind.node());
+      case Change.Bind bind -> {
+        Pod guard = guardPods.get(name(bind.object()));
+        guard.getSpec().setNodeName(bind.node());
+        if (!brokenNodes.contains(bind.node())) {
+          guard.setStatus(running());
+        }
+      }
       case Change.Delete delete -> {
         switch (delete.object()) {
           case Pod pod -> guardPods.remove(name(pod));
           case Deployment deployment -> guards = null;
+          case Hold hold -> holds.remove(name(hold));
           default -> budgets.remove(name(delete.object()));
         }
       }
@@ -259,6 +288,27 @@ final class World {
       case Change.SetSchedule beat -> {}
       case Change.Tell tell -> {}
       case Change.TellOnce tell -> {}
+    }
+  }
+
+  private void store(HasMetadata object) {
+    switch (object) {
+      case Deployment deployment -> {
+        deployment.setStatus(guards == null ? null : guards.getStatus());
+        guards = deployment;
+      }
+      case PodDisruptionBudget budget -> {
+        PodDisruptionBudget before = budgets.get(name(budget));
+        long generation = before == null ? 0 : before.getMetadata().getGeneration();
+        budget(
+            new PodDisruptionBudgetBuilder(budget)
+                .editMetadata()
+                .withGeneration(generation + 1)
+                .endMetadata()
+                .withStatus(before == null ? null : before.getStatus())
+                .build());
+      }
+      default -> throw new IllegalArgumentException(object.getKind());
     }
   }
 
@@ -279,31 +329,87 @@ final class World {
                     && !nodes.containsKey(pod.getSpec().getNodeName()));
     if (guards == null) {
       guardPods.clear();
-      return;
+    } else {
+      replicate(guards);
     }
-    int replicas = GuardPlan.replicas(guards);
+    budgets.values().forEach(this::count);
+  }
+
+  /// As the Deployment and ReplicaSet controllers do: a new template replaces as many at a time as
+  /// may be unavailable, those that do not run first; in a paused Deployment it replaces none.
+  private void replicate(Deployment deployment) {
+    int replicas = GuardPlan.replicas(deployment);
+    String wanted = Drift.hash(deployment.getSpec().getTemplate());
+    if (!Boolean.TRUE.equals(deployment.getSpec().getPaused())) {
+      revision = wanted;
+      int may =
+          deployment.getSpec().getStrategy().getRollingUpdate().getMaxUnavailable().getIntVal();
+      long out = guardPods.values().stream().filter(pod -> !Roster.isRunning(pod)).count();
+      List<Pod> old =
+          inOrderOfDeletion().stream().filter(pod -> !Roster.revision(pod).equals(wanted)).toList();
+      old.stream()
+          .filter(pod -> !Roster.isRunning(pod))
+          .forEach(pod -> guardPods.remove(name(pod)));
+      old.stream()
+          .filter(Roster::isRunning)
+          .limit(Math.max(0, may - out))
+          .forEach(pod -> guardPods.remove(name(pod)));
+    }
     while (guardPods.size() < replicas) {
       String name = "guard-%04d".formatted(++serial);
-      guardPods.put(name, pod(name, null, "uid-guards"));
+      guardPods.put(name, guard(name, revision));
     }
-    List<Pod> unassignedFirst =
-        guardPods.values().stream()
-            .sorted(Comparator.comparing(pod -> pod.getSpec().getNodeName() != null))
-            .toList();
-    unassignedFirst.stream()
+    inOrderOfDeletion().stream()
         .limit(Math.max(0, guardPods.size() - replicas))
         .forEach(pod -> guardPods.remove(name(pod)));
-    guards.setStatus(new DeploymentStatusBuilder().withReplicas(guardPods.size()).build());
+    int ready = (int) guardPods.values().stream().filter(Roster::isReady).count();
+    int updated =
+        (int)
+            guardPods.values().stream().filter(pod -> Roster.revision(pod).equals(wanted)).count();
+    deployment.setStatus(
+        new DeploymentStatusBuilder()
+            .withReplicas(guardPods.size())
+            .withReadyReplicas(ready)
+            .withUpdatedReplicas(updated)
+            .build());
+  }
+
+  private List<Pod> inOrderOfDeletion() {
+    return guardPods.values().stream()
+        .sorted(
+            Comparator.<Pod, Boolean>comparing(pod -> pod.getSpec().getNodeName() != null)
+                .thenComparing(Roster::isRunning))
+        .toList();
+  }
+
+  /// As the disruption controller does, for guards.
+  private void count(PodDisruptionBudget budget) {
+    boolean forGuards = name(budget).endsWith(Made.NODES_SUFFIX);
+    int healthy =
+        forGuards
+            ? (int) guardPods.values().stream().filter(Roster::isReady).count() + lookAlikes.size()
+            : Snapshot.nodes(follower());
+    int expected = forGuards ? guards == null ? 0 : GuardPlan.replicas(guards) : healthy;
+    var spec = budget.getSpec();
+    int desired =
+        spec.getMinAvailable() != null
+            ? spec.getMinAvailable().getIntVal()
+            : expected - BudgetPlan.scaled(spec.getMaxUnavailable(), expected);
+    budget.setStatus(
+        new PodDisruptionBudgetStatusBuilder()
+            .withObservedGeneration(budget.getMetadata().getGeneration())
+            .withCurrentHealthy(healthy)
+            .withDesiredHealthy(desired)
+            .withExpectedPods(expected)
+            .withDisruptionsAllowed(Math.max(0, healthy - desired))
+            .build());
   }
 
   private void schedule(DaemonSet daemonSet) {
     nodes.values().stream()
         .filter(node -> fits(daemonSet, node))
-        .map(node -> "target-" + node.getMetadata().getName())
-        .forEach(
-            name ->
-                targetPods.computeIfAbsent(
-                    name, it -> pod(it, it.substring("target-".length()), "uid-target")));
+        .map(node -> node.getMetadata().getName())
+        .forEach(node -> targetPods.computeIfAbsent("target-" + node, _ -> targetPod(node)));
     targetPods
         .values()
         .removeIf(pod -> !selects(daemonSet, nodes.get(pod.getSpec().getNodeName())));
@@ -320,6 +426,14 @@ final class World {
     int desired = (int) nodes.values().stream().filter(node -> fits(daemonSet, node)).count();
     daemonSet.getStatus().setDesiredNumberScheduled(desired);
     daemonSet.getStatus().setCurrentNumberScheduled(desired);
+    daemonSet
+        .getStatus()
+        .setNumberReady(
+            (int)
+                nodes.values().stream()
+                    .filter(node -> fits(daemonSet, node))
+                    .filter(node -> !emptyNodes.contains(name(node)))
+                    .count());
   }
 
   private static boolean selects(DaemonSet daemonSet, Node node) {
@@ -341,22 +455,24 @@ final class World {
                                     || toleration.getKey().equals(taint.getKey())));
   }
 
-  /// Evicts the guard of a node, if the budget over the guards lets one more go.
+  /// Evicts the guard of a node as the API server would: it asks no budget for a pod that does not
+  /// run.
   boolean drain(String node) {
     cordon(node);
-    int replicas = guards == null ? 0 : GuardPlan.replicas(guards);
-    long running =
-        guardPods.values().stream().filter(pod -> pod.getSpec().getNodeName() != null).count();
+    controllers();
+    Optional<Pod> guard =
+        guardPods.values().stream()
+            .filter(pod -> node.equals(pod.getSpec().getNodeName()))
+            .findFirst();
     PodDisruptionBudget budget = budgets.get("agent-nodes");
-    int may =
-        budget == null
-            ? Integer.MAX_VALUE
-            : Optional.ofNullable(budget.getSpec().getMaxUnavailable().getIntVal()).orElse(0);
-    if (replicas - running >= may) {
-      return false;
+    boolean refused =
+        guard.filter(Roster::isRunning).isPresent()
+            && budget != null
+            && budget.getStatus().getDisruptionsAllowed() == 0;
+    if (!refused) {
+      guard.ifPresent(pod -> guardPods.remove(name(pod)));
     }
-    guardPods.values().removeIf(pod -> node.equals(pod.getSpec().getNodeName()));
-    return true;
+    return !refused;
   }
 
   DaemonSet target() {
@@ -365,6 +481,18 @@ final class World {
 
   DaemonSet follower() {
     return Optional.ofNullable(follower).orElseThrow();
+  }
+
+  /// A kubelet that starts no guard, from now on.
+  World breakNode(String node) {
+    brokenNodes.add(node);
+    return this;
+  }
+
+  /// A node on which the target's pod never starts.
+  World emptyNode(String node) {
+    emptyNodes.add(node);
+    return this;
   }
 
   Set<String> guardedNodes() {
@@ -391,19 +519,56 @@ final class World {
                     .toList()));
   }
 
-  private static Pod pod(String name, @Nullable String node, String owner) {
+  private Pod targetPod(String node) {
+    Pod pod =
+        new PodBuilder()
+            .withNewMetadata()
+            .withNamespace("storage")
+            .withName("target-" + node)
+            .addNewOwnerReference()
+            .withUid("uid-target")
+            .endOwnerReference()
+            .endMetadata()
+            .withNewSpec()
+            .withNodeName(node)
+            .endSpec()
+            .build();
+    pod.setStatus(
+        emptyNodes.contains(node)
+            ? new PodStatusBuilder().withPhase("Pending").build()
+            : running());
+    return pod;
+  }
+
+  /// A pod of the guards' Deployment, without a node.
+  static Pod guard(String name, String revision) {
     return new PodBuilder()
         .withNewMetadata()
         .withNamespace("storage")
         .withName(name)
+        .withLabels(Map.of("pod-template-hash", revision))
         .withCreationTimestamp("2026-11-24T00:00:00Z")
         .addNewOwnerReference()
-        .withUid(owner)
+        .withController(true)
+        .withKind("ReplicaSet")
+        .withName("agent-guards-" + revision)
         .endOwnerReference()
         .endMetadata()
         .withNewSpec()
-        .withNodeName(node)
         .endSpec()
+        .withNewStatus()
+        .withPhase("Pending")
+        .endStatus()
+        .build();
+  }
+
+  static PodStatus running() {
+    return new PodStatusBuilder()
+        .withPhase("Running")
+        .addNewCondition()
+        .withType("Ready")
+        .withStatus("True")
+        .endCondition()
         .build();
   }
 

@@ -149,10 +149,8 @@ final class BudgetHistory implements AutoCloseable, Watcher<PodDisruptionBudget>
 
   /// Whether nothing that the budget covers may go.
   static boolean isClosed(PodDisruptionBudgetSpec spec) {
-    return (spec.getMaxUnavailable() != null
-            && Objects.equals(spec.getMaxUnavailable().getIntVal(), 0))
-        || (spec.getMinAvailable() != null
-            && Objects.equals(spec.getMinAvailable().getIntVal(), Integer.MAX_VALUE));
+    return spec.getMinAvailable() != null
+        && Objects.equals(spec.getMinAvailable().getIntVal(), Integer.MAX_VALUE);
   }
 
   @Override

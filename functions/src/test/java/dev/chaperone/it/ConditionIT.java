@@ -23,7 +23,7 @@ class ConditionIT {
       "holdWhen: [{name: unhealthy, expression: \"pool.status.health != 'OK'\", message: the pool is"
           + " not healthy}]";
   private static final String OBSERVE =
-      "observe: [{as: pool, apiVersion: example.com/v1, kind: StoragePool, name: fast}]";
+      "observe: [{as: pool, apiVersion: example.com/v1, resource: storagepools, name: fast}]";
 
   private Installation chaperone;
 
@@ -170,7 +170,7 @@ class ConditionIT {
         new Scene(chaperone, "forbidden", 0)
             .withCompanion(
                 """
-                {observe: [{as: secret, apiVersion: v1, kind: Secret, name: top}],
+                {observe: [{as: secret, apiVersion: v1, resource: secrets, name: top}],
                  holdWhen: [{name: secret, expression: has(secret.data)}]}
                 """)) {
       look(scene);
@@ -188,7 +188,7 @@ class ConditionIT {
         new Scene(chaperone, "unknown", 0)
             .withCompanion(
                 """
-                {observe: [{as: it, apiVersion: nowhere.example.com/v7, kind: Nothing, name: a}],
+                {observe: [{as: it, apiVersion: nowhere.example.com/v7, resource: nothings, name: a}],
                  holdWhen: [{name: it, expression: has(it.status)}]}
                 """)) {
       look(scene);
@@ -226,7 +226,7 @@ class ConditionIT {
   void after_its_deadline_it_opens_and_warns() {
     try (Scene scene =
         new Scene(chaperone, "deadline", 0)
-            .withCompanion("{%s, %s, holdDeadline: 3s}".formatted(OBSERVE, HEALTH))) {
+            .withCompanion("{%s, %s, maxHoldDuration: 3s}".formatted(OBSERVE, HEALTH))) {
       health(scene, "DEGRADED");
       look(scene);
       assertThat(scene.condition("DisruptionAllowed")).isEqualTo("False Condition");
@@ -236,14 +236,14 @@ class ConditionIT {
           .until(
               () -> {
                 chaperone.pulse();
-                return scene.condition("DisruptionAllowed").equals("True HoldDeadlinePassed");
+                return scene.condition("DisruptionAllowed").equals("True MaxHoldDurationExceeded");
               });
       assertThat(
               chaperone
                   .lab()
                   .kubectl("get", "events", "-n", scene.name, "--field-selector=type=Warning")
                   .out())
-          .contains("longer than holdDeadline 3s");
+          .contains("longer than maxHoldDuration 3s");
     }
   }
 

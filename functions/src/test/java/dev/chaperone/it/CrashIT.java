@@ -481,13 +481,14 @@ class CrashIT {
     state.put("guarded", scene.guardedNodes());
     state.put("waiting", scene.guards().stream().filter(it -> !Scene.isReady(it)).count());
     state.put("count", status.guards());
-    state.put("heldNodes", status.heldNodes());
+    state.put("blockedNodes", status.blockedNodes());
+    state.put("unguardedNodes", status.unguardedNodes());
     state.put(
         "reasons",
         Optional.ofNullable(status.reasons()).orElse(List.of()).stream()
             .map(it -> it.type() + " " + it.name() + " " + it.message())
             .toList());
-    state.put("letGo", Optional.ofNullable(status.letGo()).map(it -> it.nodes()));
+    state.put("drained", Optional.ofNullable(status.drainedNodes()).map(it -> it.nodes()));
     state.put("conditions", conditions(status.conditions()));
     client
         .resources(Hold.class)

@@ -125,8 +125,8 @@ class ExamplesIT {
             .toList();
     for (Companion it : companions) {
       daemonSet(it.getMetadata().getNamespace(), it.getSpec().targetRef().name());
-      if (it.getSpec().companionRef() != null) {
-        daemonSet(it.getMetadata().getNamespace(), it.getSpec().companionRef().name());
+      if (it.getSpec().followerRef() != null) {
+        daemonSet(it.getMetadata().getNamespace(), it.getSpec().followerRef().name());
       }
     }
     return companions;

@@ -2,13 +2,12 @@ package dev.chaperone.it;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
-import static org.awaitility.Awaitility.await;
 
 import dev.chaperone.cluster.ClusterWriter;
 import dev.chaperone.cluster.Deadline;
 import dev.chaperone.cluster.LostRace;
 import dev.chaperone.decide.Change;
-import io.fabric8.kubernetes.api.model.ObjectMeta;
+import dev.chaperone.decide.Made;
 import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudget;
 import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudgetBuilder;
 import io.quarkus.test.common.QuarkusTestResource;
@@ -30,80 +29,124 @@ class FenceIT {
   @Test
   void a_budget_that_another_run_has_just_made_closed_is_not_opened() throws LostRace {
     try (Scene scene = new Scene(chaperone, "fence", 0)) {
-      write(budget(scene, null, 0));
+      write(new Change.Create(closed(scene, "a")));
 
-      assertThatThrownBy(() -> write(budget(scene, null, 1))).isInstanceOf(LostRace.class);
+      assertThatThrownBy(() -> write(new Change.Create(open(scene)))).isInstanceOf(LostRace.class);
 
-      assertThat(allowed(scene)).isZero();
+      assertThat(isClosed(scene)).isTrue();
     }
   }
 
   @Test
   void a_budget_that_another_run_has_closed_meanwhile_is_not_opened() throws LostRace {
     try (Scene scene = new Scene(chaperone, "fence-changed", 0)) {
-      write(budget(scene, null, 1));
-      String seen = scene.budget("agent-nodes").getMetadata().getResourceVersion();
-      close(scene);
+      write(new Change.Create(open(scene)));
+      PodDisruptionBudget seen = scene.budget("agent-nodes");
+      write(new Change.Replace(closed(scene, "a"), scene.budget("agent-nodes")));
 
-      assertThatThrownBy(() -> write(budget(scene, seen, 1))).isInstanceOf(LostRace.class);
+      assertThatThrownBy(() -> write(new Change.Replace(open(scene), seen)))
+          .isInstanceOf(LostRace.class);
 
-      assertThat(allowed(scene)).isZero();
+      assertThat(isClosed(scene)).isTrue();
+    }
+  }
+
+  /// Another run found it closed already, and closed it for one more reason.
+  @Test
+  void a_budget_that_is_closed_for_another_reason_meanwhile_is_not_opened() throws LostRace {
+    try (Scene scene = new Scene(chaperone, "fence-reason", 0)) {
+      write(new Change.Create(closed(scene, "a")));
+      PodDisruptionBudget seen = scene.budget("agent-nodes");
+      write(new Change.Replace(closed(scene, "b"), scene.budget("agent-nodes")));
+
+      assertThatThrownBy(() -> write(new Change.Replace(open(scene), seen)))
+          .isInstanceOf(LostRace.class);
+
+      assertThat(isClosed(scene)).isTrue();
     }
   }
 
   @Test
   void a_budget_with_another_version_and_the_same_spec_is_written() throws LostRace {
     try (Scene scene = new Scene(chaperone, "fence-same", 0)) {
-      write(budget(scene, null, 1));
-      ObjectMeta seen = scene.budget("agent-nodes").getMetadata();
+      write(new Change.Create(open(scene)));
+      PodDisruptionBudget seen = scene.budget("agent-nodes");
       chaperone
           .lab()
           .kubectl("annotate", "pdb", "agent-nodes", "-n", scene.name, "counted=again")
           .orFail();
-      PodDisruptionBudget budget = budget(scene, seen.getResourceVersion(), 0);
-      budget.getMetadata().setUid(seen.getUid());
-      budget.getMetadata().setGeneration(seen.getGeneration());
 
-      write(budget);
+      write(new Change.Replace(closed(scene, "a"), seen));
 
-      assertThat(allowed(scene)).isZero();
+      assertThat(isClosed(scene)).isTrue();
+      assertThat(scene.budget("agent-nodes").getMetadata().getAnnotations())
+          .containsEntry("counted", "again");
     }
   }
 
-  /// As another run would: again, when Kubernetes has counted in between.
-  private void close(Scene scene) {
-    await()
-        .atMost(Scene.LONG)
-        .ignoreExceptionsMatching(LostRace.class::isInstance)
-        .untilAsserted(
-            () ->
-                write(
-                    budget(
-                        scene, scene.budget("agent-nodes").getMetadata().getResourceVersion(), 0)));
+  /// Somebody turned one form of a budget into the other, which no merge can take back.
+  @Test
+  void a_budget_is_written_whole_whoever_set_what_in_it() throws LostRace {
+    try (Scene scene = new Scene(chaperone, "fence-whole", 0)) {
+      write(new Change.Create(open(scene)));
+      chaperone
+          .lab()
+          .kubectl(
+              "patch",
+              "pdb",
+              "agent-nodes",
+              "-n",
+              scene.name,
+              "--type=merge",
+              "-p",
+              "{\"spec\": {\"maxUnavailable\": null, \"minAvailable\": 1}}")
+          .orFail();
+
+      write(new Change.Replace(closed(scene, "a"), scene.budget("agent-nodes")));
+      assertThat(isClosed(scene)).isTrue();
+
+      write(new Change.Replace(open(scene), scene.budget("agent-nodes")));
+      assertThat(scene.budget("agent-nodes").getSpec().getMinAvailable()).isNull();
+      assertThat(scene.budget("agent-nodes").getMetadata().getAnnotations())
+          .doesNotContainKey(Made.CLOSED_FOR);
+    }
   }
 
-  private void write(PodDisruptionBudget budget) throws LostRace {
-    assertThat(writer.write(List.of(new Change.Apply(budget)), Deadline.in(Duration.ofSeconds(30))))
+  /// As a run does: again, when Kubernetes has counted in between.
+  private void write(Change change) throws LostRace {
+    assertThat(writer.write(List.of(change), Deadline.in(Duration.ofSeconds(30))).refused())
         .isEmpty();
   }
 
-  private static PodDisruptionBudget budget(Scene scene, String version, int maxUnavailable) {
-    return new PodDisruptionBudgetBuilder()
-        .withNewMetadata()
-        .withNamespace(scene.name)
-        .withName("agent-nodes")
-        .withResourceVersion(version)
+  private static PodDisruptionBudget open(Scene scene) {
+    return budget(scene).editSpec().withNewMaxUnavailable(1).endSpec().build();
+  }
+
+  private static PodDisruptionBudget closed(Scene scene, String reason) {
+    return budget(scene)
+        .editMetadata()
+        .addToAnnotations(Made.CLOSED_FOR, reason)
         .endMetadata()
-        .withNewSpec()
-        .withNewMaxUnavailable(maxUnavailable)
-        .withNewSelector()
-        .withMatchLabels(Map.of("app", "agent"))
-        .endSelector()
+        .editSpec()
+        .withNewMinAvailable(Integer.MAX_VALUE)
         .endSpec()
         .build();
   }
 
-  private static int allowed(Scene scene) {
-    return scene.budget("agent-nodes").getSpec().getMaxUnavailable().getIntVal();
+  private static PodDisruptionBudgetBuilder budget(Scene scene) {
+    return new PodDisruptionBudgetBuilder()
+        .withNewMetadata()
+        .withNamespace(scene.name)
+        .withName("agent-nodes")
+        .endMetadata()
+        .withNewSpec()
+        .withNewSelector()
+        .withMatchLabels(Map.of("app", "agent"))
+        .endSelector()
+        .endSpec();
+  }
+
+  private static boolean isClosed(Scene scene) {
+    return BudgetHistory.isClosed(scene.budget("agent-nodes").getSpec());
   }
 }

@@ -70,7 +70,7 @@ class HoldEventIT {
         metadata: {name: agent, namespace: %1$s}
         spec:
           targetRef: {name: target}
-          companionRef: {name: follower}
+          followerRef: {name: follower}
           signals:
           - type: com.example.rebuild.%1$s
             holdWhen: data.state == 'started'

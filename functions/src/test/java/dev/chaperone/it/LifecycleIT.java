@@ -52,7 +52,7 @@ class LifecycleIT {
       kubectl("delete", "daemonset", "target", "-n", scene.name);
       chaperone.changed("DaemonSet", scene.name, "target");
 
-      assertThat(scene.condition("Guarded")).isEqualTo("False TargetMissing");
+      assertThat(scene.condition("Guarded")).isEqualTo("False TargetNotFound");
       assertThat(scene.budget("agent-nodes")).isNull();
       assertThat(scene.budget("agent-pods")).isNull();
       await().atMost(Scene.LONG).until(() -> scene.guards().isEmpty());

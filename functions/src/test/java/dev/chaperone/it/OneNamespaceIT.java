@@ -150,7 +150,7 @@ class OneNamespaceIT {
           metadata: {name: agent, namespace: storage}
           spec:
             targetRef: {name: kube-proxy, namespace: kube-system}
-            companionRef: {name: follower}
+            followerRef: {name: follower}
           """);
 
       assertThat(chaperone.changed("Companion", NAMESPACE, "agent").statusCode()).isIn(200, 204);

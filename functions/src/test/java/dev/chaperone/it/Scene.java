@@ -94,7 +94,7 @@ final class Scene implements AutoCloseable {
         metadata: {name: agent, namespace: %s}
         spec:
           targetRef: {name: target}
-          companionRef: {name: follower}
+          followerRef: {name: follower}
           disruption: %s
         """
             .formatted(name, disruption));

@@ -91,7 +91,7 @@ final class Fleet {
         apiVersion: chaperone.dev/v1alpha1
         kind: Companion
         metadata: {name: %s, namespace: %s}
-        spec: {targetRef: {name: %s}, companionRef: {name: %s}}
+        spec: {targetRef: {name: %s}, followerRef: {name: %s}}
         """
             .formatted(COMPANION, NAMESPACE, TARGET, COMPANION));
   }

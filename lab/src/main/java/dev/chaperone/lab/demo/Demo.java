@@ -121,7 +121,7 @@ public final class Demo {
         metadata: {name: storage-agent, namespace: storage}
         spec:
           targetRef: {name: storage-node}
-          companionRef: {name: storage-agent}
+          followerRef: {name: storage-agent}
         """);
     stage.awaitOn(COMPANION, "node-1", "node-2", "node-3");
     stage.awaitOn(GUARD, "node-1", "node-2", "node-3");

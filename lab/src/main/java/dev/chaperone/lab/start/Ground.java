@@ -40,7 +40,7 @@ final class Ground {
         metadata: {name: agent, namespace: storage}
         spec:
           targetRef: {name: target}
-          companionRef: {name: follower}
+          followerRef: {name: follower}
           disruption: %s
           signals:
           - {type: com.example.rebuild, holdWhen: "data.state == 'started'", releaseWhen: "data.state == 'finished'", key: data.pool}

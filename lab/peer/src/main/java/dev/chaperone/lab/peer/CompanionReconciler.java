@@ -150,7 +150,7 @@ final class CompanionReconciler implements Reconciler<Companion> {
     Optional<DaemonSet> target = sources.daemonSets().get(targetOf(companion));
     if (target.isEmpty()) {
       delete(context);
-      return report(companion, "TargetMissing", true, new GuardCount(0, 0));
+      return report(companion, "TargetNotFound", true, new GuardCount(0, 0));
     }
     Optional<DaemonSet> follower = followerOf(companion).flatMap(sources.daemonSets()::get);
     List<Hold> active =
@@ -349,7 +349,7 @@ final class CompanionReconciler implements Reconciler<Companion> {
   }
 
   private static Optional<ResourceID> followerOf(Companion companion) {
-    return Optional.ofNullable(companion.getSpec().companionRef())
+    return Optional.ofNullable(companion.getSpec().followerRef())
         .map(it -> new ResourceID(it.name(), companion.getMetadata().getNamespace()));
   }
 

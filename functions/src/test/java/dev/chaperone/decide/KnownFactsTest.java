@@ -9,14 +9,17 @@ import io.fabric8.kubernetes.api.model.IntOrString;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
-class OwnBudgetsTest {
+class KnownFactsTest {
   private final World world = new World().nodes(3).settle();
 
   @Test
   void a_hold_closes_at_once_what_the_decision_on_everything_would_close() {
     world.hold("rebuild", null);
 
-    assertThat(closing()).hasSize(2).isEqualTo(world.decide().steps().getFirst());
+    assertThat(closing())
+        .hasSize(2)
+        .extracting(change -> change.object().getMetadata().getName())
+        .containsExactly("agent-nodes", "agent-pods");
   }
 
   @Test
@@ -62,13 +65,13 @@ class OwnBudgetsTest {
     var budgets = List.copyOf(world.budgets.values());
     var later = budgets.stream().map(it -> it.edit().build()).toList();
 
-    assertThat(new OwnBudgets(world.companion, budgets).and(later))
+    assertThat(new KnownFacts(world.now, world.companion, budgets, List.of()).budgetsAnd(later))
         .usingElementComparator((one, other) -> one == other ? 0 : 1)
         .containsExactlyElementsOf(budgets);
   }
 
   private List<Change> closing() {
     Snapshot seen = world.snapshot();
-    return new OwnBudgets(seen.companion(), seen.budgets()).closing();
+    return new KnownFacts(seen.now(), seen.companion(), seen.budgets(), seen.holds()).closing();
   }
 }

@@ -1,0 +1,186 @@
+package dev.chaperone.decide;
+
+import dev.chaperone.api.CompanionSpec.Protect;
+import dev.chaperone.api.CompanionStatus.DrainedNodes;
+import dev.chaperone.api.CompanionStatus.GuardCount;
+import dev.chaperone.api.CompanionStatus.UnguardedNode;
+import io.fabric8.kubernetes.api.model.Node;
+import io.fabric8.kubernetes.api.model.Pod;
+import io.fabric8.kubernetes.api.model.apps.Deployment;
+import io.fabric8.kubernetes.api.model.apps.DeploymentStatus;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.function.Function;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+
+/// How the guards are now: which nodes run the target, and which of those no budget protects.
+///
+/// @param waiting guards without a node
+/// @param unguarded nodes that run the target and have no running guard, and are not drained
+/// @param drained nodes that run the target and have lost their guard to a drain, sorted
+/// @param unready nodes with a running guard that is not ready, as far as they are known
+/// @param outdated whether some of them are of an older template
+/// @param allReady whether each guard that runs is ready, so that a budget counts it
+record GuardState(
+    GuardCount count,
+    List<Pod> waiting,
+    List<UnguardedNode> unguarded,
+    List<String> drained,
+    Set<String> unready,
+    boolean outdated,
+    boolean allReady) {
+
+  private static final GuardState NONE =
+      new GuardState(
+          new GuardCount(0, 0, 0), List.of(), List.of(), List.of(), Set.of(), false, true);
+
+  static GuardState of(Snapshot seen) {
+    if (!seen.protects(Protect.Nodes)) {
+      return NONE;
+    }
+    Deployment deployment = seen.ownGuards();
+    List<Pod> waiting = seen.waiting();
+    Map<String, Pod> starting = starting(seen);
+    Roster roster = seen.roster();
+    Set<String> missing;
+    GuardCount count;
+    if (roster.complete()) {
+      Set<String> running = roster.runningGuardNodes();
+      missing = roster.targetNodes();
+      int desired = missing.size();
+      missing.removeAll(running);
+      Set<String> bound = roster.guardedNodes();
+      bound.retainAll(roster.targetNodes());
+      count = new GuardCount(desired, bound.size(), desired - missing.size());
+    } else {
+      missing = new TreeSet<>(seen.lostGuard());
+      missing.addAll(starting.keySet());
+      int desired = deployment == null ? 0 : GuardPlan.replicas(deployment);
+      int bound = Math.clamp(replicas(deployment) - waiting.size(), 0, desired);
+      count = new GuardCount(desired, bound, Math.max(0, bound - starting.size()));
+    }
+    // On few nodes it is known that their number has not changed since each had its guard.
+    int givenBack =
+        !roster.complete()
+            ? missing.size()
+            : deployment == null
+                ? 0
+                : GuardPlan.replicas(deployment) - roster.guardedNodes().size();
+    List<String> drained = drained(seen, missing, starting.keySet(), givenBack);
+    List<UnguardedNode> unguarded =
+        missing.stream()
+            .filter(node -> !drained.contains(node))
+            .map(node -> new UnguardedNode(node, why(seen, node, starting.get(node))))
+            .toList();
+    int ready = status(deployment).map(DeploymentStatus::getReadyReplicas).orElse(0);
+    return new GuardState(
+        count,
+        waiting,
+        unguarded,
+        drained,
+        roster.unreadyGuardNodes(),
+        isOutdated(deployment),
+        ready >= replicas(deployment) - waiting.size() - starting.size());
+  }
+
+  /// Guards that have a node and do not run on it yet.
+  private static Map<String, Pod> starting(Snapshot seen) {
+    return seen.notRunning().stream()
+        .filter(pod -> Roster.nodeOf(pod) != null)
+        .filter(pod -> !Roster.isEnded(pod) && !Roster.isTerminating(pod))
+        .collect(
+            Collectors.toMap(Roster::nodeOf, Function.identity(), (one, _) -> one, TreeMap::new));
+  }
+
+  /// A drained node has given its guard back. A node that never had a guard has not, or was named
+  /// as unguarded before it was emptied.
+  ///
+  /// @param givenBack how many guards have no node
+  private static List<String> drained(
+      Snapshot seen, Set<String> missing, Set<String> starting, int givenBack) {
+    Set<String> never =
+        Stream.ofNullable(seen.status().unguardedNodes())
+            .flatMap(List::stream)
+            .map(UnguardedNode::name)
+            .collect(Collectors.toSet());
+    DrainedNodes before = seen.status().drainedNodes();
+    List<String> candidates =
+        missing.stream()
+            .filter(node -> !starting.contains(node) && seen.isBeingEmptied(node))
+            .filter(node -> !never.contains(node))
+            .toList();
+    List<String> known =
+        candidates.stream().filter(it -> before != null && before.nodes().contains(it)).toList();
+    return Stream.concat(
+            known.stream(),
+            candidates.stream()
+                .filter(it -> !known.contains(it))
+                .limit(Math.max(0, givenBack - known.size())))
+        .sorted()
+        .toList();
+  }
+
+  private static String why(Snapshot seen, String name, @Nullable Pod starting) {
+    if (starting != null) {
+      String words = Roster.why(starting);
+      return "guard %s does not run yet%s"
+          .formatted(starting.getMetadata().getName(), words.isEmpty() ? "" : ": " + words);
+    }
+    Optional<Pod> ended =
+        seen.roster().ended().stream().filter(it -> name.equals(Roster.nodeOf(it))).findFirst();
+    if (ended.isPresent()) {
+      String words = Roster.why(ended.get());
+      return "guard %s has ended%s; it is replaced at the next resync"
+          .formatted(ended.get().getMetadata().getName(), words.isEmpty() ? "" : ": " + words);
+    }
+    Optional<Node> node = seen.roster().node(name);
+    if (node.filter(Roster::isCordoned).isPresent()) {
+      return "cordoned before it had a guard: uncordon it to protect it";
+    }
+    return node.flatMap(
+            it -> seen.target() == null ? Optional.empty() : Taints.refusal(it, seen.target()))
+        .map(taint -> "no guard is put on it because of its taint " + taint)
+        .orElse("its guard is not there yet");
+  }
+
+  /// Nodes that cannot be evicted from now, for people who ask who used up maxUnavailable.
+  List<String> unavailable() {
+    List<String> nodes = new ArrayList<>();
+    drained.forEach(node -> nodes.add(node + " (drained)"));
+    unguarded.forEach(node -> nodes.add(node.name() + " (" + node.message() + ")"));
+    unready.forEach(node -> nodes.add(node + " (guard not ready)"));
+    return nodes;
+  }
+
+  private static boolean isOutdated(@Nullable Deployment deployment) {
+    if (deployment == null || isStale(deployment)) {
+      return false;
+    }
+    int updated = status(deployment).map(DeploymentStatus::getUpdatedReplicas).orElse(0);
+    return updated < replicas(deployment);
+  }
+
+  /// Whether the Deployment controller has not yet looked at the spec as it is now.
+  static boolean isStale(Deployment deployment) {
+    Long generation = deployment.getMetadata().getGeneration();
+    Long observed = status(deployment).map(DeploymentStatus::getObservedGeneration).orElse(null);
+    return generation != null && !Objects.equals(generation, observed);
+  }
+
+  /// How many guards there are.
+  static int replicas(@Nullable Deployment deployment) {
+    return status(deployment).map(DeploymentStatus::getReplicas).orElse(0);
+  }
+
+  private static Optional<DeploymentStatus> status(@Nullable Deployment deployment) {
+    return Optional.ofNullable(deployment).map(Deployment::getStatus);
+  }
+}

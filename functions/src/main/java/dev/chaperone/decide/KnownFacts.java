@@ -1,0 +1,71 @@
+package dev.chaperone.decide;
+
+import dev.chaperone.api.Companion;
+import dev.chaperone.api.CompanionSpec.Disruption;
+import dev.chaperone.api.CompanionSpec.Policy;
+import dev.chaperone.api.Hold;
+import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudget;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.Stream;
+
+/// What is read before anything else: a Companion, the budgets that have the names of its own, and
+/// its Holds. Enough to close for a reason that needs no other fact; the budgets' specs, as they
+/// are then, fence a decision on older facts.
+public record KnownFacts(
+    Instant now, Companion companion, List<PodDisruptionBudget> budgets, List<Hold> holds) {
+
+  /// The budgets and the others among all budgets of the namespace, which were read later.
+  public List<PodDisruptionBudget> budgetsAnd(List<PodDisruptionBudget> all) {
+    List<String> own = Made.budgets(companion.getMetadata().getName());
+    return Stream.concat(
+            budgets.stream(), all.stream().filter(it -> !own.contains(it.getMetadata().getName())))
+        .toList();
+  }
+
+  /// What closes the budgets for the reasons that are known already. It need not wait for the rest:
+  /// closed for a moment too long is safe, open is not, and what cannot be read must not keep it
+  /// open.
+  public List<Change> closing() {
+    List<HoldReason> blocking = blocking();
+    return blocking.isEmpty() ? List.of() : BudgetPlan.closing(companion, budgets, blocking);
+  }
+
+  /// The policy, the Holds and the windows, as far as they block.
+  List<HoldReason> blocking() {
+    return companion.getSpec().disruption().policy() == Policy.AlwaysAllow
+        ? List.of()
+        : reasons(companion.getSpec().disruption(), holds, now).stream()
+            .filter(it -> !it.overdue())
+            .toList();
+  }
+
+  /// The same, those that have lasted too long included.
+  static List<HoldReason> reasons(Disruption disruption, List<Hold> holds, Instant now) {
+    List<HoldReason> reasons = new ArrayList<>();
+    if (disruption.policy() == Policy.AlwaysHold) {
+      reasons.add(new HoldReason(Reason.AlwaysHold, "", "spec.disruption.policy is AlwaysHold"));
+    }
+    Holds.reasons(holds, now).stream()
+        .map(it -> Reasons.withOverdue(it, disruption, now))
+        .forEach(reasons::add);
+    Windows.of(disruption, now).outside().ifPresent(reasons::add);
+    return reasons;
+  }
+
+  /// The same, with budgets as they were written meanwhile.
+  public KnownFacts with(Written written) {
+    return new KnownFacts(
+        now,
+        companion,
+        budgets.stream()
+            .map(
+                it ->
+                    written
+                        .stored(PodDisruptionBudget.class, it.getMetadata().getName())
+                        .orElse(it))
+            .toList(),
+        holds);
+  }
+}

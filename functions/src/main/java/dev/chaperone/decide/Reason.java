@@ -1,0 +1,240 @@
+package dev.chaperone.decide;
+
+import java.util.Optional;
+import java.util.Set;
+import java.util.stream.Stream;
+
+/// Every reason that a condition, a reply, a Kubernetes Event, a log line or a metric can carry,
+/// and what follows from it. The constants are spelled as people read them.
+public enum Reason {
+  NothingHolds(
+      About.DISRUPTION_ALLOWED,
+      "No Hold, expression or window blocks; at most maxUnavailable nodes may be disrupted at a time."),
+  AlwaysAllow(
+      About.DISRUPTION_ALLOWED,
+      "spec.disruption.policy is AlwaysAllow (break glass): Holds, expressions and windows are"
+          + " ignored. Set it back to Auto when you are done."),
+  AlwaysHold(
+      About.DISRUPTION_ALLOWED,
+      "spec.disruption.policy is AlwaysHold: nothing may be disrupted until it is set to Auto.",
+      Trait.BLOCKS),
+  Hold(
+      About.DISRUPTION_ALLOWED,
+      "A Hold is active. Delete it when its cause has gone, or wait until it expires.",
+      Trait.BLOCKS,
+      Trait.SETTLES,
+      Trait.YIELDS),
+  ExpressionTrue(
+      About.DISRUPTION_ALLOWED,
+      "An expression of spec.disruption.holdWhen is true; the message has the values that it read.",
+      Trait.BLOCKS,
+      Trait.SETTLES,
+      Trait.YIELDS),
+  ExpressionFailed(
+      About.DISRUPTION_ALLOWED,
+      "An expression cannot be evaluated, or an observed object cannot be read, and failurePolicy"
+          + " is Hold. With failurePolicy Allow, what cannot be read still never ends a block.",
+      Trait.BLOCKS,
+      Trait.SETTLES,
+      Trait.YIELDS,
+      Trait.WARNS),
+  OutsideWindow(
+      About.DISRUPTION_ALLOWED,
+      "The time is outside all spec.disruption.maintenanceWindows; the message says when the next"
+          + " one begins.",
+      Trait.BLOCKS),
+  Settling(
+      About.DISRUPTION_ALLOWED,
+      "spec.disruption.settlePeriod has not yet passed since the last reason cleared or the last"
+          + " node was drained.",
+      Trait.BLOCKS),
+  OverlappingBudget(
+      About.DISRUPTION_ALLOWED,
+      "Another PodDisruptionBudget selects the same pods, and the API server refuses every eviction"
+          + " of a pod with two budgets. Delete it or narrow its selector.",
+      Trait.BLOCKS,
+      Trait.SETTLES,
+      Trait.WARNS),
+  ForeignGuards(
+      About.DISRUPTION_ALLOWED,
+      "Pods that are not Chaperone's carry all labels of its guards, so Kubernetes would count them"
+          + " as guards. Delete them or change their labels.",
+      Trait.BLOCKS,
+      Trait.WARNS),
+  GuardsUpdating(
+      About.DISRUPTION_ALLOWED,
+      "The guard pods are being replaced, node by node, because their template changed. It ends by"
+          + " itself.",
+      Trait.BLOCKS),
+  TargetNotFound(
+      About.DISRUPTION_ALLOWED,
+      "The target DaemonSet does not exist. Guards and budgets are kept, and block, until it has"
+          + " been missing for 5 minutes and nothing holds. Create it, or correct spec.targetRef.",
+      Trait.BLOCKS,
+      Trait.SETTLES,
+      Trait.WARNS),
+  TargetElsewhere(
+      About.DISRUPTION_ALLOWED,
+      "The target is in a namespace that this installation does not serve, so nothing is known of"
+          + " it.",
+      Trait.BLOCKS,
+      Trait.WARNS),
+  MaxHoldDurationExceeded(
+      About.DISRUPTION_ALLOWED,
+      "Every reason to block has lasted longer than spec.disruption.maxHoldDuration and no longer"
+          + " counts.",
+      Trait.WARNS),
+  MaxUnavailableReached(
+      About.DISRUPTION_ALLOWED,
+      "Nothing holds, but maxUnavailable is used up by nodes whose guard does not run; the message"
+          + " names them. Drains continue when one of them is back or deleted."),
+  NotEnforced(
+      About.DISRUPTION_ALLOWED,
+      "Something should block, but does not everywhere: a budget could not be closed, or nodes have"
+          + " no running guard. The message says what is missing. The condition's status is Unknown.",
+      Trait.WARNS),
+  NotOpened(
+      About.DISRUPTION_ALLOWED,
+      "Nothing holds, but a budget could not be opened; the message has the API server's words.",
+      Trait.WARNS),
+  FactUnreadable(
+      About.DISRUPTION_ALLOWED,
+      "Something that decides could not be read. What was blocked stays blocked until it can be"
+          + " read.",
+      Trait.WARNS),
+
+  FollowsTarget(About.PLACED, "The follower has the target's placement."),
+  NothingFollows(About.PLACED, "spec.followerRef is not set."),
+  FollowerIsTarget(
+      About.PLACED,
+      "targetRef and followerRef name the same DaemonSet. Name another one, or leave followerRef out.",
+      Trait.WARNS),
+  FollowerTaken(
+      About.PLACED,
+      "An older Companion already places this follower. Delete one of the two.",
+      Trait.WARNS),
+  FollowerNotFound(About.PLACED, "The follower DaemonSet does not exist. Create it.", Trait.WARNS),
+  PlacementConflict(
+      About.PLACED,
+      "Somebody else declares a placement for the follower, or keeps changing it back. Take"
+          + " nodeSelector, node affinity and tolerations out of its manifest.",
+      Trait.WARNS),
+  Refused(
+      About.PLACED,
+      "The API server or an admission policy refused a write; the message has its words.",
+      Trait.WARNS),
+
+  EveryNodeGuarded(
+      About.GUARDED, "Every node that runs a target pod, and is not drained, has a running guard."),
+  NodesUnguarded(
+      About.GUARDED,
+      "Nodes that run a target pod have no running guard, so no budget blocks their drain; the"
+          + " message and status.unguardedNodes say which and why."),
+  GuardRefused(
+      About.GUARDED,
+      "A kubelet refused a guard; it is tried again at the next resync.",
+      Trait.WARNS),
+  GuardsForbidden(
+      About.GUARDED,
+      "Guard pods cannot be created: a quota or an admission policy forbids them.",
+      Trait.WARNS),
+  NodesNotProtected(About.GUARDED, "spec.disruption.protect does not name Nodes."),
+  NameTaken(
+      About.GUARDED,
+      "An object with the name that Chaperone needs already exists and is not owned by this"
+          + " Companion. Delete it or rename the Companion.",
+      Trait.WARNS),
+
+  Evaluated(About.EVALUATED, "Every expression and window could be evaluated."),
+  EvaluationFailed(
+      About.EVALUATED,
+      "An expression or window could not be evaluated; the message says which and why.",
+      Trait.WARNS),
+
+  Ready(About.READY, "Everything that the Companion asks for is in place."),
+
+  Active(About.HOLD, "The Hold counts as a reason to block."),
+  Enforced(About.HOLD, "Evictions are refused on every node that runs the target."),
+  NotActive(About.HOLD, "The Hold does not count; the condition Active says why."),
+  Expired(About.HOLD, "spec.expiresAt has passed."),
+  CompanionNotFound(
+      About.HOLD,
+      "The Companion does not exist in this namespace, so this Hold has no effect. Fix"
+          + " companionRef.name or create the Companion.",
+      Trait.WARNS);
+
+  /// Where a reason appears first; it may appear in other conditions as well.
+  public enum About {
+    DISRUPTION_ALLOWED("Companion: DisruptionAllowed"),
+    PLACED("Companion: Placed"),
+    GUARDED("Companion: Guarded"),
+    EVALUATED("Companion: Evaluated"),
+    READY("Companion: Ready"),
+    HOLD("Hold: Active, Enforced");
+
+    private final String title;
+
+    About(String title) {
+      this.title = title;
+    }
+
+    /// For people.
+    public String title() {
+      return title;
+    }
+  }
+
+  private enum Trait {
+    BLOCKS,
+    SETTLES,
+    YIELDS,
+    WARNS
+  }
+
+  private final About about;
+  private final String documentation;
+
+  @SuppressWarnings("ImmutableEnumChecker") // Set.of gives an immutable one
+  private final Set<Trait> traits;
+
+  Reason(About about, String documentation, Trait... traits) {
+    this.about = about;
+    this.documentation = documentation;
+    this.traits = Set.of(traits);
+  }
+
+  /// Where it appears first.
+  public About about() {
+    return about;
+  }
+
+  /// What it means and what to do, in one or two sentences.
+  public String documentation() {
+    return documentation;
+  }
+
+  /// Whether disruptions are blocked because of it.
+  public boolean blocks() {
+    return traits.contains(Trait.BLOCKS);
+  }
+
+  /// Whether `settlePeriod` follows when it clears.
+  public boolean settles() {
+    return traits.contains(Trait.SETTLES);
+  }
+
+  /// Whether it no longer counts after `maxHoldDuration`.
+  public boolean yields() {
+    return traits.contains(Trait.YIELDS);
+  }
+
+  /// Whether its Kubernetes Event is a Warning.
+  public boolean warns() {
+    return traits.contains(Trait.WARNS);
+  }
+
+  /// Empty for what this version does not know, such as a reason that a newer one wrote.
+  static Optional<Reason> of(String name) {
+    return Stream.of(values()).filter(it -> it.name().equals(name)).findFirst();
+  }
+}

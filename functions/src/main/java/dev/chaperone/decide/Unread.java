@@ -1,0 +1,94 @@
+package dev.chaperone.decide;
+
+import dev.chaperone.api.Companion;
+import dev.chaperone.api.CompanionStatus;
+import dev.chaperone.decide.Conditions.Named;
+import io.fabric8.kubernetes.api.model.Condition;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+
+/// What is said of a Companion of which only the [KnownFacts] could be read: those have closed what
+/// they could, and nothing more is known.
+public final class Unread {
+  private Unread() {}
+
+  /// The status of the Companion and its Holds; empty if it says so already.
+  ///
+  /// @param why what could not be read
+  public static List<Change> report(KnownFacts facts, String why) {
+    Finding unread = finding(facts, why);
+    List<Change> report =
+        new ArrayList<>(
+            Holds.reports(
+                facts.holds(),
+                hold ->
+                    new Holds.Findings(
+                        Holds.isExpired(hold, facts.now())
+                            ? Finding.bad(
+                                Reason.Expired, "Expired at " + hold.getSpec().expiresAt())
+                            : Finding.good(Reason.Active, "Counts as a reason to block"),
+                        unread),
+                facts.now()));
+    Companion companion = facts.companion();
+    CompanionStatus before =
+        Optional.ofNullable(companion.getStatus()).orElse(CompanionStatus.NONE);
+    List<Condition> conditions = before.conditions() == null ? List.of() : before.conditions();
+    List<Condition> after = conditions(conditions, unread, facts);
+    if (!after.equals(conditions)) {
+      Companion reported = new Companion();
+      reported.setMetadata(companion.getMetadata());
+      reported.setSpec(companion.getSpec());
+      reported.setStatus(
+          new CompanionStatus(
+              before.observedGeneration(),
+              before.guards(),
+              before.blockedNodes(),
+              before.unguardedNodes(),
+              before.drainedNodes(),
+              before.taintedNodes(),
+              before.reasons(),
+              before.quietSince(),
+              before.placementWrites(),
+              after));
+      report.add(new Change.Report(reported));
+    }
+    return report;
+  }
+
+  private static List<Condition> conditions(
+      List<Condition> before, Finding unread, KnownFacts facts) {
+    List<Condition> now =
+        Conditions.next(
+            before,
+            List.of(
+                new Named(Decision.READY, Finding.bad(unread.reason(), unread.message())),
+                new Named(Decision.ALLOWED, unread)),
+            facts.companion().getMetadata().getGeneration(),
+            facts.now());
+    return Stream.concat(
+            now.stream(),
+            before.stream().filter(it -> Conditions.find(now, it.getType()).isEmpty()))
+        .toList();
+  }
+
+  private static Finding finding(KnownFacts facts, String why) {
+    boolean closed =
+        !facts.budgets().isEmpty()
+            && facts.budgets().stream().allMatch(it -> BudgetPlan.isClosed(it.getSpec()));
+    String reasons =
+        facts.blocking().stream()
+            .limit(Verdict.NAMED)
+            .map(HoldReason::describe)
+            .collect(Collectors.joining("; "));
+    return Finding.unknown(
+        Reason.FactUnreadable,
+        "The budgets are %s. %s%s"
+            .formatted(
+                closed ? "closed" : "not all closed",
+                why,
+                reasons.isEmpty() ? "" : ". Reasons to block: " + reasons));
+  }
+}
