@@ -133,8 +133,7 @@ public class ClusterWriter {
           Optional.empty();
       case Change.Delete delete when e.getCode() == NOT_FOUND -> Optional.empty();
       case Change.Report report when e.getCode() == NOT_FOUND -> Optional.empty();
-      case Change.ReportHold report when e.getCode() == NOT_FOUND || e.getCode() == CONFLICT ->
-          Optional.empty();
+      case Change.ReportHold report when e.getCode() == NOT_FOUND -> Optional.empty();
       case Change.SetSchedule beat when e.getCode() == NOT_FOUND || e.getCode() == CONFLICT ->
           Optional.empty();
       case Change.TellOnce told when e.getCode() == CONFLICT -> Optional.empty();

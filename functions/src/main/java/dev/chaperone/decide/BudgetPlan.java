@@ -36,12 +36,13 @@ record BudgetPlan(
   private static final Set<Reason> KNOWN =
       Set.of(Reason.AlwaysHold, Reason.Hold, Reason.OutsideWindow);
 
-  static BudgetPlan of(Snapshot seen, Verdict verdict, Reasons reasons) {
+  static BudgetPlan of(Snapshot seen, Verdict verdict, Reasons reasons, int guards) {
     List<Change> closing = new ArrayList<>();
     List<Change> opening = new ArrayList<>();
     List<String> names = new ArrayList<>();
     List<String> taken = new ArrayList<>();
-    for (Wanted wanted : List.of(nodes(seen, verdict, reasons), pods(seen, verdict, reasons))) {
+    for (Wanted wanted :
+        List.of(nodes(seen, verdict, reasons, guards), pods(seen, verdict, reasons))) {
       String name = seen.ref().name() + wanted.suffix();
       Optional<PodDisruptionBudget> actual = seen.budget(name);
       if (actual.isPresent() && !Made.isOurs(actual.get(), seen.companion())) {
@@ -115,7 +116,7 @@ record BudgetPlan(
     record Spec(String suffix, PodDisruptionBudgetSpec spec) implements Wanted {}
   }
 
-  private static Wanted nodes(Snapshot seen, Verdict verdict, Reasons reasons) {
+  private static Wanted nodes(Snapshot seen, Verdict verdict, Reasons reasons, int replicas) {
     if (!seen.protects(Protect.Nodes)) {
       return new Wanted.Gone(Made.NODES_SUFFIX);
     }
@@ -127,9 +128,7 @@ record BudgetPlan(
     if (!verdict.allowed()) {
       return new Wanted.Spec(Made.NODES_SUFFIX, closed(guards));
     }
-    PodDisruptionBudgetSpec spec = open(guards);
-    spec.setMaxUnavailable(seen.disruption().maxUnavailable());
-    return new Wanted.Spec(Made.NODES_SUFFIX, spec);
+    return new Wanted.Spec(Made.NODES_SUFFIX, open(guards, replicas, seen));
   }
 
   private static Wanted pods(Snapshot seen, Verdict verdict, Reasons reasons) {
@@ -153,11 +152,7 @@ record BudgetPlan(
     if (!verdict.allowed()) {
       return new Wanted.Spec(Made.PODS_SUFFIX, closed(followers));
     }
-    PodDisruptionBudgetSpec spec = open(followers);
-    int pods = Snapshot.nodes(follower);
-    spec.setMinAvailable(
-        new IntOrString(Math.max(0, pods - scaled(seen.disruption().maxUnavailable(), pods))));
-    return new Wanted.Spec(Made.PODS_SUFFIX, spec);
+    return new Wanted.Spec(Made.PODS_SUFFIX, open(followers, Snapshot.nodes(follower), seen));
   }
 
   /// What is there stays until the target is gone for good, and closed while anything holds.
@@ -193,11 +188,15 @@ record BudgetPlan(
         && budget.getStatus().getObservedGeneration() >= budget.getMetadata().getGeneration();
   }
 
-  /// What lets some go, how many is still to be said. A broken pod must not block its own node.
-  private static PodDisruptionBudgetSpec open(LabelSelector pods) {
+  /// What lets maxUnavailable of so many pods go, counted against pods: with maxUnavailable itself,
+  /// Kubernetes counts against the replicas, and whoever scales the guards down would let the rest
+  /// go. A broken pod must not block its own node.
+  private static PodDisruptionBudgetSpec open(LabelSelector selector, int pods, Snapshot seen) {
     PodDisruptionBudgetSpec spec = new PodDisruptionBudgetSpec();
-    spec.setSelector(pods);
+    spec.setSelector(selector);
     spec.setUnhealthyPodEvictionPolicy("AlwaysAllow");
+    spec.setMinAvailable(
+        new IntOrString(Math.max(0, pods - scaled(seen.disruption().maxUnavailable(), pods))));
     return spec;
   }
 

@@ -44,7 +44,7 @@ public final class Decision {
     this.verdict = Verdict.of(seen, reasons);
     this.placement = PlacementPlan.of(seen);
     this.guards = GuardPlan.of(seen, state, reasons, verdict);
-    this.budgets = BudgetPlan.of(seen, verdict, reasons);
+    this.budgets = BudgetPlan.of(seen, verdict, reasons, guards.replicas());
   }
 
   public static Decision of(Snapshot seen) {
@@ -65,8 +65,21 @@ public final class Decision {
         Stream.of(
             budgets.closing(),
             Stream.concat(placement.changes().stream(), guards.changes().stream()).toList(),
+            mayOpen ? withdrawn() : List.of(),
             mayOpen ? budgets.opening() : List.of(),
             Holds.leftovers(seen.holds(), seen.now())));
+  }
+
+  /// Holds that say they are enforced say so no longer before the budgets open.
+  private List<Change> withdrawn() {
+    if (!opens() || !verdict.allowed()) {
+      return List.of();
+    }
+    Finding opening = Finding.bad(Reason.NotEnforced, "Nothing is blocked: " + verdict.message());
+    return Holds.reports(
+        seen.holds().stream().filter(hold -> !Holds.isNew(hold, seen.now())).toList(),
+        hold -> Holds.findings(hold, reasons, verdict, opening, seen.now()),
+        seen.now());
   }
 
   /// Whether it gives room. Then everything has to be looked at once more: a run that found the

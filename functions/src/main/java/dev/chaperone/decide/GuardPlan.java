@@ -36,8 +36,9 @@ import org.jspecify.annotations.Nullable;
 /// while something holds; it is resumed when nothing else does, with its budget closed, and then
 /// replaces as many at a time as may be unavailable.
 ///
+/// @param replicas how many guards there should be, those of drained nodes included
 /// @param tainted nodes with a NoSchedule taint and a guard, sorted, at most 100
-record GuardPlan(List<Change> changes, Finding finding, List<String> tainted) {
+record GuardPlan(List<Change> changes, Finding finding, List<String> tainted, int replicas) {
 
   /// On the guards: the target's placement and number of nodes at which each guard was last seen to
   /// be where it should be. Counts alone do not show a target that moves from some nodes to as many
@@ -62,6 +63,7 @@ record GuardPlan(List<Change> changes, Finding finding, List<String> tainted) {
     Deployment guards = seen.guards();
     if (guards != null && !Made.isOurs(guards, seen.companion())) {
       return none(
+          guards,
           Finding.bad(
               Reason.NameTaken,
               "Deployment %s/%s already exists and is not owned by this Companion: delete it or rename the Companion"
@@ -76,18 +78,18 @@ record GuardPlan(List<Change> changes, Finding finding, List<String> tainted) {
     if (target == null) {
       return reasons.targetIsGone() && verdict.allowed()
           ? without(guards, seen.withoutTarget())
-          : none(seen.withoutTarget());
+          : none(guards, seen.withoutTarget());
     }
     return guard(seen, state, reasons, target, guards);
   }
 
-  private static GuardPlan none(Finding finding) {
-    return new GuardPlan(List.of(), finding, List.of());
+  private static GuardPlan none(@Nullable Deployment guards, Finding finding) {
+    return new GuardPlan(List.of(), finding, List.of(), guards == null ? 0 : replicas(guards));
   }
 
   private static GuardPlan without(@Nullable Deployment guards, Finding finding) {
     return new GuardPlan(
-        guards == null ? List.of() : List.of(new Change.Delete(guards)), finding, List.of());
+        guards == null ? List.of() : List.of(new Change.Delete(guards)), finding, List.of(), 0);
   }
 
   private static GuardPlan guard(
@@ -112,7 +114,8 @@ record GuardPlan(List<Change> changes, Finding finding, List<String> tainted) {
     }
     changes.addAll(deletes);
     changes.addAll(binds);
-    return new GuardPlan(changes, finding(seen, state, guards), tainted(seen, target, binds));
+    return new GuardPlan(
+        changes, finding(seen, state, guards), tainted(seen, target, binds), replicas);
   }
 
   /// Whether guards may still be where a target was before its placement or its number of nodes

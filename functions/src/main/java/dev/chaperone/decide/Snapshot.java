@@ -211,11 +211,17 @@ public record Snapshot(
     int waiting = waiting().size();
     return GuardPlan.mayBeElsewhere(deployment, target)
         || wanted > nodes(target)
+        || wanted != desiredBefore(wanted)
         || readyNodes(target) > wanted
         || wanted - GuardState.replicas(deployment) + waiting > lostGuard().size()
         || hasUnexplainedNodes()
         || countsForeignGuards(deployment)
         || isUsedUpByUnready(deployment, waiting);
+  }
+
+  /// How many guards there should be when last looked; anybody can scale a Deployment.
+  private int desiredBefore(int absent) {
+    return status().guards() == null ? absent : status().guards().desired();
   }
 
   /// Whether a node was said to be unguarded of which the few nodes do not show whether it still

@@ -25,8 +25,7 @@ class BudgetPlanTest {
     world.settle();
 
     assertThat(spec("agent-pods").getMinAvailable()).isEqualTo(new IntOrString(stay));
-    assertThat(spec("agent-nodes").getMaxUnavailable())
-        .isEqualTo(new IntOrString(parse(maxUnavailable)));
+    assertThat(spec("agent-nodes").getMinAvailable()).isEqualTo(new IntOrString(stay));
   }
 
   @Test

@@ -33,12 +33,14 @@ final class BudgetHistory implements AutoCloseable, Watcher<PodDisruptionBudget>
   }
 
   /// @param spec empty: deleted
+  /// @param counted whether Kubernetes has counted for this spec; until then it refuses evictions
   record Version(
       String budget,
       String uid,
       String resourceVersion,
       long generation,
       Optional<PodDisruptionBudgetSpec> spec,
+      boolean counted,
       int allowed) {
     @Override
     public String toString() {
@@ -66,6 +68,9 @@ final class BudgetHistory implements AutoCloseable, Watcher<PodDisruptionBudget>
             seen.getMetadata().getResourceVersion(),
             seen.getMetadata().getGeneration(),
             deleted ? Optional.empty() : Optional.of(seen.getSpec()),
+            seen.getStatus() != null
+                && Objects.equals(
+                    seen.getStatus().getObservedGeneration(), seen.getMetadata().getGeneration()),
             seen.getStatus() == null || seen.getStatus().getDisruptionsAllowed() == null
                 ? 0
                 : seen.getStatus().getDisruptionsAllowed()));

@@ -52,12 +52,14 @@ class DrainIT {
           .untilAsserted(
               () ->
                   assertThat(chaperone.lab().kubectl("describe", "node", scene.node(1)).out())
-                      .contains("DrainHeld")
+                      .contains("DrainBlocked")
                       .contains("Hold rebuild: a test"));
       assertThat(scene.guardedNodes()).contains(scene.node(1));
 
       scene.release("rebuild");
       assertThat(drain.await(Scene.LONG).exit()).isZero();
+      scene.awaitCondition("DisruptionAllowed", "False MaxUnavailableReached");
+      scene.uncordon(1);
       scene.awaitCondition("DisruptionAllowed", "True NothingHolds");
     }
   }
@@ -188,6 +190,7 @@ class DrainIT {
       scene.companion("{policy: AlwaysAllow}");
 
       assertThat(drain.await(Scene.LONG).exit()).isZero();
+      scene.uncordon(1);
       scene.awaitCondition("DisruptionAllowed", "True AlwaysAllow");
     }
   }

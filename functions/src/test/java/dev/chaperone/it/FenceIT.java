@@ -99,14 +99,14 @@ class FenceIT {
               scene.name,
               "--type=merge",
               "-p",
-              "{\"spec\": {\"maxUnavailable\": null, \"minAvailable\": 1}}")
+              "{\"spec\": {\"minAvailable\": null, \"maxUnavailable\": 2}}")
           .orFail();
 
       write(new Change.Replace(closed(scene, "a"), scene.budget("agent-nodes")));
       assertThat(isClosed(scene)).isTrue();
 
       write(new Change.Replace(open(scene), scene.budget("agent-nodes")));
-      assertThat(scene.budget("agent-nodes").getSpec().getMinAvailable()).isNull();
+      assertThat(scene.budget("agent-nodes").getSpec().getMaxUnavailable()).isNull();
       assertThat(scene.budget("agent-nodes").getMetadata().getAnnotations())
           .doesNotContainKey(Made.CLOSED_FOR);
     }
@@ -119,7 +119,7 @@ class FenceIT {
   }
 
   private static PodDisruptionBudget open(Scene scene) {
-    return budget(scene).editSpec().withNewMaxUnavailable(1).endSpec().build();
+    return budget(scene).editSpec().withNewMinAvailable(1).endSpec().build();
   }
 
   private static PodDisruptionBudget closed(Scene scene, String reason) {

@@ -60,6 +60,7 @@ class ScenarioIT {
                 return post(event).statusCode() == 204 && chaperone.writes().size() == before;
               });
 
+      new Truth(client(), scene.name).require();
       read(scenario, "out-").forEach(this::assertThere);
       read(scenario, "absent-").forEach(unwanted -> assertThat(live(unwanted)).isNull());
     }
