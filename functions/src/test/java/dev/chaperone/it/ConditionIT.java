@@ -130,7 +130,7 @@ class ConditionIT {
   }
 
   @ParameterizedTest
-  @CsvSource({"Hold, False ConditionFailed", "Allow, True NothingHolds"})
+  @CsvSource({"Hold, False ExpressionFailed", "Allow, True NothingHolds"})
   void a_missing_object_means_what_the_failure_policy_says(String policy, String expected) {
     try (Scene scene =
         new Scene(chaperone, "missing-" + policy.toLowerCase(java.util.Locale.ROOT), 0)
@@ -140,7 +140,7 @@ class ConditionIT {
       assertThat(scene.condition("DisruptionAllowed")).isEqualTo(expected);
       assertThat(scene.condition("Evaluated")).isEqualTo("False EvaluationFailed");
       assertThat(describe(scene))
-          .contains("StoragePool")
+          .contains("storagepools (example.com/v1)")
           .contains(scene.name + "/fast, observed as pool, does not exist");
 
       health(scene, "OK");
@@ -158,7 +158,7 @@ class ConditionIT {
                 "{holdWhen: [{name: typo, expression: \"taget.status.numberReady < 3\"}]}")) {
       look(scene);
 
-      assertThat(scene.condition("DisruptionAllowed")).isEqualTo("False ConditionFailed");
+      assertThat(scene.condition("DisruptionAllowed")).isEqualTo("False ExpressionFailed");
       assertThat(describe(scene))
           .contains("holdWhen typo: column 1: undeclared reference to 'taget'");
     }
@@ -175,9 +175,9 @@ class ConditionIT {
                 """)) {
       look(scene);
 
-      assertThat(scene.condition("DisruptionAllowed")).isEqualTo("False ConditionFailed");
+      assertThat(scene.condition("DisruptionAllowed")).isEqualTo("False ExpressionFailed");
       assertThat(describe(scene))
-          .contains("Chaperone may not read Secret (v1)")
+          .contains("Chaperone may not read secrets (v1)")
           .contains("chaperone.dev/aggregate-to-observe");
     }
   }
@@ -194,7 +194,7 @@ class ConditionIT {
       look(scene);
 
       assertThat(describe(scene))
-          .contains("the cluster does not know Nothing (nowhere.example.com/v7)");
+          .contains("the cluster does not know nothings (nowhere.example.com/v7)");
     }
   }
 
@@ -205,7 +205,7 @@ class ConditionIT {
             .withCompanion("{%s, %s, settlePeriod: 3s}".formatted(OBSERVE, HEALTH))) {
       health(scene, "DEGRADED");
       look(scene);
-      assertThat(scene.condition("DisruptionAllowed")).isEqualTo("False Condition");
+      assertThat(scene.condition("DisruptionAllowed")).isEqualTo("False ExpressionTrue");
 
       health(scene, "OK");
       chaperone.changed("StoragePool", scene.name, "fast");
@@ -229,7 +229,7 @@ class ConditionIT {
             .withCompanion("{%s, %s, maxHoldDuration: 3s}".formatted(OBSERVE, HEALTH))) {
       health(scene, "DEGRADED");
       look(scene);
-      assertThat(scene.condition("DisruptionAllowed")).isEqualTo("False Condition");
+      assertThat(scene.condition("DisruptionAllowed")).isEqualTo("False ExpressionTrue");
 
       await()
           .atMost(Scene.LONG)
@@ -243,7 +243,7 @@ class ConditionIT {
                   .lab()
                   .kubectl("get", "events", "-n", scene.name, "--field-selector=type=Warning")
                   .out())
-          .contains("longer than maxHoldDuration 3s");
+          .contains("maxHoldDuration 3s exceeded");
     }
   }
 

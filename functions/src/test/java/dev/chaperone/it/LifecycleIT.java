@@ -3,10 +3,13 @@ package dev.chaperone.it;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import dev.chaperone.api.Companion;
 import dev.chaperone.api.Hold;
 import dev.chaperone.lab.Kubectl;
 import io.fabric8.kubernetes.api.model.PodSpec;
 import io.fabric8.kubernetes.client.KubernetesClient;
+import io.fabric8.kubernetes.client.dsl.base.PatchContext;
+import io.fabric8.kubernetes.client.dsl.base.PatchType;
 import io.quarkus.test.common.QuarkusTestResource;
 import io.quarkus.test.junit.QuarkusTest;
 import java.nio.file.Files;
@@ -45,12 +48,19 @@ class LifecycleIT {
   }
 
   @Test
-  void guards_and_budgets_go_with_the_target_and_come_back_with_it() {
+  void guards_and_budgets_go_when_the_target_has_been_missing_for_a_while() {
     try (Scene scene = new Scene(chaperone, "target-goes", 2).withCompanion("{}")) {
       scene.pulseUntilGuarded();
 
       kubectl("delete", "daemonset", "target", "-n", scene.name);
       chaperone.changed("DaemonSet", scene.name, "target");
+
+      assertThat(scene.condition("DisruptionAllowed")).isEqualTo("False TargetNotFound");
+      assertThat(BudgetHistory.isClosed(scene.budget("agent-nodes").getSpec())).isTrue();
+      assertThat(scene.guards()).hasSize(2);
+
+      missingSince(scene, Instant.now().minus(Duration.ofMinutes(6)));
+      chaperone.pulse();
 
       assertThat(scene.condition("Guarded")).isEqualTo("False TargetNotFound");
       assertThat(scene.budget("agent-nodes")).isNull();
@@ -61,6 +71,18 @@ class LifecycleIT {
       scene.pulseUntilGuarded();
       assertThat(scene.budget("agent-nodes")).isNotNull();
     }
+  }
+
+  private void missingSince(Scene scene, Instant time) {
+    client()
+        .resources(Companion.class)
+        .inNamespace(scene.name)
+        .withName("agent")
+        .subresource("status")
+        .patch(
+            PatchContext.of(PatchType.JSON),
+            "[{\"op\": \"replace\", \"path\": \"/status/reasons/0/since\", \"value\": \"%s\"}]"
+                .formatted(time));
   }
 
   /// `kubectl apply` on the client's side, `kubectl edit` and old Helm write as "Update", which
@@ -126,12 +148,8 @@ class LifecycleIT {
       Hold expired =
           client().resources(Hold.class).inNamespace(scene.name).withName("rebuild").get();
       assertThat(expired.getStatus().conditions())
-          .singleElement()
-          .satisfies(
-              it -> {
-                assertThat(it.getStatus()).isEqualTo("False");
-                assertThat(it.getReason()).isEqualTo("Expired");
-              });
+          .extracting(it -> it.getType() + " " + it.getStatus() + " " + it.getReason())
+          .containsExactly("Active False Expired", "Enforced False NotActive");
     }
   }
 
@@ -176,15 +194,15 @@ class LifecycleIT {
               header ->
                   assertThat(header)
                       .containsSubsequence(
-                          "NAME", "TARGET", "ALLOWED", "REASON", "GUARDS", "NODES", "AGE"),
+                          "NAME", "TARGET", "READY", "ALLOWED", "REASON", "GUARDS", "NODES", "AGE"),
               row ->
                   assertThat(row)
-                      .containsSubsequence("agent", "target", "False", "Hold", "1", "1"));
+                      .containsSubsequence("agent", "target", "True", "False", "Hold", "1", "1"));
       assertThat(kubectl("get", "holds", "-n", scene.name).out())
-          .containsSubsequence("rebuild", "agent", "True", "a test");
+          .containsSubsequence("rebuild", "agent", "True", "True", "a test");
       assertThat(kubectl("describe", "companion", "agent", "-n", scene.name).out())
           .contains("Hold rebuild: a test (since ")
-          .contains("DisruptionHeld");
+          .contains("DisruptionBlocked");
     }
   }
 

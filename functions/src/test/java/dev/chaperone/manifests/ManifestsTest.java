@@ -28,7 +28,10 @@ class ManifestsTest {
   private static final String ALL = "dev.chaperone.manifests.Wiring#all";
 
   private static final List<String> REPLIES =
-      List.of("dev.chaperone.disruption.held", "dev.chaperone.disruption.allowed");
+      List.of(
+          "dev.chaperone.disruption.held",
+          "dev.chaperone.disruption.allowed",
+          "dev.chaperone.disruption.notenforced");
 
   private static final String DEAD_LETTER = "dev.chaperone.dead-letter";
 

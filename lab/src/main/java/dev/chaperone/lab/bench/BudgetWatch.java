@@ -6,7 +6,6 @@ import io.fabric8.kubernetes.client.Watch;
 import io.fabric8.kubernetes.client.Watcher;
 import io.fabric8.kubernetes.client.WatcherException;
 import java.time.Duration;
-import java.util.Objects;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
@@ -79,10 +78,7 @@ final class BudgetWatch implements AutoCloseable {
   }
 
   private static Seen seen(PodDisruptionBudget budget) {
-    return new Seen(
-        System.nanoTime(),
-        Objects.equals(budget.getSpec().getMaxUnavailable().getIntVal(), 0),
-        Fleet.isCounted(budget));
+    return new Seen(System.nanoTime(), Fleet.isClosed(budget), Fleet.isCounted(budget));
   }
 
   @Override

@@ -3,6 +3,7 @@ package dev.chaperone.lab.bench;
 import dev.chaperone.lab.Lab;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResourceList;
+import io.fabric8.kubernetes.api.model.IntOrString;
 import io.fabric8.kubernetes.api.model.ListOptionsBuilder;
 import io.fabric8.kubernetes.api.model.Node;
 import io.fabric8.kubernetes.api.model.NodeBuilder;
@@ -379,16 +380,23 @@ final class Fleet {
     PodDisruptionBudget nodesBudget = budgets().withName(NODES_BUDGET).get();
     PodDisruptionBudget podsBudget = budgets().withName(PODS_BUDGET).get();
     WrongResult.unless(nodesBudget != null && podsBudget != null, "a budget is missing");
-    Integer maxUnavailable = nodesBudget.getSpec().getMaxUnavailable().getIntVal();
     Integer minAvailable = podsBudget.getSpec().getMinAvailable().getIntVal();
     int expected = held ? MORE_THAN_ALL : Math.max(0, pods - 1);
     WrongResult.unless(
-        maxUnavailable == (held ? 0 : 1) && minAvailable == expected,
-        "held: %s, but maxUnavailable of guards is %d and minAvailable of %d pods is %d"
-            .formatted(held, maxUnavailable, pods, minAvailable));
+        isClosed(nodesBudget) == held && minAvailable == expected,
+        "held: %s, but the guards' budget is %s and minAvailable of %d pods is %d"
+            .formatted(held, nodesBudget.getSpec(), pods, minAvailable));
     WrongResult.unless(
         isCounted(nodesBudget) && isCounted(podsBudget),
         "the disruption controller has not counted yet");
+  }
+
+  /// Whether the budget lets nothing go, in the form of either contender.
+  static boolean isClosed(PodDisruptionBudget budget) {
+    IntOrString maxUnavailable = budget.getSpec().getMaxUnavailable();
+    IntOrString minAvailable = budget.getSpec().getMinAvailable();
+    return (maxUnavailable != null && maxUnavailable.getIntVal() == 0)
+        || (minAvailable != null && minAvailable.getIntVal() == MORE_THAN_ALL);
   }
 
   static boolean isCounted(PodDisruptionBudget budget) {

@@ -104,7 +104,8 @@ final class Ground {
             .inNamespace(NAMESPACE)
             .withName(COMPANION + "-nodes")
             .get();
-    return budget != null && new IntOrString(0).equals(budget.getSpec().getMaxUnavailable());
+    return budget != null
+        && new IntOrString(Integer.MAX_VALUE).equals(budget.getSpec().getMinAvailable());
   }
 
   /// Guards that run.
