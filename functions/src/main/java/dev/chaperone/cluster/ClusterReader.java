@@ -28,7 +28,6 @@ import io.fabric8.kubernetes.api.model.apps.Deployment;
 import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudget;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.KubernetesClientException;
-import io.fabric8.kubernetes.client.ResourceNotFoundException;
 import io.fabric8.kubernetes.client.dsl.FilterWatchListDeletable;
 import io.fabric8.kubernetes.client.dsl.base.ResourceDefinitionContext;
 import jakarta.enterprise.context.ApplicationScoped;
@@ -315,40 +314,44 @@ public class ClusterReader {
               ? all.inNamespace(namespace).withName(what.name()).require()
               : all.withName(what.name()).require();
       return new Observation.Seen(JSON.convertValue(object, OBJECT));
-    } catch (ResourceNotFoundException e) {
-      return notFound(e.getCause(), name);
     } catch (KubernetesClientException e) {
-      if (e.getCode() == NOT_FOUND) {
-        return notFound(e, name);
-      }
-      if (e.getCode() == FORBIDDEN) {
-        String right =
-            "Chaperone may not read %s: let a ClusterRole with the label %s grant get on it"
-                .formatted(name, AGGREGATE_TO_OBSERVE);
-        return new Observation.Unreadable(
-            scope.only() == null
-                ? right
-                : right + ", bound to Chaperone in the namespace where it is");
-      }
-      return new Observation.Unreadable("cannot read " + name + ": " + e.getMessage());
+      return unseen(e, name);
     } catch (RuntimeException e) {
-      return new Observation.Unreadable("cannot read " + name + ": " + e);
+      // The client wraps the answer, whatever its status.
+      return e.getCause() instanceof KubernetesClientException answer
+          ? unseen(answer, name)
+          : new Observation.Unreadable("cannot read " + name + ": " + e);
     }
   }
 
-  /// Only a resource that exists can say of an object that it does not.
-  private static Observation notFound(@Nullable Throwable e, String name) {
-    boolean named =
-        e instanceof KubernetesClientException answer
-            && Optional.ofNullable(answer.getStatus())
-                .map(Status::getDetails)
-                .map(StatusDetails::getName)
-                .filter(it -> !it.isEmpty())
-                .isPresent();
-    return named
-        ? new Observation.Absent(name + ", does not exist")
-        : new Observation.Unreadable(
-            "the cluster does not know " + name + ": check apiVersion, resource and scope");
+  private Observation unseen(KubernetesClientException answer, String name) {
+    return switch (answer.getCode()) {
+      // Only a resource that exists can say of an object that it does not.
+      case NOT_FOUND ->
+          isNamed(answer)
+              ? new Observation.Absent(name + ", does not exist")
+              : new Observation.Unreadable(
+                  "the cluster does not know %s: check apiVersion, resource and scope"
+                      .formatted(name));
+      case FORBIDDEN ->
+          new Observation.Unreadable(
+              "Chaperone may not read %s: let a ClusterRole with the label %s grant get on it%s"
+                  .formatted(
+                      name,
+                      AGGREGATE_TO_OBSERVE,
+                      scope.only() == null
+                          ? ""
+                          : ", bound to Chaperone in the namespace where it is"));
+      default -> new Observation.Unreadable("cannot read " + name + ": " + answer.getMessage());
+    };
+  }
+
+  private static boolean isNamed(KubernetesClientException answer) {
+    return Optional.ofNullable(answer.getStatus())
+        .map(Status::getDetails)
+        .map(StatusDetails::getName)
+        .filter(it -> !it.isEmpty())
+        .isPresent();
   }
 
   private static String group(String apiVersion) {

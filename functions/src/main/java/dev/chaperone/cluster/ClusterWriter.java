@@ -16,9 +16,12 @@ import io.fabric8.kubernetes.api.model.ObjectMetaBuilder;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.Status;
 import io.fabric8.kubernetes.api.model.apps.Deployment;
+import io.fabric8.kubernetes.api.model.apps.DeploymentBuilder;
 import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudget;
+import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudgetBuilder;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.KubernetesClientException;
+import io.fabric8.kubernetes.client.dsl.Resource;
 import io.fabric8.kubernetes.client.dsl.base.PatchContext;
 import io.fabric8.kubernetes.client.dsl.base.PatchType;
 import io.fabric8.kubernetes.client.dsl.base.ResourceDefinitionContext;
@@ -218,8 +221,7 @@ public class ClusterWriter {
     HasMetadata now = seen;
     while (true) {
       try {
-        return client
-            .resource(now)
+        return writable(now)
             .patch(
                 new PatchContext.Builder()
                     .withPatchType(PatchType.JSON)
@@ -228,7 +230,7 @@ public class ClusterWriter {
                 client.getKubernetesSerialization().asJson(patch(replace.object(), now)));
       } catch (KubernetesClientException e) {
         boolean again = e.getCode() == CONFLICT && deadline.left().isPositive();
-        HasMetadata newer = again ? client.resource(seen).get() : null;
+        HasMetadata newer = again ? writable(seen).get() : null;
         if (newer == null || !isSameDecision(newer.getMetadata(), seen.getMetadata())) {
           throw e;
         }
@@ -268,6 +270,22 @@ public class ClusterWriter {
           Map.of("op", "remove", "path", "/metadata/annotations/" + escaped(Made.CLOSED_FOR)));
     }
     return patch;
+  }
+
+  /// By its name alone: the client copies the object that it is given.
+  private Resource<? extends HasMetadata> writable(HasMetadata object) {
+    ObjectMeta name =
+        new ObjectMetaBuilder()
+            .withNamespace(object.getMetadata().getNamespace())
+            .withName(object.getMetadata().getName())
+            .build();
+    return switch (object) {
+      case PodDisruptionBudget budget ->
+          client.resource(new PodDisruptionBudgetBuilder().withMetadata(name).build());
+      case Deployment deployment ->
+          client.resource(new DeploymentBuilder().withMetadata(name).build());
+      default -> throw new IllegalArgumentException("Chaperone replaces no " + object.getKind());
+    };
   }
 
   private static Object spec(HasMetadata object) {

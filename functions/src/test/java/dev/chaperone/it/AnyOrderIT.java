@@ -291,7 +291,9 @@ class AnyOrderIT {
         }
         case 13 -> {
           taint(number, true);
-          scene.recount("target");
+          if (hasTarget()) {
+            scene.recount("target");
+          }
           yield did("taint", "DaemonSet", scene.name, "target");
         }
         case 14 -> {
@@ -326,8 +328,7 @@ class AnyOrderIT {
           yield did("budget by hand", "PodDisruptionBudget", scene.name, NODES_BUDGET);
         }
         case 21 -> {
-          boolean away =
-              client.apps().daemonSets().inNamespace(scene.name).withName("target").get() != null;
+          boolean away = hasTarget();
           if (away) {
             chaperone
                 .lab()
@@ -397,7 +398,7 @@ class AnyOrderIT {
           taint(number, false);
         }
       }
-      if (client.apps().daemonSets().inNamespace(scene.name).withName("target").get() == null) {
+      if (!hasTarget()) {
         target();
       }
       client.pods().inNamespace(scene.name).withLabel("foreign").withGracePeriod(0).delete();
@@ -451,6 +452,10 @@ class AnyOrderIT {
           && status.guards().running() == nodes
           && status.guards().desired() == nodes
           && scene.condition("DisruptionAllowed").startsWith(shouldBeClosed() ? "False " : "True ");
+    }
+
+    private boolean hasTarget() {
+      return client.apps().daemonSets().inNamespace(scene.name).withName("target").get() != null;
     }
 
     private boolean shouldBeClosed() {

@@ -191,10 +191,26 @@ class ConditionIT {
                 {observe: [{as: it, apiVersion: nowhere.example.com/v7, resource: nothings, name: a}],
                  holdWhen: [{name: it, expression: has(it.status)}]}
                 """)) {
-      look(scene);
+      // Before it says that it does not know a kind, the API server asks whether one may read it.
+      scene.apply(
+          """
+          apiVersion: rbac.authorization.k8s.io/v1
+          kind: ClusterRole
+          metadata:
+            name: observe-nothings
+            labels: {chaperone.dev/aggregate-to-observe: "true"}
+          rules:
+          - {apiGroups: [nowhere.example.com], resources: [nothings], verbs: [get]}
+          """);
 
-      assertThat(describe(scene))
-          .contains("the cluster does not know nothings (nowhere.example.com/v7)");
+      await()
+          .atMost(Scene.LONG)
+          .untilAsserted(
+              () -> {
+                look(scene);
+                assertThat(describe(scene))
+                    .contains("the cluster does not know nothings (nowhere.example.com/v7)");
+              });
     }
   }
 

@@ -38,9 +38,10 @@ class CostIT {
 
   private static final Duration SOON = Duration.ofMillis(200);
 
-  /// The Companion and its own budgets.
+  /// The Companion, its own budgets and its Holds.
   private static final List<String> OWN =
-      List.of("get companions", "get poddisruptionbudgets", "get poddisruptionbudgets");
+      List.of(
+          "get companions", "get poddisruptionbudgets", "get poddisruptionbudgets", "list holds");
 
   /// What any event reads, once it is known which Companion it concerns.
   private static final List<String> LOOK =

@@ -86,7 +86,7 @@ class ExamplesIT {
 
     apply(states.resolve("held.yaml"));
     changed(observed);
-    assertThat(disruption(companion)).startsWith("False Condition ");
+    assertThat(disruption(companion)).startsWith("False ExpressionTrue ");
     assertThat(disruption(companion))
         .contains(
             Files.readAllLines(states.resolve("held.yaml")).getFirst().substring(SAYS.length()));

@@ -1,6 +1,7 @@
 package dev.chaperone.it;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
 
 import io.quarkus.test.common.QuarkusTestResource;
 import io.quarkus.test.junit.QuarkusTest;
@@ -35,15 +36,15 @@ class TelemetryIT {
     try (Scene scene = new Scene(chaperone, "counted", 1).withCompanion("{}")) {
       settle(scene);
       scene.hold("rebuild");
-      double held = value("chaperone_decisions_total", "allowed=\"false\"", "reason=\"Hold\"");
-      double allowed = value("chaperone_decisions_total", "allowed=\"true\"");
+      double held = value("chaperone_decisions_total", "result=\"held\"", "reason=\"Hold\"");
+      double allowed = value("chaperone_decisions_total", "result=\"allowed\"");
 
       chaperone.changed("Hold", scene.name, "rebuild");
       chaperone.changed("Hold", scene.name, "rebuild");
 
-      assertThat(value("chaperone_decisions_total", "allowed=\"false\"", "reason=\"Hold\""))
+      assertThat(value("chaperone_decisions_total", "result=\"held\"", "reason=\"Hold\""))
           .isEqualTo(held + 2);
-      assertThat(value("chaperone_decisions_total", "allowed=\"true\"")).isEqualTo(allowed);
+      assertThat(value("chaperone_decisions_total", "result=\"allowed\"")).isEqualTo(allowed);
     }
   }
 
@@ -58,8 +59,13 @@ class TelemetryIT {
 
       assertThat(chaperone.changed("Hold", scene.name, "rebuild").statusCode()).isEqualTo(200);
 
-      assertThat(value("chaperone_api_request_duration_seconds_count") - counted)
-          .isEqualTo(chaperone.calls().size() - audited);
+      // The audit log is written a moment after the answer.
+      await()
+          .atMost(Scene.LONG)
+          .untilAsserted(
+              () ->
+                  assertThat(value("chaperone_api_request_duration_seconds_count") - counted)
+                      .isEqualTo(chaperone.calls().size() - audited));
       assertThat(budgetsWritten()).isEqualTo(budgets + 2);
     }
   }
