@@ -92,7 +92,10 @@ record BudgetPlan(
         if (!isClosed(actual.getSpec()) || !before.startsWith(hash + ".")) {
           String suffix =
               actual.getMetadata().getName().substring(companion.getMetadata().getName().length());
-          String rest = before.substring(before.indexOf('.') + 1);
+          String rest =
+              before.contains(".")
+                  ? before.substring(before.indexOf('.') + 1)
+                  : Drift.hash(List.of());
           closing.add(
               new Change.Replace(
                   budget(
