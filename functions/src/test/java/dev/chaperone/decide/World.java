@@ -212,7 +212,9 @@ final class World {
             guardPods.values().stream().filter(pod -> !Roster.isRunning(pod)).toList(),
             new Roster(
                 false,
-                nodes.values().stream().filter(Roster::isCordoned).toList(),
+                nodes.values().stream()
+                    .filter(Roster::isCordoned)
+                    .collect(Collectors.toMap(World::name, node -> node)),
                 targetPods.values().stream().filter(pod -> isOn(pod, cordoned)).toList(),
                 guardPods.values().stream().filter(pod -> isOn(pod, cordoned)).toList(),
                 List.of()));
@@ -220,7 +222,7 @@ final class World {
         ? seen.with(
             new Roster(
                 true,
-                List.copyOf(nodes.values()),
+                Map.copyOf(nodes),
                 List.copyOf(targetPods.values()),
                 List.copyOf(guardPods.values()),
                 List.copyOf(lookAlikes.values())))
