@@ -477,6 +477,59 @@ final class World {
     return !refused;
   }
 
+  /// Whether a drain of the node would get through now: nothing guards it, or its guard can be
+  /// evicted.
+  boolean canBeDrained(String node) {
+    Pod target = targetPods.get("target-" + node);
+    if (target == null || !Roster.isRunning(target)) {
+      return false;
+    }
+    Optional<Pod> guard =
+        guardPods.values().stream()
+            .filter(pod -> node.equals(pod.getSpec().getNodeName()))
+            .findFirst();
+    PodDisruptionBudget budget = budgets.get("agent-nodes");
+    return guard.filter(Roster::isRunning).isEmpty()
+        || budget == null
+        || (BudgetPlan.isCounted(budget) && budget.getStatus().getDisruptionsAllowed() > 0);
+  }
+
+  /// A kubelet that works again: it starts what waits there.
+  World mendNode(String node) {
+    brokenNodes.remove(node);
+    emptyNodes.remove(node);
+    guardPods.values().stream()
+        .filter(pod -> node.equals(pod.getSpec().getNodeName()))
+        .forEach(pod -> pod.setStatus(running()));
+    Optional.ofNullable(targetPods.get("target-" + node)).ifPresent(it -> it.setStatus(running()));
+    return this;
+  }
+
+  /// `status Reason` of a condition of the Companion.
+  String condition(String type) {
+    return Conditions.find(
+            Optional.ofNullable(companion.getStatus().conditions()).orElse(List.of()), type)
+        .map(it -> it.getStatus() + " " + it.getReason())
+        .orElse("");
+  }
+
+  /// What a condition of the Companion says.
+  String message(String type) {
+    return Conditions.find(
+            Optional.ofNullable(companion.getStatus().conditions()).orElse(List.of()), type)
+        .map(it -> it.getMessage())
+        .orElse("");
+  }
+
+  /// `status Reason` of a condition of a Hold.
+  String condition(String hold, String type) {
+    return Optional.ofNullable(holds.get(hold).getStatus())
+        .flatMap(
+            it -> Conditions.find(Optional.ofNullable(it.conditions()).orElse(List.of()), type))
+        .map(it -> it.getStatus() + " " + it.getReason())
+        .orElse("");
+  }
+
   DaemonSet target() {
     return Optional.ofNullable(target).orElseThrow();
   }
