@@ -63,16 +63,17 @@ public final class Decision {
   public List<List<Change>> steps(boolean mayOpen) {
     return steps(
         Stream.of(
+            withdrawn(),
             budgets.closing(),
             Stream.concat(placement.changes().stream(), guards.changes().stream()).toList(),
-            mayOpen ? withdrawn() : List.of(),
             mayOpen ? budgets.opening() : List.of(),
             Holds.leftovers(seen.holds(), seen.now())));
   }
 
-  /// Holds that say they are enforced say so no longer before the budgets open.
+  /// Holds that say they are enforced, and are to be so no longer, say that before a budget is
+  /// written.
   private List<Change> withdrawn() {
-    if (!opens() || !verdict.allowed()) {
+    if (!verdict.allowed()) {
       return List.of();
     }
     Finding opening = Finding.bad(Reason.NotEnforced, "Nothing is blocked: " + verdict.message());
