@@ -176,7 +176,7 @@ record GuardPlan(List<Change> changes, Finding finding, List<String> tainted, in
     return !state.outdated() || reasons.blocksBesides(Reason.GuardsUpdating);
   }
 
-  private static boolean isPaused(Deployment guards) {
+  static boolean isPaused(Deployment guards) {
     return Boolean.TRUE.equals(guards.getSpec().getPaused());
   }
 

@@ -161,8 +161,12 @@ record GuardState(
   }
 
   private static boolean isOutdated(@Nullable Deployment deployment) {
-    if (deployment == null || isStale(deployment)) {
+    if (deployment == null) {
       return false;
+    }
+    if (isStale(deployment)) {
+      // One that was resumed may be replacing some already, whatever was counted before.
+      return !GuardPlan.isPaused(deployment) && replicas(deployment) > 0;
     }
     int updated = status(deployment).map(DeploymentStatus::getUpdatedReplicas).orElse(0);
     return updated < replicas(deployment);

@@ -10,6 +10,7 @@ import io.fabric8.kubernetes.api.model.PodStatusBuilder;
 import io.fabric8.kubernetes.api.model.Taint;
 import io.fabric8.kubernetes.api.model.Toleration;
 import io.fabric8.kubernetes.api.model.TolerationBuilder;
+import io.fabric8.kubernetes.api.model.apps.Deployment;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -137,6 +138,23 @@ class GuardPlanTest {
     world.targetPods.remove("target-node-1");
 
     assertThat(Decision.of(world.snapshot(true)).changes()).isEmpty();
+  }
+
+  @Test
+  void guards_that_were_resumed_keep_the_budget_closed_until_kubernetes_has_looked_at_them() {
+    world.settings = GuardSettings.of("guard:2");
+    world.event(false);
+    world.controllers();
+    assertThat(world.event(false).verdict().reason()).isEqualTo(Reason.GuardsUpdating);
+    Deployment resumed = Optional.ofNullable(world.guards).orElseThrow();
+    assertThat(resumed.getSpec().getPaused()).isNull();
+
+    // As it counted before they were resumed, and before their template changed.
+    resumed.getMetadata().setGeneration(3L);
+    resumed.getStatus().setObservedGeneration(2L);
+    resumed.getStatus().setUpdatedReplicas(3);
+
+    assertThat(world.decide().verdict().reason()).isEqualTo(Reason.GuardsUpdating);
   }
 
   @Test
