@@ -156,7 +156,28 @@ record GuardPlan(List<Change> changes, Finding finding, List<String> tainted, in
     if (Snapshot.isStale(target) || !seen.roster().complete()) {
       return now;
     }
-    return nodes >= now ? nodes : Math.max(nodes, now - state.waiting().size());
+    return nodes >= now
+        ? nodes
+        : Math.max(Math.min(now, least(seen, target, nodes)), now - state.waiting().size());
+  }
+
+  /// While guards are of two templates, they have two ReplicaSets, and a Deployment shrinks the
+  /// larger of them: the one whose guards run. Then only what has no node to come back to may go;
+  /// a target that is being replaced as well comes back.
+  private static int least(Snapshot seen, DaemonSet target, int nodes) {
+    Roster roster = seen.roster();
+    if (roster.areOfOneTemplate()) {
+      return nodes;
+    }
+    return isCertain(roster, target)
+        ? Math.max(nodes, roster.nodesWithTargetPod())
+        : Integer.MAX_VALUE;
+  }
+
+  /// Whether each node that should have a target pod is known to have one: in a rollout of the
+  /// target a node is without for a moment.
+  private static boolean isCertain(Roster roster, DaemonSet target) {
+    return !Snapshot.isStale(target) && roster.nodesWithTargetPod() >= Snapshot.nodes(target);
   }
 
   static int replicas(Deployment guards) {
@@ -185,10 +206,8 @@ record GuardPlan(List<Change> changes, Finding finding, List<String> tainted, in
     if (!roster.complete()) {
       return delete(roster.vanished().stream());
     }
-    // Only when each node that should have a target pod is known to have one: in a rollout of the
-    // target a node is without for a moment, and deleting a guard asks no budget.
-    boolean certain =
-        !Snapshot.isStale(target) && roster.nodesWithTargetPod() >= Snapshot.nodes(target);
+    // Deleting a guard asks no budget.
+    boolean certain = isCertain(roster, target);
     return delete(
         Stream.of(
                 roster.vanished().stream(),

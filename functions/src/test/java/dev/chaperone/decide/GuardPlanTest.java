@@ -6,6 +6,7 @@ import dev.chaperone.api.CompanionSpec.Policy;
 import dev.chaperone.api.CompanionSpec.Protect;
 import io.fabric8.kubernetes.api.model.IntOrString;
 import io.fabric8.kubernetes.api.model.ObjectMetaBuilder;
+import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.PodStatusBuilder;
 import io.fabric8.kubernetes.api.model.Taint;
 import io.fabric8.kubernetes.api.model.Toleration;
@@ -14,6 +15,7 @@ import io.fabric8.kubernetes.api.model.apps.Deployment;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 
@@ -158,6 +160,32 @@ class GuardPlanTest {
   }
 
   @Test
+  void a_target_that_is_replaced_together_with_its_guards_takes_none_of_them_away() {
+    world.settings = GuardSettings.of("guard:2");
+    world.event(false);
+    world.controllers();
+    world.event(false);
+    world.controllers();
+    assertThat(world.guardPods.values().stream().map(Roster::revision).distinct()).hasSize(2);
+    String out =
+        world.nodes.keySet().stream()
+            .filter(node -> !world.guardedNodes().contains(node))
+            .findFirst()
+            .orElseThrow();
+    Pod target = Optional.ofNullable(world.targetPods.get("target-" + out)).orElseThrow();
+
+    target.getStatus().setPhase("Pending");
+    assertThat(replicas(world.decide())).doesNotContain(2);
+    world.targetPods.remove("target-" + out);
+    assertThat(replicas(world.decide())).doesNotContain(2);
+
+    // The waiting one has no node to come back to.
+    world.nodes.remove(out);
+    world.target().getStatus().setDesiredNumberScheduled(2);
+    assertThat(replicas(world.decide())).containsOnly(2);
+  }
+
+  @Test
   void a_refused_guard_is_bound_again_only_by_a_pulse() {
     world.guardPods.values().stream()
         .filter(pod -> "node-1".equals(pod.getSpec().getNodeName()))
@@ -234,6 +262,15 @@ class GuardPlanTest {
         .map(condition -> condition.getReason() + ": " + condition.getMessage())
         .findFirst()
         .orElse("");
+  }
+
+  /// Of the guards' Deployment, if it is written.
+  private static Stream<Integer> replicas(Decision decision) {
+    return decision.changes().stream()
+        .filter(Change.Replace.class::isInstance)
+        .map(Change::object)
+        .filter(Deployment.class::isInstance)
+        .map(it -> GuardPlan.replicas((Deployment) it));
   }
 
   private static void addWaiting(World world) {
