@@ -297,19 +297,10 @@ record GuardPlan(List<Change> changes, Finding finding, List<String> tainted, in
     }
     String drained =
         state.drained().isEmpty() ? "" : "; drained: " + String.join(", ", state.drained());
-    String alike =
-        seen.roster().lookAlikes().isEmpty()
-            ? ""
-            : "; pods that are labelled like guards and are none: "
-                + seen.roster().lookAlikes().stream()
-                    .map(pod -> pod.getMetadata().getName())
-                    .sorted()
-                    .limit(MAX_NODES_IN_MESSAGE)
-                    .collect(Collectors.joining(", "));
     return Finding.good(
         Reason.EveryNodeGuarded,
-        "Every node that runs a target pod has a running guard (%d of %d)%s%s"
-            .formatted(state.count().running(), state.count().desired(), drained, alike));
+        "Every node that runs a target pod has a running guard (%d of %d)%s"
+            .formatted(state.count().running(), state.count().desired(), drained));
   }
 
   /// `n4 (why), n5 (why)`, and how many more.

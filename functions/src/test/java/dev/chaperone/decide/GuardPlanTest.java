@@ -186,6 +186,14 @@ class GuardPlanTest {
   }
 
   @Test
+  void pods_with_some_labels_of_guards_are_told_by_no_event_or_pulse() {
+    world.lookAlikes.put("foreign", World.guard("foreign", ""));
+
+    assertThat(Decision.of(world.snapshot(true)).report(written(world)).steps()).isEmpty();
+    assertThat(world.decide().report(written(world)).steps()).isEmpty();
+  }
+
+  @Test
   void a_refused_guard_is_bound_again_only_by_a_pulse() {
     world.guardPods.values().stream()
         .filter(pod -> "node-1".equals(pod.getSpec().getNodeName()))
@@ -262,6 +270,10 @@ class GuardPlanTest {
         .map(condition -> condition.getReason() + ": " + condition.getMessage())
         .findFirst()
         .orElse("");
+  }
+
+  private static Written written(World world) {
+    return new Written(List.copyOf(world.budgets.values()), List.of());
   }
 
   /// Of the guards' Deployment, if it is written.
