@@ -214,6 +214,7 @@ public record Snapshot(
         || wanted != desiredBefore(wanted)
         || readyNodes(target) > wanted
         || wanted - GuardState.replicas(deployment) + waiting > lostGuard().size()
+        || notRunning.stream().anyMatch(Roster::isEnded)
         || hasUnexplainedNodes()
         || countsForeignGuards(deployment)
         || isUsedUpByUnready(deployment, waiting);

@@ -194,6 +194,16 @@ class GuardPlanTest {
   }
 
   @Test
+  void a_guard_that_has_just_ended_is_seen_before_anything_has_counted_it() {
+    world.hold("rebuild", null).settle();
+    world.guardPods.values().stream()
+        .filter(pod -> "node-1".equals(pod.getSpec().getNodeName()))
+        .forEach(pod -> pod.getStatus().setPhase("Failed"));
+
+    assertThat(condition(world.decide(), "Guarded")).contains("GuardRefused").contains("node-1");
+  }
+
+  @Test
   void a_refused_guard_is_bound_again_only_by_a_pulse() {
     world.guardPods.values().stream()
         .filter(pod -> "node-1".equals(pod.getSpec().getNodeName()))
