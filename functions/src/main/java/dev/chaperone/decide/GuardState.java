@@ -148,7 +148,10 @@ record GuardState(
     return node.flatMap(
             it -> seen.target() == null ? Optional.empty() : Taints.refusal(it, seen.target()))
         .map(taint -> "no guard is put on it because of its taint " + taint)
-        .orElse("its guard is not there yet");
+        .orElse(
+            seen.isBeingEmptied(name)
+                ? "its guard was taken away while it was tainted: it gets another without the taint"
+                : "its guard is not there yet");
   }
 
   /// Nodes that cannot be evicted from now, for people who ask who used up maxUnavailable.
