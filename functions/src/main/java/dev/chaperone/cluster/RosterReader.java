@@ -21,7 +21,9 @@ import java.util.Objects;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.function.Function;
 import java.util.function.Predicate;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
@@ -87,11 +89,7 @@ final class RosterReader {
         .flatMap(node -> nodes("metadata.name", node).stream())
         .forEach(node -> known.put(node.getMetadata().getName(), node));
     return new Roster(
-        false,
-        List.copyOf(known.values()),
-        running.stream().filter(of(target)).toList(),
-        guards,
-        List.of());
+        false, known, running.stream().filter(of(target)).toList(), guards, List.of());
   }
 
   /// Who is on every node.
@@ -116,7 +114,8 @@ final class RosterReader {
             .items();
     return new Roster(
         true,
-        nodes,
+        nodes.stream()
+            .collect(Collectors.toMap(node -> node.getMetadata().getName(), Function.identity())),
         parallel.result(targetPods).items().stream().filter(of(target)).toList(),
         labelled.stream().filter(pod -> Made.isGuard(pod, ref)).toList(),
         labelled.stream().filter(pod -> !Made.isGuard(pod, ref)).toList());

@@ -197,13 +197,20 @@ public final class Decision {
                     .formatted(enforcement.missing(), held.message()));
         case Verdict.Allowed(Reason reason, String message)
             when !enforcement.notOpened().isEmpty() ->
-            Finding.bad(
+            blocked(
                 Reason.NotOpened,
                 String.join("; ", enforcement.notOpened()) + ". Should be open: " + message);
         case Verdict.Allowed(Reason reason, String message) when enforcement.usedUp() ->
-            Finding.bad(Reason.MaxUnavailableReached, usedUp());
+            blocked(Reason.MaxUnavailableReached, usedUp());
         case Verdict.Allowed(Reason reason, String message) -> Finding.good(reason, message);
       };
+    }
+
+    /// Blocked by a budget that need not be closed: but for nodes that no budget protects.
+    private Finding blocked(Reason reason, String message) {
+      return enforcement.unguarded().isEmpty()
+          ? Finding.bad(reason, message)
+          : Finding.unknown(reason, message);
     }
 
     private String usedUp() {

@@ -268,7 +268,7 @@ record GuardPlan(List<Change> changes, Finding finding, List<String> tainted, in
     Set<String> known = new TreeSet<>(seen.roster().guardedNodes());
     binds.forEach(bind -> known.add(bind.node()));
     known.addAll(seen.taintedNodes());
-    return seen.roster().nodes().stream()
+    return seen.roster().nodes().values().stream()
         .filter(node -> Taints.isForeign(node, target))
         .map(node -> node.getMetadata().getName())
         .filter(known::contains)

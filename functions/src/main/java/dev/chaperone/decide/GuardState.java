@@ -75,10 +75,13 @@ record GuardState(
                 ? 0
                 : GuardPlan.replicas(deployment) - roster.guardedNodes().size();
     List<String> drained = drained(seen, missing, starting.keySet(), givenBack);
+    Map<String, Pod> ended = roster.endedByNode();
     List<UnguardedNode> unguarded =
         missing.stream()
             .filter(node -> !drained.contains(node))
-            .map(node -> new UnguardedNode(node, why(seen, node, starting.get(node))))
+            .map(
+                node ->
+                    new UnguardedNode(node, why(seen, node, starting.get(node), ended.get(node))))
             .toList();
     int ready = status(deployment).map(DeploymentStatus::getReadyReplicas).orElse(0);
     return new GuardState(
@@ -128,18 +131,17 @@ record GuardState(
         .toList();
   }
 
-  private static String why(Snapshot seen, String name, @Nullable Pod starting) {
+  private static String why(
+      Snapshot seen, String name, @Nullable Pod starting, @Nullable Pod ended) {
     if (starting != null) {
       String words = Roster.why(starting);
       return "guard %s does not run yet%s"
           .formatted(starting.getMetadata().getName(), words.isEmpty() ? "" : ": " + words);
     }
-    Optional<Pod> ended =
-        seen.roster().ended().stream().filter(it -> name.equals(Roster.nodeOf(it))).findFirst();
-    if (ended.isPresent()) {
-      String words = Roster.why(ended.get());
+    if (ended != null) {
+      String words = Roster.why(ended);
       return "guard %s has ended%s; it is replaced at the next resync"
-          .formatted(ended.get().getMetadata().getName(), words.isEmpty() ? "" : ": " + words);
+          .formatted(ended.getMetadata().getName(), words.isEmpty() ? "" : ": " + words);
     }
     Optional<Node> node = seen.roster().node(name);
     if (node.filter(Roster::isCordoned).isPresent()) {

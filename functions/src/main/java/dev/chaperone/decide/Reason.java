@@ -87,7 +87,8 @@ public enum Reason {
   MaxUnavailableReached(
       About.DISRUPTION_ALLOWED,
       "Nothing holds, but maxUnavailable is used up by nodes whose guard does not run; the message"
-          + " names them. Drains continue when one of them is back or deleted."),
+          + " names them. Drains continue when one of them is back or deleted. While a node has no"
+          + " running guard at all, its drain is not blocked, and the condition's status is Unknown."),
   NotEnforced(
       About.DISRUPTION_ALLOWED,
       "Something should block, but does not everywhere: a budget could not be closed, or nodes have"

@@ -22,33 +22,33 @@ import java.util.stream.Stream;
 ///
 /// @param complete whether it covers every node; if not, it covers the cordoned ones and those that
 ///     are said to be gone
-/// @param nodes those of them that exist
+/// @param nodes those of them that exist, by name
 /// @param targetPods with and without a node
 /// @param guards guards by their controller
 /// @param lookAlikes pods with the labels of guards that are none; empty unless complete
 public record Roster(
     boolean complete,
-    List<Node> nodes,
+    Map<String, Node> nodes,
     List<Pod> targetPods,
     List<Pod> guards,
     List<Pod> lookAlikes) {
 
   /// Nothing is known.
-  public static final Roster NONE = new Roster(false, List.of(), List.of(), List.of(), List.of());
+  public static final Roster NONE = new Roster(false, Map.of(), List.of(), List.of(), List.of());
 
   private static final String PENDING = "Pending";
   private static final Set<String> ENDED = Set.of("Failed", "Succeeded");
 
   /// Cordoned nodes, by name, sorted.
   List<Node> cordoned() {
-    return nodes.stream()
+    return nodes.values().stream()
         .filter(Roster::isCordoned)
         .sorted(Comparator.comparing(node -> node.getMetadata().getName()))
         .toList();
   }
 
   Optional<Node> node(String name) {
-    return nodes.stream().filter(it -> it.getMetadata().getName().equals(name)).findFirst();
+    return Optional.ofNullable(nodes.get(name));
   }
 
   /// Nodes with a guard, whether it runs yet or not.
@@ -71,14 +71,12 @@ public record Roster(
   /// Existing nodes that run the target. Where a pod has not started yet, or is being replaced, a
   /// guard beside it shows that one ran before.
   Set<String> targetNodes() {
-    Set<String> existing =
-        nodes.stream().map(it -> it.getMetadata().getName()).collect(Collectors.toSet());
     Set<String> guarded = guardedNodes();
     return targetPods.stream()
         .filter(pod -> pod.getSpec().getNodeName() != null)
         .filter(pod -> (isRunning(pod) && !isTerminating(pod)) || guarded.contains(nodeOf(pod)))
         .map(Roster::nodeOf)
-        .filter(existing::contains)
+        .filter(nodes::containsKey)
         .collect(Collectors.toCollection(TreeSet::new));
   }
 
@@ -109,12 +107,17 @@ public record Roster(
     return guards.stream().filter(Roster::isEnded).toList();
   }
 
+  /// The same with a node, by its name.
+  Map<String, Pod> endedByNode() {
+    return ended().stream()
+        .filter(pod -> nodeOf(pod) != null)
+        .collect(Collectors.toMap(Roster::nodeOf, pod -> pod, (one, _) -> one));
+  }
+
   /// Guards of nodes that no longer exist. Kubernetes itself clears those away up to a minute
   /// later.
   List<Pod> vanished() {
-    Set<String> known =
-        nodes.stream().map(node -> node.getMetadata().getName()).collect(Collectors.toSet());
-    return livingGuards().stream().filter(pod -> !known.contains(nodeOf(pod))).toList();
+    return livingGuards().stream().filter(pod -> !nodes.containsKey(nodeOf(pod))).toList();
   }
 
   /// Guards beside an older guard of the same node.

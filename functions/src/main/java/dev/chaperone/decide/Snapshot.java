@@ -119,14 +119,6 @@ public record Snapshot(
         .sum();
   }
 
-  /// How many nodes run a target pod that is ready, or one that should not be there.
-  private static int readyNodes(DaemonSet target) {
-    return status(target).stream()
-        .mapToInt(
-            status -> orZero(status.getNumberReady()) + orZero(status.getNumberMisscheduled()))
-        .sum();
-  }
-
   /// Whether the DaemonSet controller has not yet counted for the spec as it is now.
   static boolean isStale(DaemonSet daemonSet) {
     Long generation = daemonSet.getMetadata().getGeneration();
@@ -195,10 +187,11 @@ public record Snapshot(
         .collect(Collectors.toCollection(TreeSet::new));
   }
 
-  /// Whether the few nodes do not explain the guards: counts do not fit together, the target's
-  /// placement or number of nodes is not the one that the guards have been placed for, or a name is
-  /// needed that the few do not give. Only then is reading every node worth its price; a pulse
-  /// looks in any case, because it heals what no count shows.
+  /// Whether the few nodes do not explain the guards: counts do not fit together, the target does
+  /// not run on each of its nodes, the target's placement or number of nodes is not the one that
+  /// the guards have been placed for, or a name is needed that the few do not give. Only then is
+  /// reading every node worth its price; a pulse looks in any case, because it heals what no count
+  /// shows.
   public boolean needsEveryNode() {
     if (target == null || !protects(Protect.Nodes) || roster.complete()) {
       return false;
@@ -210,9 +203,8 @@ public record Snapshot(
     int wanted = GuardPlan.replicas(deployment);
     int waiting = waiting().size();
     return GuardPlan.mayBeElsewhere(deployment, target)
-        || wanted > nodes(target)
+        || wanted != nodes(target)
         || wanted != desiredBefore(wanted)
-        || readyNodes(target) > wanted
         || wanted - GuardState.replicas(deployment) + waiting > lostGuard().size()
         || notRunning.stream().anyMatch(Roster::isEnded)
         || hasUnexplainedNodes()

@@ -3,6 +3,7 @@ package dev.chaperone.decide;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.chaperone.api.CompanionSpec.Protect;
+import dev.chaperone.api.CompanionStatus.DrainedNodes;
 import io.fabric8.kubernetes.api.model.IntOrString;
 import io.fabric8.kubernetes.api.model.Taint;
 import java.util.ArrayList;
@@ -87,6 +88,39 @@ class DecisionPropertiesTest {
         if (world.guardedNodes().contains(node)) {
           assertThat(world.drain(node)).as(node).isFalse();
         }
+      }
+    }
+  }
+
+  /// The worst that a status can say is "held" where a drain passes.
+  @ParameterizedTest
+  @MethodSource("seeds")
+  void what_is_said_to_be_blocked_cannot_be_drained(int seed) {
+    Random random = new Random(seed);
+    World world = new World().nodes(4);
+    for (int i = 0; i < 16; i++) {
+      String node = "node-" + random.nextInt(6);
+      switch (random.nextInt(6)) {
+        case 0 -> world.breakNode(node);
+        case 1 -> world.mendNode(node);
+        case 2 -> world.emptyNode(node);
+        case 3 -> {
+          if (world.nodes.containsKey(node)) {
+            world.drain(node);
+          }
+        }
+        default -> step(random).happen(world);
+      }
+      world.controllers();
+      world.event(random.nextInt(4) == 0);
+      if (world.condition(Decision.ALLOWED).startsWith("False")
+          || world.holds.keySet().stream()
+              .anyMatch(it -> world.condition(it, "Enforced").startsWith("True"))) {
+        DrainedNodes drained = world.companion.getStatus().drainedNodes();
+        assertThat(world.nodes.keySet())
+            .as("step %d: %s; %s", i, world.message(Decision.ALLOWED), world.state())
+            .filteredOn(it -> drained == null || !drained.nodes().contains(it))
+            .noneMatch(world::canBeDrained);
       }
     }
   }

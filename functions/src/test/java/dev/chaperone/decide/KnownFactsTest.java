@@ -23,6 +23,24 @@ class KnownFactsTest {
   }
 
   @Test
+  void what_was_closed_at_once_is_closed_as_the_decision_wants_it() {
+    world.hold("rebuild", null);
+    closing().forEach(world::apply);
+
+    assertThat(world.decide().changes())
+        .noneMatch(it -> it.object().getKind().equals("PodDisruptionBudget"));
+  }
+
+  /// A budget that is closed for an expression is closed for the Hold too, and says so: whoever
+  /// read it before decided on older reasons.
+  @Test
+  void one_more_reason_is_noted_on_a_budget_that_is_closed_already() {
+    world.hold("first", null).settle().hold("second", null);
+
+    assertThat(closing()).hasSize(2);
+  }
+
+  @Test
   void what_is_closed_is_left_alone() {
     world.hold("rebuild", null).settle();
 

@@ -212,7 +212,9 @@ final class World {
             guardPods.values().stream().filter(pod -> !Roster.isRunning(pod)).toList(),
             new Roster(
                 false,
-                nodes.values().stream().filter(Roster::isCordoned).toList(),
+                nodes.values().stream()
+                    .filter(Roster::isCordoned)
+                    .collect(Collectors.toMap(World::name, node -> node)),
                 targetPods.values().stream().filter(pod -> isOn(pod, cordoned)).toList(),
                 guardPods.values().stream().filter(pod -> isOn(pod, cordoned)).toList(),
                 List.of()));
@@ -220,7 +222,7 @@ final class World {
         ? seen.with(
             new Roster(
                 true,
-                List.copyOf(nodes.values()),
+                Map.copyOf(nodes),
                 List.copyOf(targetPods.values()),
                 List.copyOf(guardPods.values()),
                 List.copyOf(lookAlikes.values())))
@@ -473,6 +475,59 @@ final class World {
       guard.ifPresent(pod -> guardPods.remove(name(pod)));
     }
     return !refused;
+  }
+
+  /// Whether a drain of the node would get through now: nothing guards it, or its guard can be
+  /// evicted.
+  boolean canBeDrained(String node) {
+    Pod target = targetPods.get("target-" + node);
+    if (target == null || !Roster.isRunning(target)) {
+      return false;
+    }
+    Optional<Pod> guard =
+        guardPods.values().stream()
+            .filter(pod -> node.equals(pod.getSpec().getNodeName()))
+            .findFirst();
+    PodDisruptionBudget budget = budgets.get("agent-nodes");
+    return guard.filter(Roster::isRunning).isEmpty()
+        || budget == null
+        || (BudgetPlan.isCounted(budget) && budget.getStatus().getDisruptionsAllowed() > 0);
+  }
+
+  /// A kubelet that works again: it starts what waits there.
+  World mendNode(String node) {
+    brokenNodes.remove(node);
+    emptyNodes.remove(node);
+    guardPods.values().stream()
+        .filter(pod -> node.equals(pod.getSpec().getNodeName()))
+        .forEach(pod -> pod.setStatus(running()));
+    Optional.ofNullable(targetPods.get("target-" + node)).ifPresent(it -> it.setStatus(running()));
+    return this;
+  }
+
+  /// `status Reason` of a condition of the Companion.
+  String condition(String type) {
+    return Conditions.find(
+            Optional.ofNullable(companion.getStatus().conditions()).orElse(List.of()), type)
+        .map(it -> it.getStatus() + " " + it.getReason())
+        .orElse("");
+  }
+
+  /// What a condition of the Companion says.
+  String message(String type) {
+    return Conditions.find(
+            Optional.ofNullable(companion.getStatus().conditions()).orElse(List.of()), type)
+        .map(it -> it.getMessage())
+        .orElse("");
+  }
+
+  /// `status Reason` of a condition of a Hold.
+  String condition(String hold, String type) {
+    return Optional.ofNullable(holds.get(hold).getStatus())
+        .flatMap(
+            it -> Conditions.find(Optional.ofNullable(it.conditions()).orElse(List.of()), type))
+        .map(it -> it.getStatus() + " " + it.getReason())
+        .orElse("");
   }
 
   DaemonSet target() {

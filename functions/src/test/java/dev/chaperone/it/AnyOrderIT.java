@@ -493,7 +493,7 @@ class AnyOrderIT {
 
     private boolean runsOn(String daemonSet, int nodes) {
       DaemonSet it = client.apps().daemonSets().inNamespace(scene.name).withName(daemonSet).get();
-      return it.getStatus().getObservedGeneration().equals(it.getMetadata().getGeneration())
+      return it.getMetadata().getGeneration().equals(it.getStatus().getObservedGeneration())
           && it.getStatus().getDesiredNumberScheduled() == nodes
           && it.getStatus().getNumberMisscheduled() == 0
           && Objects.requireNonNullElse(it.getStatus().getNumberReady(), 0) == nodes;

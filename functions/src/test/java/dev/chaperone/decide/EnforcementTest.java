@@ -1,0 +1,242 @@
+package dev.chaperone.decide;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.chaperone.api.CompanionSpec;
+import dev.chaperone.api.CompanionSpec.Disruption;
+import dev.chaperone.decide.Written.Refusal;
+import io.fabric8.kubernetes.api.model.ObjectMetaBuilder;
+import io.fabric8.kubernetes.api.model.Pod;
+import io.fabric8.kubernetes.api.model.PodBuilder;
+import io.fabric8.kubernetes.api.model.Taint;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.junit.jupiter.api.Test;
+
+/// What is said is what was achieved.
+class EnforcementTest {
+  private static final Taint MAINTENANCE = new Taint("NoSchedule", "maintenance", null, "");
+
+  private final World world = new World().nodes(3);
+
+  @Test
+  void a_guard_that_does_not_run_is_no_guard_and_its_node_is_named() {
+    world.breakNode("node-2").hold("rebuild", null).settle();
+
+    assertThat(world.condition(Decision.ALLOWED)).isEqualTo("Unknown NotEnforced");
+    assertThat(world.message(Decision.ALLOWED)).contains("node-2").contains("Hold rebuild");
+    assertThat(world.condition("rebuild", "Active")).isEqualTo("True Active");
+    assertThat(world.condition("rebuild", "Enforced")).isEqualTo("False NotEnforced");
+    assertThat(world.condition(Decision.READY)).isEqualTo("False NodesUnguarded");
+
+    world.mendNode("node-2").settle();
+    assertThat(world.condition(Decision.ALLOWED)).isEqualTo("False Hold");
+    assertThat(world.condition("rebuild", "Enforced")).isEqualTo("True Enforced");
+    assertThat(world.condition(Decision.READY)).isEqualTo("True Ready");
+  }
+
+  @Test
+  void a_budget_that_cannot_be_closed_is_said_to_be_open_in_the_words_of_who_refused() {
+    world.settle().hold("rebuild", null);
+    Decision decision = world.decide();
+    Decision.Report report =
+        decision.report(
+            new Written(
+                List.of(),
+                decision.changes().stream()
+                    .map(it -> new Refusal(it, "policy says no", true))
+                    .toList()));
+
+    assertThat(report.answer().result()).isEqualTo(Answer.Result.NOT_ENFORCED);
+    assertThat(report.answer().message()).contains("agent-nodes is open: policy says no");
+    assertThat(report.whyIneffective("uid-rebuild")).get().asString().contains("policy says no");
+    assertThat(report.mayBecomeEffective()).isTrue();
+  }
+
+  @Test
+  void a_budget_that_somebody_changes_on_its_way_is_said_to_be_open() {
+    world.settle().hold("rebuild", null);
+
+    // Stored, but not as it was written.
+    Decision.Report report =
+        world.decide().report(new Written(List.copyOf(world.budgets.values()), List.of()));
+
+    assertThat(report.answer().result()).isEqualTo(Answer.Result.NOT_ENFORCED);
+  }
+
+  @Test
+  void what_uses_up_max_unavailable_is_named_and_the_drain_that_waits_for_it() {
+    world.settle();
+    Pod guard = guardOn("node-2");
+    guard.getStatus().getConditions().getFirst().setStatus("False");
+    world.cordon("node-3").controllers();
+    world.event(false);
+    world.controllers();
+
+    world.event(false);
+
+    assertThat(world.condition(Decision.ALLOWED)).isEqualTo("False MaxUnavailableReached");
+    assertThat(world.message(Decision.ALLOWED)).contains("node-2 (guard not ready)");
+    assertThat(world.companion.getStatus().blockedNodes()).containsExactly("node-3");
+  }
+
+  @Test
+  void a_drained_node_is_told_apart_from_one_that_was_cordoned_before_it_had_a_guard() {
+    world.cordon("node-1").hold("rebuild", null).settle();
+    assertThat(world.message(Decision.ALLOWED)).contains("node-1 (cordoned before it had a guard");
+
+    World drained = new World().nodes(3).settle();
+    assertThat(drained.drain("node-1")).isTrue();
+    drained.hold("rebuild", null).settle();
+    assertThat(drained.condition(Decision.ALLOWED)).isEqualTo("False Hold");
+    assertThat(drained.companion.getStatus().drainedNodes().nodes()).containsExactly("node-1");
+  }
+
+  @Test
+  void nodes_on_which_the_target_never_runs_count_for_nothing() {
+    World half = new World().nodes(5).emptyNode("node-4").emptyNode("node-5").settle();
+
+    assertThat(half.guardPods).hasSize(3);
+    assertThat(half.condition(Decision.ALLOWED)).isEqualTo("True NothingHolds");
+    assertThat(half.budgets.get("agent-nodes").getStatus().getDisruptionsAllowed()).isEqualTo(1);
+
+    half.mendNode("node-4").settle();
+    assertThat(half.guardedNodes()).contains("node-4").hasSize(4);
+  }
+
+  @Test
+  void a_node_that_was_tainted_before_is_guarded_and_one_that_is_emptied_by_its_taint_not_again() {
+    // Its target pod was there before the taint.
+    world.controllers();
+    world.taint("node-1", MAINTENANCE).settle();
+    assertThat(world.guardedNodes()).contains("node-1");
+
+    world.guardPods.values().removeIf(pod -> "node-1".equals(pod.getSpec().getNodeName()));
+    world.settle();
+
+    assertThat(world.guardedNodes()).containsExactlyInAnyOrder("node-2", "node-3");
+    assertThat(world.companion.getStatus().drainedNodes().nodes()).containsExactly("node-1");
+    world.uncordon("node-1").settle();
+    assertThat(world.guardedNodes()).contains("node-1");
+  }
+
+  @Test
+  void pods_that_a_budget_would_count_as_guards_close_it() {
+    world.settle();
+    for (int i = 1; i <= 3; i++) {
+      lookAlike("foreign-" + i, Made.guardSelector(world.companion));
+    }
+    world.controllers();
+    world.event(false);
+    world.controllers();
+
+    world.event(false);
+
+    assertThat(world.condition(Decision.ALLOWED)).isEqualTo("False ForeignGuards");
+    assertThat(world.message(Decision.ALLOWED)).contains("foreign-1, foreign-2, foreign-3");
+    assertThat(world.drain("node-1")).isFalse();
+
+    world.lookAlikes.clear();
+    world.uncordon("node-1").settle();
+    assertThat(world.condition(Decision.ALLOWED)).isEqualTo("True NothingHolds");
+  }
+
+  @Test
+  void guards_are_replaced_only_when_nothing_holds_and_with_the_budget_closed() {
+    world.hold("rebuild", null).settle();
+    List<String> before = List.copyOf(world.guardPods.keySet());
+    world.settings = GuardSettings.of("guard:2");
+    world.settle();
+    assertThat(world.guardPods.keySet()).containsExactlyElementsOf(before);
+    assertThat(world.condition(Decision.ALLOWED)).isEqualTo("False Hold");
+
+    world.holds.clear();
+    boolean closed = true;
+    for (int i = 0; i < 20 && !isUpdated(); i++) {
+      world.event(false);
+      closed &= isUpdated() || BudgetPlan.isClosed(world.budgets.get("agent-nodes").getSpec());
+      world.controllers();
+      assertThat(world.guardedNodes().size()).isGreaterThanOrEqualTo(2);
+    }
+
+    assertThat(isUpdated()).isTrue();
+    assertThat(closed).isTrue();
+    assertThat(world.settle().condition(Decision.ALLOWED)).isEqualTo("True NothingHolds");
+    assertThat(Optional.ofNullable(world.guards).orElseThrow().getSpec().getPaused()).isTrue();
+  }
+
+  /// A status that was lost may have said that something held a moment ago.
+  @Test
+  void a_status_that_was_lost_begins_by_settling() {
+    world.spec = settling(world.spec, "60s");
+    world.settle();
+    assertThat(world.condition(Decision.ALLOWED)).isEqualTo("True NothingHolds");
+
+    world.companion.setStatus(null);
+    world.event(false);
+    assertThat(world.condition(Decision.ALLOWED)).isEqualTo("False Settling");
+
+    world.now = world.now.plusSeconds(60);
+    world.event(true);
+    world.controllers();
+    world.event(true);
+    assertThat(world.condition(Decision.ALLOWED)).isEqualTo("True NothingHolds");
+  }
+
+  private static CompanionSpec settling(CompanionSpec spec, String period) {
+    Disruption it = spec.disruption();
+    return new CompanionSpec(
+        spec.targetRef(),
+        spec.followerRef(),
+        new Disruption(
+            it.policy(),
+            it.protect(),
+            it.maxUnavailable(),
+            it.observe(),
+            it.holdWhen(),
+            it.failurePolicy(),
+            period,
+            it.maxHoldDuration(),
+            it.maintenanceWindows()));
+  }
+
+  private boolean isUpdated() {
+    String wanted =
+        Drift.hash(Optional.ofNullable(world.guards).orElseThrow().getSpec().getTemplate());
+    return world
+            .guards
+            .getSpec()
+            .getTemplate()
+            .getSpec()
+            .getContainers()
+            .getFirst()
+            .getImage()
+            .equals("guard:2")
+        && world.guardPods.values().stream().allMatch(it -> Roster.revision(it).equals(wanted))
+        && world.guardedNodes().size() == 3;
+  }
+
+  private Pod guardOn(String node) {
+    return world.guardPods.values().stream()
+        .filter(pod -> node.equals(pod.getSpec().getNodeName()))
+        .findFirst()
+        .orElseThrow();
+  }
+
+  private void lookAlike(String name, Map<String, String> labels) {
+    world.lookAlikes.put(
+        name,
+        new PodBuilder()
+            .withMetadata(
+                new ObjectMetaBuilder()
+                    .withNamespace("storage")
+                    .withName(name)
+                    .withLabels(labels)
+                    .build())
+            .withNewSpec()
+            .endSpec()
+            .withStatus(World.running())
+            .build());
+  }
+}
