@@ -156,7 +156,28 @@ record GuardPlan(List<Change> changes, Finding finding, List<String> tainted, in
     if (Snapshot.isStale(target) || !seen.roster().complete()) {
       return now;
     }
-    return nodes >= now ? nodes : Math.max(nodes, now - state.waiting().size());
+    return nodes >= now
+        ? nodes
+        : Math.max(Math.min(now, least(seen, target, nodes)), now - state.waiting().size());
+  }
+
+  /// While guards are of two templates, they have two ReplicaSets, and a Deployment shrinks the
+  /// larger of them: the one whose guards run. Then only what has no node to come back to may go;
+  /// a target that is being replaced as well comes back.
+  private static int least(Snapshot seen, DaemonSet target, int nodes) {
+    Roster roster = seen.roster();
+    if (roster.areOfOneTemplate()) {
+      return nodes;
+    }
+    return isCertain(roster, target)
+        ? Math.max(nodes, roster.nodesWithTargetPod())
+        : Integer.MAX_VALUE;
+  }
+
+  /// Whether each node that should have a target pod is known to have one: in a rollout of the
+  /// target a node is without for a moment.
+  private static boolean isCertain(Roster roster, DaemonSet target) {
+    return !Snapshot.isStale(target) && roster.nodesWithTargetPod() >= Snapshot.nodes(target);
   }
 
   static int replicas(Deployment guards) {
@@ -176,7 +197,7 @@ record GuardPlan(List<Change> changes, Finding finding, List<String> tainted, in
     return !state.outdated() || reasons.blocksBesides(Reason.GuardsUpdating);
   }
 
-  private static boolean isPaused(Deployment guards) {
+  static boolean isPaused(Deployment guards) {
     return Boolean.TRUE.equals(guards.getSpec().getPaused());
   }
 
@@ -185,10 +206,8 @@ record GuardPlan(List<Change> changes, Finding finding, List<String> tainted, in
     if (!roster.complete()) {
       return delete(roster.vanished().stream());
     }
-    // Only when each node that should have a target pod is known to have one: in a rollout of the
-    // target a node is without for a moment, and deleting a guard asks no budget.
-    boolean certain =
-        !Snapshot.isStale(target) && roster.nodesWithTargetPod() >= Snapshot.nodes(target);
+    // Deleting a guard asks no budget.
+    boolean certain = isCertain(roster, target);
     return delete(
         Stream.of(
                 roster.vanished().stream(),
@@ -278,19 +297,10 @@ record GuardPlan(List<Change> changes, Finding finding, List<String> tainted, in
     }
     String drained =
         state.drained().isEmpty() ? "" : "; drained: " + String.join(", ", state.drained());
-    String alike =
-        seen.roster().lookAlikes().isEmpty()
-            ? ""
-            : "; pods that are labelled like guards and are none: "
-                + seen.roster().lookAlikes().stream()
-                    .map(pod -> pod.getMetadata().getName())
-                    .sorted()
-                    .limit(MAX_NODES_IN_MESSAGE)
-                    .collect(Collectors.joining(", "));
     return Finding.good(
         Reason.EveryNodeGuarded,
-        "Every node that runs a target pod has a running guard (%d of %d)%s%s"
-            .formatted(state.count().running(), state.count().desired(), drained, alike));
+        "Every node that runs a target pod has a running guard (%d of %d)%s"
+            .formatted(state.count().running(), state.count().desired(), drained));
   }
 
   /// `n4 (why), n5 (why)`, and how many more.

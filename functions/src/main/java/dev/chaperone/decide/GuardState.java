@@ -150,7 +150,10 @@ record GuardState(
     return node.flatMap(
             it -> seen.target() == null ? Optional.empty() : Taints.refusal(it, seen.target()))
         .map(taint -> "no guard is put on it because of its taint " + taint)
-        .orElse("its guard is not there yet");
+        .orElse(
+            seen.isBeingEmptied(name)
+                ? "its guard was taken away while it was tainted: it gets another without the taint"
+                : "its guard is not there yet");
   }
 
   /// Nodes that cannot be evicted from now, for people who ask who used up maxUnavailable.
@@ -163,8 +166,12 @@ record GuardState(
   }
 
   private static boolean isOutdated(@Nullable Deployment deployment) {
-    if (deployment == null || isStale(deployment)) {
+    if (deployment == null) {
       return false;
+    }
+    if (isStale(deployment)) {
+      // One that was resumed may be replacing some already, whatever was counted before.
+      return !GuardPlan.isPaused(deployment) && replicas(deployment) > 0;
     }
     int updated = status(deployment).map(DeploymentStatus::getUpdatedReplicas).orElse(0);
     return updated < replicas(deployment);

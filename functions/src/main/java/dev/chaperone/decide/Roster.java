@@ -92,6 +92,16 @@ public record Roster(
     return labels == null ? "" : labels.getOrDefault(Made.REVISION_LABEL, "");
   }
 
+  /// Whether one ReplicaSet has all guards, those that wait for a node included.
+  boolean areOfOneTemplate() {
+    return guards.stream()
+            .filter(pod -> !isEnded(pod) && !isTerminating(pod))
+            .map(Roster::revision)
+            .distinct()
+            .count()
+        <= 1;
+  }
+
   /// Guards that ended: a kubelet refused them, or its node shut down.
   List<Pod> ended() {
     return guards.stream().filter(Roster::isEnded).toList();

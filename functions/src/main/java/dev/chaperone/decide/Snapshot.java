@@ -206,6 +206,7 @@ public record Snapshot(
         || wanted != nodes(target)
         || wanted != desiredBefore(wanted)
         || wanted - GuardState.replicas(deployment) + waiting > lostGuard().size()
+        || notRunning.stream().anyMatch(Roster::isEnded)
         || hasUnexplainedNodes()
         || countsForeignGuards(deployment)
         || isUsedUpByUnready(deployment, waiting);

@@ -6,13 +6,16 @@ import dev.chaperone.api.CompanionSpec.Policy;
 import dev.chaperone.api.CompanionSpec.Protect;
 import io.fabric8.kubernetes.api.model.IntOrString;
 import io.fabric8.kubernetes.api.model.ObjectMetaBuilder;
+import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.PodStatusBuilder;
 import io.fabric8.kubernetes.api.model.Taint;
 import io.fabric8.kubernetes.api.model.Toleration;
 import io.fabric8.kubernetes.api.model.TolerationBuilder;
+import io.fabric8.kubernetes.api.model.apps.Deployment;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 
@@ -140,6 +143,67 @@ class GuardPlanTest {
   }
 
   @Test
+  void guards_that_were_resumed_keep_the_budget_closed_until_kubernetes_has_looked_at_them() {
+    world.settings = GuardSettings.of("guard:2");
+    world.event(false);
+    world.controllers();
+    assertThat(world.event(false).verdict().reason()).isEqualTo(Reason.GuardsUpdating);
+    Deployment resumed = Optional.ofNullable(world.guards).orElseThrow();
+    assertThat(resumed.getSpec().getPaused()).isNull();
+
+    // As it counted before they were resumed, and before their template changed.
+    resumed.getMetadata().setGeneration(3L);
+    resumed.getStatus().setObservedGeneration(2L);
+    resumed.getStatus().setUpdatedReplicas(3);
+
+    assertThat(world.decide().verdict().reason()).isEqualTo(Reason.GuardsUpdating);
+  }
+
+  @Test
+  void a_target_that_is_replaced_together_with_its_guards_takes_none_of_them_away() {
+    world.settings = GuardSettings.of("guard:2");
+    world.event(false);
+    world.controllers();
+    world.event(false);
+    world.controllers();
+    assertThat(world.guardPods.values().stream().map(Roster::revision).distinct()).hasSize(2);
+    String out =
+        world.nodes.keySet().stream()
+            .filter(node -> !world.guardedNodes().contains(node))
+            .findFirst()
+            .orElseThrow();
+    Pod target = Optional.ofNullable(world.targetPods.get("target-" + out)).orElseThrow();
+
+    target.getStatus().setPhase("Pending");
+    assertThat(replicas(world.decide())).doesNotContain(2);
+    world.targetPods.remove("target-" + out);
+    assertThat(replicas(world.decide())).doesNotContain(2);
+
+    // The waiting one has no node to come back to.
+    world.nodes.remove(out);
+    world.target().getStatus().setDesiredNumberScheduled(2);
+    assertThat(replicas(world.decide())).containsOnly(2);
+  }
+
+  @Test
+  void pods_with_some_labels_of_guards_are_told_by_no_event_or_pulse() {
+    world.lookAlikes.put("foreign", World.guard("foreign", ""));
+
+    assertThat(Decision.of(world.snapshot(true)).report(written(world)).steps()).isEmpty();
+    assertThat(world.decide().report(written(world)).steps()).isEmpty();
+  }
+
+  @Test
+  void a_guard_that_has_just_ended_is_seen_before_anything_has_counted_it() {
+    world.hold("rebuild", null).settle();
+    world.guardPods.values().stream()
+        .filter(pod -> "node-1".equals(pod.getSpec().getNodeName()))
+        .forEach(pod -> pod.getStatus().setPhase("Failed"));
+
+    assertThat(condition(world.decide(), "Guarded")).contains("GuardRefused").contains("node-1");
+  }
+
+  @Test
   void a_refused_guard_is_bound_again_only_by_a_pulse() {
     world.guardPods.values().stream()
         .filter(pod -> "node-1".equals(pod.getSpec().getNodeName()))
@@ -216,6 +280,19 @@ class GuardPlanTest {
         .map(condition -> condition.getReason() + ": " + condition.getMessage())
         .findFirst()
         .orElse("");
+  }
+
+  private static Written written(World world) {
+    return new Written(List.copyOf(world.budgets.values()), List.of());
+  }
+
+  /// Of the guards' Deployment, if it is written.
+  private static Stream<Integer> replicas(Decision decision) {
+    return decision.changes().stream()
+        .filter(Change.Replace.class::isInstance)
+        .map(Change::object)
+        .filter(Deployment.class::isInstance)
+        .map(it -> GuardPlan.replicas((Deployment) it));
   }
 
   private static void addWaiting(World world) {
