@@ -92,7 +92,7 @@ public record CompanionSpec(
   /// @param protect never empty; [Protect#Pods]: companion pods against eviction, [Protect#Nodes]:
   ///     nodes against drains
   /// @param maxUnavailable how many nodes, and companion pods, may go at once when nothing holds:
-  ///     an integer of at least 1, or `"1%"` to `"100%"`, rounded up as Kubernetes does
+  ///     an integer from 1 to 100000, or `"1%"` to `"100%"`, rounded up as Kubernetes does
   /// @param observe other objects that expressions may read
   /// @param holdWhen expressions of which each holds while it is true
   /// @param failurePolicy what an expression means that cannot be evaluated
@@ -109,10 +109,10 @@ public record CompanionSpec(
   @ValidationRule(
       value =
           "!has(self.maxUnavailable) || (type(self.maxUnavailable) == int"
-              + " ? self.maxUnavailable >= 1"
+              + " ? self.maxUnavailable >= 1 && self.maxUnavailable <= 100000"
               + " : self.maxUnavailable.matches('^([1-9][0-9]?|100)%$'))",
       message =
-          "maxUnavailable must be an integer of at least 1, or a percentage from \"1%\" to"
+          "maxUnavailable must be an integer from 1 to 100000, or a percentage from \"1%\" to"
               + " \"100%\"; to hold always, write policy: AlwaysHold")
   @ValidationRule(
       value =
@@ -220,7 +220,9 @@ public record CompanionSpec(
               + " 'return', 'var', 'void', 'while'])",
       message = "observe.as must not be a reserved word of CEL")
   @ValidationRule(
-      value = "self.apiVersion.matches('^([a-z0-9.-]+/)?v[0-9][a-z0-9]*$')",
+      value =
+          "self.apiVersion.matches('^([a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?"
+              + "v[0-9][a-z0-9]*$')",
       message = "observe.apiVersion must be a group and version, for example ceph.rook.io/v1")
   @ValidationRule(
       value = "self.resource.matches('^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$')",

@@ -18,7 +18,8 @@ import org.jspecify.annotations.Nullable;
     value =
         "!has(self.expiresAt) || self.expiresAt.matches('^[0-9]{4}-(0[1-9]|1[0-2])-"
             + "(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
-            + "([.][0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})$')",
+            // Nothing that cannot be read later: such a Hold would never end.
+            + "([.][0-9]{1,9})?(Z|[+-]((0[0-9]|1[0-7]):[0-5][0-9]|18:00))$')",
     message =
         "expiresAt must be a time with seconds and a zone, for example 2026-11-24T06:00:00Z; leave"
             + " it out to hold until the Hold is deleted")

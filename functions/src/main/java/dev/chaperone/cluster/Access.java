@@ -94,7 +94,7 @@ public class Access {
     try {
       return call.get();
     } catch (KubernetesClientException e) {
-      throw new Unavailable("Cannot ask " + what + ": " + e.getMessage(), e);
+      throw new Unavailable("Cannot ask " + what + ": " + Words.of(e), e);
     }
   }
 }

@@ -103,7 +103,7 @@ public class ClusterReader {
       if (e.getCode() == FORBIDDEN) {
         return Optional.empty();
       }
-      throw new Unavailable("Cannot read PingSource " + pulseName + ": " + e.getMessage(), e);
+      throw new Unavailable("Cannot read PingSource " + pulseName + ": " + Words.of(e), e);
     }
   }
 
@@ -342,7 +342,7 @@ public class ClusterReader {
                       scope.only() == null
                           ? ""
                           : ", bound to Chaperone in the namespace where it is"));
-      default -> new Observation.Unreadable("cannot read " + name + ": " + answer.getMessage());
+      default -> new Observation.Unreadable("cannot read " + name + ": " + Words.of(answer));
     };
   }
 
@@ -496,7 +496,7 @@ public class ClusterReader {
     try {
       return call.get();
     } catch (KubernetesClientException e) {
-      throw new Unavailable("Cannot read " + what + ": " + e.getMessage(), e);
+      throw new Unavailable("Cannot read " + what + ": " + Words.of(e), e);
     }
   }
 }

@@ -125,7 +125,7 @@ public class ClusterWriter {
 
   private static Optional<Refusal> failed(Change change, KubernetesClientException e)
       throws LostRace {
-    String what = describe(change) + ": " + e.getMessage();
+    String what = describe(change) + ": " + Words.of(e);
     if (isEnding(e)) {
       LOG.debugf("Not written: %s", what);
       return Optional.empty();

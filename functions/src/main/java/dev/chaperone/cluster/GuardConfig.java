@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.eclipse.microprofile.config.inject.ConfigProperty;
 
@@ -14,6 +15,9 @@ import org.eclipse.microprofile.config.inject.ConfigProperty;
 /// them: `key=value,key=value`.
 @ApplicationScoped
 class GuardConfig {
+  private static final Pattern QUANTITY =
+      Pattern.compile("([0-9]+[.]?[0-9]*|[.][0-9]+)([numkMGTPE]|[KMGTPE]i|[eE][+-]?[0-9]+)?");
+
   private final GuardSettings settings;
 
   GuardConfig(
@@ -46,16 +50,25 @@ class GuardConfig {
         .collect(
             Collectors.toMap(
                 Map.Entry::getKey,
-                it -> Quantity.parse(it.getValue()),
+                it -> quantity(name, it.getValue()),
                 (_, last) -> last,
                 TreeMap::new));
+  }
+
+  /// Checked here: the API server would refuse the guards of every Companion.
+  private static Quantity quantity(String name, String text) {
+    if (!QUANTITY.matcher(text).matches()) {
+      throw new IllegalArgumentException(
+          "%s must have quantities like 10m or 8Mi, and has \"%s\"".formatted(name, text));
+    }
+    return Quantity.parse(text);
   }
 
   private static Map<String, String> pairs(String name, Optional<List<String>> pairs) {
     Map<String, String> map = new TreeMap<>();
     for (String pair : pairs.orElse(List.of())) {
       int equals = pair.indexOf('=');
-      if (equals < 1) {
+      if (equals < 0 || pair.substring(0, equals).isBlank()) {
         throw new IllegalArgumentException(
             "%s must be like key=value,key=value, and has \"%s\"".formatted(name, pair));
       }

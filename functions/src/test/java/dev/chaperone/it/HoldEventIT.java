@@ -1,6 +1,7 @@
 package dev.chaperone.it;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
@@ -171,6 +172,116 @@ class HoldEventIT {
     HttpResponse<String> wrong = send(signalType(), token, "{\"pool\": 7}");
     assertThat(wrong.statusCode()).isEqualTo(400);
     assertThat(wrong.body()).contains("state");
+  }
+
+  /// Alertmanager's groupKey, as the example for it takes it.
+  @Test
+  void a_key_of_any_length_is_the_same_hold_again() {
+    String key = "{}/{namespace=~\"storage\"}:{alertname=\"" + "r".repeat(290) + "\"}";
+    assertThat(key).hasSize(330);
+
+    assertThat(send("dev.chaperone.hold", token, data(key, null)).statusCode()).isEqualTo(200);
+    assertThat(send("dev.chaperone.hold", token, data(key, null)).statusCode()).isEqualTo(204);
+    assertThat(send("dev.chaperone.hold", token, data(key + "x", null)).statusCode())
+        .isEqualTo(204);
+    assertThat(holds()).hasSize(2);
+    send("dev.chaperone.release", token, data(key + "x", null));
+    assertThat(holds()).hasSize(1);
+
+    assertThat(send("dev.chaperone.release", token, data(key, null)).statusCode()).isEqualTo(200);
+    assertThat(holds()).isEmpty();
+    assertThat(scene.condition("DisruptionAllowed")).isEqualTo("True NothingHolds");
+  }
+
+  @Test
+  void a_hold_that_somebody_gave_to_another_companion_is_taken_back() {
+    send("dev.chaperone.hold", token, data("pool-42", null));
+    Hold hold = holds().getFirst();
+    kubectl(
+        "patch",
+        "hold",
+        hold.getMetadata().getName(),
+        "-n",
+        scene.name,
+        "--type=merge",
+        "-p",
+        "{\"spec\": {\"companionRef\": {\"name\": \"another\"}}}");
+    chaperone.changed("Companion", scene.name, "agent");
+    assertThat(scene.condition("DisruptionAllowed")).isEqualTo("True NothingHolds");
+
+    HttpResponse<String> held = send("dev.chaperone.hold", token, data("pool-42", null));
+
+    assertThat(held.statusCode()).as(held.body()).isEqualTo(200);
+    assertThat(held.headers().firstValue("ce-type")).contains("dev.chaperone.disruption.held");
+    assertThat(holds())
+        .singleElement()
+        .satisfies(it -> assertThat(it.getSpec().companionRef().name()).isEqualTo("agent"));
+    assertThat(scene.condition("DisruptionAllowed")).isEqualTo("False Hold");
+    scene.awaitAllowed("agent-nodes", 0);
+  }
+
+  @Test
+  void a_hold_that_is_being_deleted_is_not_counted_on() {
+    send("dev.chaperone.hold", token, data("pool-42", null));
+    String hold = holds().getFirst().getMetadata().getName();
+    finalizers(hold, "[\"example.com/slow\"]");
+    kubectl("delete", "hold", hold, "-n", scene.name, "--wait=false");
+
+    HttpResponse<String> refused = send("dev.chaperone.hold", token, data("pool-42", null));
+
+    assertThat(refused.statusCode()).isEqualTo(503);
+    assertThat(refused.headers().firstValue("Retry-After")).isPresent();
+    assertThat(refused.body()).contains(hold).contains("is being deleted");
+
+    finalizers(hold, "null");
+    assertThat(holds()).isEmpty();
+    assertThat(send("dev.chaperone.hold", token, data("pool-42", null)).statusCode())
+        .isIn(200, 204);
+    assertThat(holds()).hasSize(1);
+    assertThat(scene.condition("DisruptionAllowed")).isEqualTo("False Hold");
+  }
+
+  @Test
+  void who_asks_to_hold_what_holds_nothing_is_told_so() {
+    String hourAgo = Instant.now().minusSeconds(3600).toString();
+    HttpResponse<String> over = send("dev.chaperone.hold", token, data("late", "30m"), hourAgo);
+    assertThat(over.statusCode()).isEqualTo(422);
+    assertThat(over.body()).contains("its ttl had passed");
+    assertThat(holds()).isEmpty();
+    assertThat(scene.condition("DisruptionAllowed")).isEqualTo("True NothingHolds");
+
+    scene.companion("{policy: AlwaysAllow}");
+    HttpResponse<String> ignored = send("dev.chaperone.hold", token, data("pool-42", null));
+    assertThat(ignored.statusCode()).isEqualTo(422);
+    assertThat(ignored.body()).contains("blocks nothing").contains("AlwaysAllow");
+    assertThat(scene.condition("DisruptionAllowed")).isEqualTo("True AlwaysAllow");
+
+    scene.companion("{maxHoldDuration: 1s}");
+    HttpResponse<String> overdue =
+        await()
+            .atMost(Scene.LONG)
+            .pollInterval(Scene.HALF_A_SECOND)
+            .until(
+                () -> send("dev.chaperone.hold", token, data("pool-42", null)),
+                it -> it.statusCode() == 422);
+    assertThat(overdue.body()).contains("blocks nothing").contains("maxHoldDuration");
+    assertThat(scene.condition("DisruptionAllowed")).isEqualTo("True MaxHoldDurationExceeded");
+  }
+
+  private void finalizers(String hold, String finalizers) {
+    kubectl(
+        "patch",
+        "hold",
+        hold,
+        "-n",
+        scene.name,
+        "--type=merge",
+        "-p",
+        "{\"metadata\": {\"finalizers\": %s}}".formatted(finalizers));
+  }
+
+  private void kubectl(String... arguments) {
+    chaperone.lab().kubectl(arguments).orFail();
   }
 
   /// A thousand events that a fuzzer, a bug or an enemy might send, with a good token.

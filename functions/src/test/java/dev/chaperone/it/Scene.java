@@ -317,14 +317,21 @@ final class Scene implements AutoCloseable {
 
   /// `status Reason` of a condition, or nothing while there is none.
   String condition(String type) {
+    return find(type).map(it -> it.getStatus() + " " + it.getReason()).orElse("");
+  }
+
+  /// What a condition says, or nothing while there is none.
+  String message(String type) {
+    return find(type).map(Condition::getMessage).orElse("");
+  }
+
+  private Optional<Condition> find(String type) {
     return Optional.ofNullable(companion().getStatus())
         .flatMap(
             status ->
-                Optional.ofNullable(status.conditions()).orElse(List.<Condition>of()).stream()
+                Optional.ofNullable(status.conditions()).orElse(List.of()).stream()
                     .filter(it -> it.getType().equals(type))
-                    .findFirst())
-        .map(it -> it.getStatus() + " " + it.getReason())
-        .orElse("");
+                    .findFirst());
   }
 
   void awaitCondition(String type, String statusAndReason) {
