@@ -721,7 +721,7 @@ class AnyOrderIT {
           .inNamespace(scene.name)
           .withName("agent")
           .subresource("status")
-          .patch(PatchContext.of(PatchType.JSON), "[{\"op\": \"remove\", \"path\": \"/status\"}]");
+          .patch(PatchContext.of(PatchType.JSON_MERGE), "{\"status\": null}");
     }
 
     private Set<String> nodes() {
