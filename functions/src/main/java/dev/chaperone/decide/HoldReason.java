@@ -1,5 +1,6 @@
 package dev.chaperone.decide;
 
+import dev.chaperone.api.CompanionStatus.BlockingReason;
 import java.time.Instant;
 import org.jspecify.annotations.Nullable;
 
@@ -34,6 +35,11 @@ record HoldReason(
 
   HoldReason withOverdue(boolean isOverdue) {
     return new HoldReason(type, name, id, message, since, until, isOverdue);
+  }
+
+  /// Whether the status told of this reason before.
+  boolean isSame(BlockingReason before) {
+    return before.type().equals(type.name()) && before.name().equals(name);
   }
 
   String describe() {

@@ -1,7 +1,6 @@
 package dev.chaperone.decide;
 
 import dev.chaperone.api.CompanionSpec.Disruption;
-import dev.chaperone.api.CompanionStatus.BlockingReason;
 import io.fabric8.kubernetes.api.model.Pod;
 import java.time.Duration;
 import java.time.Instant;
@@ -159,13 +158,9 @@ record Reasons(
     return reason.since(
         Stream.ofNullable(seen.status().reasons())
             .flatMap(List::stream)
-            .filter(it -> isSame(it, reason))
+            .filter(reason::isSame)
             .flatMap(it -> Times.parse(it.since()).stream())
             .findFirst()
             .orElse(seen.now()));
-  }
-
-  private static boolean isSame(BlockingReason before, HoldReason reason) {
-    return before.type().equals(reason.type().name()) && before.name().equals(reason.name());
   }
 }

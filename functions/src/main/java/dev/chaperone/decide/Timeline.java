@@ -1,7 +1,6 @@
 package dev.chaperone.decide;
 
 import dev.chaperone.api.CompanionStatus;
-import dev.chaperone.api.CompanionStatus.BlockingReason;
 import dev.chaperone.api.CompanionStatus.DrainedNodes;
 import java.time.Duration;
 import java.time.Instant;
@@ -76,11 +75,7 @@ record Timeline(
         .flatMap(List::stream)
         .filter(it -> !Boolean.TRUE.equals(it.overdue()))
         .filter(it -> Reason.of(it.type()).map(Reason::settles).orElse(true))
-        .anyMatch(it -> found.stream().noneMatch(now -> now.overdue() && isSame(it, now)));
-  }
-
-  private static boolean isSame(BlockingReason before, HoldReason now) {
-    return before.type().equals(now.type().name()) && before.name().equals(now.name());
+        .anyMatch(it -> found.stream().noneMatch(now -> now.overdue() && now.isSame(it)));
   }
 
   private static @Nullable DrainedNodes drained(
