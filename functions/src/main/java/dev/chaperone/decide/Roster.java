@@ -135,10 +135,10 @@ public record Roster(
     return livingGuards().stream().filter(pod -> !running.contains(nodeOf(pod))).toList();
   }
 
-  /// How many nodes have a target pod, or one on its way to them.
+  /// How many nodes have a target pod that stays: neither one on its way to a node, which nobody
+  /// knows, nor one that goes.
   int nodesWithTargetPod() {
-    long unassigned = targetPods.stream().filter(it -> it.getSpec().getNodeName() == null).count();
-    return nodesOf(targetPods).size() + (int) unassigned;
+    return nodesOf(targetPods.stream().filter(pod -> !isTerminating(pod)).toList()).size();
   }
 
   static boolean isCordoned(Node node) {

@@ -204,6 +204,27 @@ class GuardPlanTest {
   }
 
   @Test
+  void a_target_pod_on_its_way_to_its_node_frees_no_guard() {
+    Pod replaced = Optional.ofNullable(world.targetPods.get("target-node-2")).orElseThrow();
+    replaced.getSpec().setNodeName(null);
+
+    assertThat(Decision.of(world.snapshot(true)).changes()).isEmpty();
+  }
+
+  @Test
+  void a_target_pod_that_leaves_one_node_does_not_stand_for_another_that_is_replaced() {
+    world.target().getStatus().setDesiredNumberScheduled(2);
+    world.targetPods.remove("target-node-2");
+    Optional.ofNullable(world.targetPods.get("target-node-3"))
+        .orElseThrow()
+        .getMetadata()
+        .setDeletionTimestamp("2026-11-24T06:00:00Z");
+
+    assertThat(Decision.of(world.snapshot(true)).changes())
+        .noneMatch(Change.Delete.class::isInstance);
+  }
+
+  @Test
   void a_refused_guard_is_bound_again_only_by_a_pulse() {
     world.guardPods.values().stream()
         .filter(pod -> "node-1".equals(pod.getSpec().getNodeName()))
