@@ -114,8 +114,7 @@ record GuardPlan(List<Change> changes, Finding finding, List<String> tainted, in
     }
     changes.addAll(deletes);
     changes.addAll(binds);
-    return new GuardPlan(
-        changes, finding(seen, state, guards), tainted(seen, target, binds), replicas);
+    return new GuardPlan(changes, finding(seen, state, guards), tainted(seen, target), replicas);
   }
 
   /// Whether guards may still be where a target was before its placement or its number of nodes
@@ -261,12 +260,11 @@ record GuardPlan(List<Change> changes, Finding finding, List<String> tainted, in
   }
 
   /// Whoever sees one of them without a guard next time knows that it was taken away.
-  private static List<String> tainted(Snapshot seen, DaemonSet target, List<Change.Bind> binds) {
+  private static List<String> tainted(Snapshot seen, DaemonSet target) {
     if (!seen.roster().complete()) {
       return List.copyOf(seen.taintedNodes());
     }
     Set<String> known = new TreeSet<>(seen.roster().guardedNodes());
-    binds.forEach(bind -> known.add(bind.node()));
     known.addAll(seen.taintedNodes());
     return seen.roster().nodes().values().stream()
         .filter(node -> Taints.isForeign(node, target))
