@@ -19,6 +19,9 @@ import java.util.TreeMap;
 /// Every version that each budget of a namespace ever had, in order, as the API server's own watch
 /// tells them.
 final class BudgetHistory implements AutoCloseable, Watcher<PodDisruptionBudget> {
+  /// On guards, and selected by their budget.
+  static final String UID_LABEL = "chaperone.dev/companion-uid";
+
   private final Lab lab;
   private final String namespace;
   private final List<Version> versions = new ArrayList<>();
@@ -67,7 +70,7 @@ final class BudgetHistory implements AutoCloseable, Watcher<PodDisruptionBudget>
             seen.getMetadata().getUid(),
             seen.getMetadata().getResourceVersion(),
             seen.getMetadata().getGeneration(),
-            deleted ? Optional.empty() : Optional.of(seen.getSpec()),
+            deleted ? Optional.empty() : Optional.of(comparable(seen.getSpec())),
             seen.getStatus() != null
                 && Objects.equals(
                     seen.getStatus().getObservedGeneration(), seen.getMetadata().getGeneration()),
@@ -109,7 +112,7 @@ final class BudgetHistory implements AutoCloseable, Watcher<PodDisruptionBudget>
   /// The specs as they are now.
   Map<String, PodDisruptionBudgetSpec> now() {
     Map<String, PodDisruptionBudgetSpec> specs = new TreeMap<>();
-    budgets().forEach(it -> specs.put(it.getMetadata().getName(), it.getSpec()));
+    budgets().forEach(it -> specs.put(it.getMetadata().getName(), comparable(it.getSpec())));
     return specs;
   }
 
@@ -150,6 +153,11 @@ final class BudgetHistory implements AutoCloseable, Watcher<PodDisruptionBudget>
         throw new AssertionError("the watch left something out before " + version);
       }
     }
+  }
+
+  /// Without the Companion's uid, which is another one each time that it is made anew.
+  private static PodDisruptionBudgetSpec comparable(PodDisruptionBudgetSpec spec) {
+    return spec.edit().editSelector().removeFromMatchLabels(UID_LABEL).endSelector().build();
   }
 
   /// Whether nothing that the budget covers may go.

@@ -14,6 +14,7 @@ import dev.chaperone.lab.Lab;
 import dev.chaperone.lab.LabExtension;
 import io.fabric8.kubernetes.api.model.Condition;
 import io.fabric8.kubernetes.api.model.Pod;
+import io.fabric8.kubernetes.api.model.PodTemplateSpec;
 import io.fabric8.kubernetes.api.model.apps.DaemonSet;
 import io.fabric8.kubernetes.api.model.apps.Deployment;
 import io.fabric8.kubernetes.api.model.policy.v1.EvictionBuilder;
@@ -470,9 +471,20 @@ class CrashIT {
         "guards",
         Optional.ofNullable(
                 client.apps().deployments().inNamespace(scene.name).withName("agent-guards").get())
-            .map(it -> it.getSpec().getReplicas() + " " + it.getSpec().getTemplate().hashCode())
+            .map(it -> it.getSpec().getReplicas() + " " + comparable(it).hashCode())
             .orElse("none"));
     return state;
+  }
+
+  private static PodTemplateSpec comparable(Deployment guards) {
+    return guards
+        .getSpec()
+        .getTemplate()
+        .edit()
+        .editMetadata()
+        .removeFromLabels(BudgetHistory.UID_LABEL)
+        .endMetadata()
+        .build();
   }
 
   private Map<String, Object> everything(Scene scene, BudgetHistory history) {
