@@ -25,6 +25,9 @@ record Enforcement(
     boolean usedUp = false;
     boolean overlapping = Overlaps.of(seen).isPresent();
     plan.problem().map(Finding::message).ifPresent(gaps::add);
+    if (seen.protects(Protect.Nodes) && seen.target() == null && seen.ownGuards() == null) {
+      gaps.add("no node is guarded: " + seen.withoutTarget().message());
+    }
     for (String name : plan.wanted()) {
       Optional<PodDisruptionBudget> live =
           written.stored(PodDisruptionBudget.class, name).or(() -> seen.budget(name));

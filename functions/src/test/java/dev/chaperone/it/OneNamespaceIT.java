@@ -102,7 +102,7 @@ class OneNamespaceIT {
                 chaperone.pulse();
                 return lab.kubectl("describe", "companion", "agent", "-n", NAMESPACE)
                     .out()
-                    .contains("holds the drain of node " + scene.node(1));
+                    .contains("blocks the drain of node " + scene.node(1));
               });
       scene.release("rebuild");
       assertThat(drain.await(Scene.LONG).exit()).isZero();
@@ -155,7 +155,7 @@ class OneNamespaceIT {
 
       assertThat(chaperone.changed("Companion", NAMESPACE, "agent").statusCode()).isIn(200, 204);
 
-      assertThat(scene.condition("DisruptionAllowed")).isEqualTo("False TargetElsewhere");
+      assertThat(scene.condition("DisruptionAllowed")).isEqualTo("Unknown NotEnforced");
       assertThat(scene.condition("Placed")).isEqualTo("False TargetElsewhere");
       assertThat(scene.condition("Guarded")).isEqualTo("False TargetElsewhere");
       assertThat(lab.kubectl("describe", "companion", "agent", "-n", NAMESPACE).out())
