@@ -23,7 +23,6 @@ record Enforcement(
     List<String> gaps = new ArrayList<>();
     List<String> notOpened = new ArrayList<>();
     boolean usedUp = false;
-    boolean overlapping = Overlaps.of(seen).isPresent();
     plan.problem().map(Finding::message).ifPresent(gaps::add);
     if (seen.protects(Protect.Nodes) && seen.target() == null && seen.ownGuards() == null) {
       gaps.add("no node is guarded: " + seen.withoutTarget().message());
@@ -37,10 +36,7 @@ record Enforcement(
       if (live.isEmpty()) {
         gaps.add("PodDisruptionBudget " + name + " does not exist" + words);
       } else if (!BudgetPlan.isClosed(live.get().getSpec())) {
-        // The API server refuses every eviction of a pod with two budgets.
-        if (!overlapping) {
-          gaps.add("PodDisruptionBudget " + name + " is open" + words);
-        }
+        gaps.add("PodDisruptionBudget " + name + " is open" + words);
         boolean decides = forNodes || !seen.protects(Protect.Nodes);
         usedUp |= decides && letsNothingGo(live.get());
       } else {

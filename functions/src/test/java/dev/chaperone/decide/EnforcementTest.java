@@ -9,6 +9,7 @@ import io.fabric8.kubernetes.api.model.ObjectMetaBuilder;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.PodBuilder;
 import io.fabric8.kubernetes.api.model.Taint;
+import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudgetBuilder;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -52,6 +53,28 @@ class EnforcementTest {
     assertThat(report.answer().message()).contains("agent-nodes is open: policy says no");
     assertThat(report.whyIneffective("uid-rebuild")).get().asString().contains("policy says no");
     assertThat(report.mayBecomeEffective()).isTrue();
+  }
+
+  /// The follower's pods are in two budgets, which is no word about the guards.
+  @Test
+  void a_budget_of_others_over_the_followers_pods_closes_nothing_over_the_guards() {
+    world.settle();
+    world.budget(
+        new PodDisruptionBudgetBuilder()
+            .withNewMetadata()
+            .withName("foreign")
+            .endMetadata()
+            .withNewSpec()
+            .withNewSelector()
+            .addToMatchLabels("app", "agent")
+            .endSelector()
+            .endSpec()
+            .build());
+    Decision decision = world.decide();
+
+    assertThat(decision.verdict().reason()).isEqualTo(Reason.OverlappingBudget);
+    assertThat(decision.report(Written.NOTHING).answer().result())
+        .isEqualTo(Answer.Result.NOT_ENFORCED);
   }
 
   @Test
