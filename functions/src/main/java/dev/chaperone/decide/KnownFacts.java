@@ -34,14 +34,17 @@ public record KnownFacts(
 
   /// The policy, the Holds and the windows, as far as they block.
   List<HoldReason> blocking() {
-    return companion.getSpec().disruption().policy() == Policy.AlwaysAllow
+    Disruption disruption = companion.getSpec().disruption();
+    return disruption.policy() == Policy.AlwaysAllow
         ? List.of()
-        : reasons(companion.getSpec().disruption(), holds, now).stream()
+        : Stream.concat(
+                reasons(disruption, holds, now).stream(),
+                Windows.of(disruption, now).outside().stream())
             .filter(it -> !it.overdue())
             .toList();
   }
 
-  /// The same, those that have lasted too long included.
+  /// The policy and the Holds, those that have lasted too long included.
   static List<HoldReason> reasons(Disruption disruption, List<Hold> holds, Instant now) {
     List<HoldReason> reasons = new ArrayList<>();
     if (disruption.policy() == Policy.AlwaysHold) {
@@ -50,7 +53,6 @@ public record KnownFacts(
     Holds.reasons(holds, now).stream()
         .map(it -> Reasons.withOverdue(it, disruption, now))
         .forEach(reasons::add);
-    Windows.of(disruption, now).outside().ifPresent(reasons::add);
     return reasons;
   }
 

@@ -31,16 +31,12 @@ record Reasons(
     Expressions expressions = Expressions.of(seen, guards.count());
     Windows windows = Windows.of(seen.disruption(), now);
     Optional<HoldReason> missing = missingTarget(seen);
-    List<HoldReason> known =
-        KnownFacts.reasons(seen.disruption(), seen.holds(), now).stream()
-            .filter(it -> it.type() != Reason.OutsideWindow)
-            .toList();
     List<HoldReason> found =
         Stream.of(
                 missing.stream(),
                 Overlaps.of(seen).stream(),
                 foreignGuards(seen).stream(),
-                known.stream(),
+                KnownFacts.reasons(seen.disruption(), seen.holds(), now).stream(),
                 expressions.reasons().stream())
             .flatMap(it -> it)
             .map(it -> withSince(it, seen))

@@ -174,9 +174,9 @@ public record Snapshot(
             node ->
                 Roster.isCordoned(node)
                     || Taints.isDraining(node)
-                    || (taintedNodes().contains(name)
-                        && target != null
-                        && Taints.isForeign(node, target)))
+                    || (target != null
+                        && Taints.isForeign(node, target)
+                        && taintedNodes().contains(name)))
         .isPresent();
   }
 
