@@ -144,7 +144,9 @@ record GuardPlan(List<Change> changes, Finding finding, List<String> tainted, in
   }
 
   /// Shrinks only by guards that wait: a ReplicaSet deletes those first. Lowering it further would
-  /// delete running guards, and no budget stops that.
+  /// delete running guards, and no budget stops that. So it is never lowered below those that have
+  /// a node, whatever was counted of the others: of a Deployment that shrinks already, the same
+  /// guards may still be seen to wait.
   private static int replicas(
       Snapshot seen, GuardState state, DaemonSet target, @Nullable Deployment guards) {
     int nodes = state.count().desired();
@@ -157,20 +159,22 @@ record GuardPlan(List<Change> changes, Finding finding, List<String> tainted, in
     }
     return nodes >= now
         ? nodes
-        : Math.max(Math.min(now, least(seen, target, nodes)), now - state.waiting().size());
+        : Math.min(now, Math.max(least(seen, target, nodes), seen.roster().boundGuards()));
   }
 
-  /// While guards are of two templates, they have two ReplicaSets, and a Deployment shrinks the
-  /// larger of them: the one whose guards run. Then only what has no node to come back to may go;
-  /// a target that is being replaced as well comes back.
+  /// For how many nodes guards are kept: also for those whose target pod is being replaced. While
+  /// guards are of two templates, they have two ReplicaSets, and a Deployment shrinks the larger of
+  /// them: the one whose guards run. Then only what has no node to come back to may go.
   private static int least(Snapshot seen, DaemonSet target, int nodes) {
     Roster roster = seen.roster();
-    if (roster.areOfOneTemplate()) {
-      return nodes;
+    if (!isCertain(roster, target)) {
+      return Integer.MAX_VALUE;
     }
-    return isCertain(roster, target)
-        ? Math.max(nodes, roster.nodesWithTargetPod())
-        : Integer.MAX_VALUE;
+    return Math.max(
+        nodes,
+        roster.areOfOneTemplate()
+            ? roster.nodesWithTargetSince(seen.now().minus(Reasons.TARGET_GRACE))
+            : roster.nodesWithTargetPod());
   }
 
   /// Whether each node that should have a target pod is known to have one: in a rollout of the

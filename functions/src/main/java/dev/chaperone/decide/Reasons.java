@@ -24,7 +24,7 @@ record Reasons(
     boolean targetIsGone) {
 
   /// A target that is replaced is away for seconds, and a mistyped name is soon corrected.
-  private static final Duration TARGET_GRACE = Duration.ofMinutes(5);
+  static final Duration TARGET_GRACE = Duration.ofMinutes(5);
 
   static Reasons of(Snapshot seen, GuardState guards) {
     Instant now = seen.now();

@@ -6,6 +6,7 @@ import io.fabric8.kubernetes.api.model.ContainerStatus;
 import io.fabric8.kubernetes.api.model.Node;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.PodStatus;
+import java.time.Instant;
 import java.util.Collection;
 import java.util.Comparator;
 import java.util.HashSet;
@@ -139,6 +140,28 @@ public record Roster(
   /// knows, nor one that goes.
   int nodesWithTargetPod() {
     return nodesOf(targetPods.stream().filter(pod -> !isTerminating(pod)).toList()).size();
+  }
+
+  /// How many nodes run the target, or have had a pod of it to start for no longer than that: one
+  /// that is being replaced comes back.
+  int nodesWithTargetSince(Instant then) {
+    Set<String> nodes = targetNodes();
+    nodes.addAll(
+        nodesOf(
+            targetPods.stream()
+                .filter(pod -> !isTerminating(pod) && !isEnded(pod))
+                .filter(
+                    pod ->
+                        Times.parse(pod.getMetadata().getCreationTimestamp())
+                            .filter(then::isBefore)
+                            .isPresent())
+                .toList()));
+    return nodes.size();
+  }
+
+  /// How many guards have a node and have not ended.
+  int boundGuards() {
+    return livingGuards().size();
   }
 
   static boolean isCordoned(Node node) {

@@ -186,6 +186,37 @@ class GuardPlanTest {
   }
 
   @Test
+  void guards_that_are_seen_to_wait_while_their_replica_set_shrinks_are_not_counted_twice() {
+    // The Deployment has its new number, and its ReplicaSet has not looked.
+    for (String name : List.of("guard-over-1", "guard-over-2")) {
+      world.guardPods.put(name, World.guard(name, ""));
+    }
+    world.targetPods.remove("target-node-1");
+    world.target().getStatus().setDesiredNumberScheduled(2);
+
+    assertThat(replicas(Decision.of(world.snapshot(true)))).noneMatch(it -> it < 3);
+  }
+
+  @Test
+  void a_rollout_of_the_target_does_not_lower_how_many_guards_there_are() {
+    assertThat(world.drain("node-1")).isTrue();
+    world.settle();
+    Pod replaced = Optional.ofNullable(world.targetPods.get("target-node-1")).orElseThrow();
+
+    world.targetPods.remove("target-node-1");
+    assertThat(replicas(world.decide())).isEmpty();
+
+    replaced.getStatus().setPhase("Pending");
+    replaced.getMetadata().setCreationTimestamp(World.NOW.minusSeconds(20).toString());
+    world.targetPods.put("target-node-1", replaced);
+    assertThat(replicas(world.decide())).isEmpty();
+
+    // It never starts: what does not run there needs no guard.
+    replaced.getMetadata().setCreationTimestamp(World.NOW.minusSeconds(600).toString());
+    assertThat(replicas(Decision.of(world.snapshot(true)))).containsOnly(2);
+  }
+
+  @Test
   void pods_with_some_labels_of_guards_are_told_by_no_event_or_pulse() {
     world.lookAlikes.put("foreign", World.guard("foreign", ""));
 

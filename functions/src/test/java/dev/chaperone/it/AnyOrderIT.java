@@ -606,16 +606,28 @@ class AnyOrderIT {
       }
     }
 
-    /// A guard whose kubelet takes until the end of the schedule to start it: KWOK starts what has
-    /// no address yet.
+    /// A guard whose kubelet takes until the end of the schedule to start it, if there is one that
+    /// waits for its node: KWOK starts what has no address yet.
     private void slowGuard() {
       scene.guards().stream()
           .findFirst()
           .ifPresent(guard -> client.resource(guard).withGracePeriod(0).delete());
-      await("a guard that waits")
+      await("as many guards as replicas")
           .atMost(Scene.LONG)
-          .until(() -> scene.guards().stream().anyMatch(AnyOrderIT::isWaiting));
+          .until(() -> GuardEvictions.of(scene).guards().size() == replicas());
       scene.guards().stream().filter(AnyOrderIT::isWaiting).forEach(this::giveAddress);
+    }
+
+    /// As many as somebody may have asked for by hand.
+    private int replicas() {
+      return client
+          .apps()
+          .deployments()
+          .inNamespace(scene.name)
+          .withName("agent-guards")
+          .get()
+          .getSpec()
+          .getReplicas();
     }
 
     private void giveAddress(Pod guard) {

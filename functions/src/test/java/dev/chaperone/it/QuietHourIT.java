@@ -25,6 +25,8 @@ class QuietHourIT {
   /// What a minute of that hour takes.
   private static final Duration MINUTE = Duration.ofSeconds(3);
 
+  private static final Duration NOTHING_HAPPENS = Duration.ofSeconds(10);
+
   private static final int PULSE_MINUTES = 10;
   private static final int HEARTBEAT_MINUTES = 5;
 
@@ -45,9 +47,14 @@ class QuietHourIT {
           .until(
               () ->
                   scene.guardedNodes().size() == NODES
-                      && scene.condition("Guarded").equals("True EveryNodeGuarded"));
+                      && scene.condition("Ready").equals("True Ready"));
+      scene.awaitRolledOut("follower");
       installed.eventing().ping().stop();
-      await("functions that sleep").atMost(Scene.LONG).until(() -> !functions.isRunning());
+      // Also of what other tests have left behind.
+      await("functions that sleep")
+          .atMost(Scene.LONG)
+          .during(NOTHING_HAPPENS)
+          .until(() -> !functions.isRunning());
       int runsBefore = functions.runs().size();
       int requestsBefore = functions.requests();
 
