@@ -73,12 +73,10 @@ public record Roster(
   /// guard beside it shows that one ran before.
   Set<String> targetNodes() {
     Set<String> guarded = guardedNodes();
-    return targetPods.stream()
-        .filter(pod -> pod.getSpec().getNodeName() != null)
-        .filter(pod -> (isRunning(pod) && !isTerminating(pod)) || guarded.contains(nodeOf(pod)))
-        .map(Roster::nodeOf)
-        .filter(nodes::containsKey)
-        .collect(Collectors.toCollection(TreeSet::new));
+    return existing(
+        targetPods.stream()
+            .filter(
+                pod -> (isRunning(pod) && !isTerminating(pod)) || guarded.contains(nodeOf(pod))));
   }
 
   /// Nodes that run the target and have no guard at all.
@@ -136,26 +134,25 @@ public record Roster(
     return livingGuards().stream().filter(pod -> !running.contains(nodeOf(pod))).toList();
   }
 
-  /// How many nodes have a target pod that stays: neither one on its way to a node, which nobody
-  /// knows, nor one that goes.
+  /// How many existing nodes have a target pod that stays: neither one on its way to a node, which
+  /// nobody knows, nor one that goes.
   int nodesWithTargetPod() {
-    return nodesOf(targetPods.stream().filter(pod -> !isTerminating(pod)).toList()).size();
+    return existing(targetPods.stream().filter(pod -> !isTerminating(pod))).size();
   }
 
-  /// How many nodes run the target, or have had a pod of it to start for no longer than that: one
-  /// that is being replaced comes back.
+  /// How many existing nodes run the target, or have had a pod of it to start for no longer than
+  /// that: one that is being replaced comes back.
   int nodesWithTargetSince(Instant then) {
     Set<String> nodes = targetNodes();
     nodes.addAll(
-        nodesOf(
+        existing(
             targetPods.stream()
                 .filter(pod -> !isTerminating(pod) && !isEnded(pod))
                 .filter(
                     pod ->
                         Times.parse(pod.getMetadata().getCreationTimestamp())
                             .filter(then::isBefore)
-                            .isPresent())
-                .toList()));
+                            .isPresent())));
     return nodes.size();
   }
 
@@ -172,6 +169,14 @@ public record Roster(
     return guards.stream()
         .filter(pod -> pod.getSpec().getNodeName() != null && !isTerminating(pod) && !isEnded(pod))
         .toList();
+  }
+
+  /// A pod can outlive its node for a minute.
+  private Set<String> existing(Stream<Pod> pods) {
+    return pods.map(Roster::nodeOf)
+        .filter(Objects::nonNull)
+        .filter(nodes::containsKey)
+        .collect(Collectors.toCollection(TreeSet::new));
   }
 
   private static Set<String> nodesOf(Collection<Pod> pods) {

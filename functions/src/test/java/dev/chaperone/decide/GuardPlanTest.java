@@ -211,6 +211,15 @@ class GuardPlanTest {
     world.targetPods.put("target-node-1", replaced);
     assertThat(replicas(world.decide())).isEmpty();
 
+    // Pods outlive their node for a minute.
+    replaced.getSpec().setNodeName("no-node");
+    world.target().getStatus().setDesiredNumberScheduled(2);
+    world.nodes.remove("node-1");
+    assertThat(replicas(Decision.of(world.snapshot(true)))).containsOnly(2);
+    world.node("node-1");
+    world.target().getStatus().setDesiredNumberScheduled(3);
+    replaced.getSpec().setNodeName("node-1");
+
     // It never starts: what does not run there needs no guard.
     replaced.getMetadata().setCreationTimestamp(World.NOW.minusSeconds(600).toString());
     assertThat(replicas(Decision.of(world.snapshot(true)))).containsOnly(2);
