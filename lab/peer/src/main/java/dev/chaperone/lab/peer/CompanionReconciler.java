@@ -150,7 +150,7 @@ final class CompanionReconciler implements Reconciler<Companion> {
     Optional<DaemonSet> target = sources.daemonSets().get(targetOf(companion));
     if (target.isEmpty()) {
       delete(context);
-      return report(companion, "TargetNotFound", true, new GuardCount(0, 0));
+      return report(companion, "TargetNotFound", true, new GuardCount(0, 0, 0));
     }
     Optional<DaemonSet> follower = followerOf(companion).flatMap(sources.daemonSets()::get);
     List<Hold> active =
@@ -189,7 +189,7 @@ final class CompanionReconciler implements Reconciler<Companion> {
             companion,
             held ? "Hold" : "NothingHolds",
             !held,
-            new GuardCount(wanted, count.bound()));
+            new GuardCount(wanted, count.bound(), count.bound()));
     active.stream()
         .flatMap(hold -> expiry(hold).stream())
         .min(Instant::compareTo)
@@ -281,6 +281,8 @@ final class CompanionReconciler implements Reconciler<Companion> {
         new CompanionStatus(
             companion.getMetadata().getGeneration(),
             count,
+            null,
+            null,
             null,
             null,
             null,
