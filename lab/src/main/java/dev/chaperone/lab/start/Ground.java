@@ -118,7 +118,7 @@ final class Ground {
         .list()
         .getItems()
         .stream()
-        .filter(pod -> pod.getSpec().getNodeName() != null)
+        .filter(pod -> "Running".equals(pod.getStatus().getPhase()))
         .count();
   }
 

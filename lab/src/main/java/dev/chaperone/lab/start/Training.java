@@ -104,10 +104,9 @@ public final class Training {
     program.expect(200, program.event("add", "Companion", namespace, Ground.COMPANION));
     Ground.await(
         "a guard on each node",
-        () -> {
-          program.expect(204, program.event("add", "Node", "", "node-1"));
-          return ground.guards() == 3;
-        });
+        () ->
+            program.send(program.event("add", "Node", "", "node-1")).statusCode() == 204
+                && ground.guards() == 3);
     for (int i = 0; i < 3; i++) {
       program.expect(204, program.event("update", "DaemonSet", namespace, "target"));
       ground.hold();
