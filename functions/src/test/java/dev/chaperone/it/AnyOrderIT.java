@@ -765,7 +765,7 @@ class AnyOrderIT {
     /// hand.
     private void evict(int number) {
       List<Pod> guards =
-          scene.guards().stream()
+          GuardEvictions.of(scene).guards().stream()
               .filter(guard -> scene.node(number).equals(guard.getSpec().getNodeName()))
               .filter(guard -> guard.getMetadata().getDeletionTimestamp() == null)
               .filter(guard -> "Running".equals(guard.getStatus().getPhase()))
