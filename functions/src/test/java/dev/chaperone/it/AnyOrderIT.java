@@ -712,7 +712,7 @@ class AnyOrderIT {
       String spec =
           List.of(
                   "{\"minAvailable\": null, \"maxUnavailable\": 3}",
-                  "{\"minAvailable\": 1}",
+                  "{\"minAvailable\": 1, \"maxUnavailable\": null}",
                   "{\"unhealthyPodEvictionPolicy\": \"AlwaysAllow\"}",
                   "{\"selector\": {\"matchLabels\": {\"app\": \"other\"}}}")
               .get(random.nextInt(4));
