@@ -1,5 +1,8 @@
 package dev.chaperone.api;
 
+import com.fasterxml.jackson.annotation.JsonSetter;
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
 import io.fabric8.crd.generator.annotation.AdditionalPrinterColumn;
 import io.fabric8.crd.generator.annotation.AdditionalSelectableField;
 import io.fabric8.generator.annotation.ValidationRule;
@@ -9,6 +12,7 @@ import io.fabric8.kubernetes.model.annotation.Categories;
 import io.fabric8.kubernetes.model.annotation.Group;
 import io.fabric8.kubernetes.model.annotation.ShortNames;
 import io.fabric8.kubernetes.model.annotation.Version;
+import java.util.Optional;
 
 /// Asks for a companion beside every pod of the target DaemonSet, and for drains and evictions to
 /// wait while a [Hold] says so. Whatever Chaperone makes for it lives in its namespace, is named
@@ -62,4 +66,35 @@ import io.fabric8.kubernetes.model.annotation.Version;
     value = "has(self.spec)",
     message = "spec is missing: write at least spec.targetRef.name, the DaemonSet to follow")
 public class Companion extends CustomResource<CompanionSpec, CompanionStatus>
-    implements Namespaced {}
+    implements Namespaced {
+  private static final int MAX_WORDS = 300;
+
+  private String unreadable = "spec is missing";
+
+  /// Why there is no spec, for people; empty: there is one. The rules of the CRD refuse what cannot
+  /// be read, but may be newer than an object, or older than this version.
+  public Optional<String> whyUnreadable() {
+    return getSpec() == null ? Optional.of(unreadable) : Optional.empty();
+  }
+
+  /// Leaves no spec where it cannot be read.
+  @JsonSetter("spec")
+  void readSpec(JsonNode spec) {
+    try {
+      setSpec(Lenient.read(spec, CompanionSpec.class));
+    } catch (JsonProcessingException e) {
+      String words = String.valueOf(e.getOriginalMessage());
+      unreadable = words.length() <= MAX_WORDS ? words : words.substring(0, MAX_WORDS) + "…";
+    }
+  }
+
+  /// Leaves no status where it cannot be read: nothing is then known of what was before.
+  @JsonSetter("status")
+  void readStatus(JsonNode status) {
+    try {
+      setStatus(Lenient.read(status, CompanionStatus.class));
+    } catch (JsonProcessingException e) {
+      setStatus(null);
+    }
+  }
+}

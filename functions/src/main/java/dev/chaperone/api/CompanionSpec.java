@@ -7,6 +7,7 @@ import io.fabric8.generator.annotation.Size;
 import io.fabric8.generator.annotation.ValidationRule;
 import io.fabric8.kubernetes.api.model.IntOrString;
 import java.util.List;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /// What the owner of a [Companion] asks for. An object read from the API server has its defaults
@@ -35,6 +36,12 @@ public record CompanionSpec(
         List<Signal> signals) {
 
   public CompanionSpec {
+    Objects.requireNonNull(targetRef, "targetRef");
+    // Here, because the default of disruption itself is empty.
+    Objects.requireNonNull(disruption.protect(), "disruption.protect");
+    Objects.requireNonNull(disruption.policy(), "disruption.policy");
+    Objects.requireNonNull(disruption.maxUnavailable(), "disruption.maxUnavailable");
+    Objects.requireNonNull(disruption.failurePolicy(), "disruption.failurePolicy");
     signals = orEmpty(signals);
   }
 
@@ -73,7 +80,11 @@ public record CompanionSpec(
       @Required @Size(max = 253) @JsonPropertyDescription("Name of the DaemonSet.") String name,
       @Size(max = 63)
           @JsonPropertyDescription("Namespace of the DaemonSet. Left out: the Companion's own.")
-          @Nullable String namespace) {}
+          @Nullable String namespace) {
+    public TargetRef {
+      Objects.requireNonNull(name, "name");
+    }
+  }
 
   /// The companion DaemonSet.
   @ValidationRule(
@@ -85,7 +96,11 @@ public record CompanionSpec(
       @Required
           @Size(max = 253)
           @JsonPropertyDescription("Name of the DaemonSet, in this namespace.")
-          String name) {}
+          String name) {
+    public FollowerRef {
+      Objects.requireNonNull(name, "name");
+    }
+  }
 
   /// What waits, for how long, and how much goes at once.
   ///
@@ -251,7 +266,15 @@ public record CompanionSpec(
       @Size(max = 63)
           @JsonPropertyDescription("Namespace of the object. If unset: the Companion's own.")
           @Nullable String namespace,
-      @Required @Size(max = 253) String name) {}
+      @Required @Size(max = 253) String name) {
+    public Observed {
+      Objects.requireNonNull(as, "as");
+      Objects.requireNonNull(apiVersion, "apiVersion");
+      Objects.requireNonNull(resource, "resource");
+      Objects.requireNonNull(scope, "scope");
+      Objects.requireNonNull(name, "name");
+    }
+  }
 
   /// Holds while its expression is true.
   ///
@@ -269,7 +292,12 @@ public record CompanionSpec(
                   + " what observe names.")
           String expression,
       @Size(max = 256) @JsonPropertyDescription("What people read when their drain waits.")
-          @Nullable String message) {}
+          @Nullable String message) {
+    public HoldExpression {
+      Objects.requireNonNull(name, "name");
+      Objects.requireNonNull(expression, "expression");
+    }
+  }
 
   /// A time in which nodes may go.
   ///
@@ -293,7 +321,13 @@ public record CompanionSpec(
       @Default("UTC")
           @Size(max = 64)
           @JsonPropertyDescription("Of the schedule, from the IANA database.")
-          String timeZone) {}
+          String timeZone) {
+    public MaintenanceWindow {
+      Objects.requireNonNull(schedule, "schedule");
+      Objects.requireNonNull(duration, "duration");
+      Objects.requireNonNull(timeZone, "timeZone");
+    }
+  }
 
   /// CloudEvents of one type that hold and release.
   ///
@@ -328,7 +362,12 @@ public record CompanionSpec(
                   + " hold. Left out: the subject.")
           @Nullable String key,
       @Size(max = 256) @JsonPropertyDescription("What people read when their drain waits.")
-          @Nullable String reason) {}
+          @Nullable String reason) {
+    public Signal {
+      Objects.requireNonNull(type, "type");
+      Objects.requireNonNull(holdWhen, "holdWhen");
+    }
+  }
 
   /// Whether a resource has namespaces.
   public enum Scope {

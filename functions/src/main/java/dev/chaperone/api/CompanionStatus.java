@@ -3,6 +3,7 @@ package dev.chaperone.api;
 import com.fasterxml.jackson.annotation.JsonPropertyDescription;
 import io.fabric8.kubernetes.api.model.Condition;
 import java.util.List;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /// What Chaperone last saw and achieved for a [Companion]. Every field is what the API server had
@@ -42,6 +43,19 @@ public record CompanionStatus(
     @JsonPropertyDescription("Ready, Placed, Guarded, DisruptionAllowed and Evaluated.")
         @Nullable List<Condition> conditions) {
 
+  public CompanionStatus {
+    blockedNodes = copy(blockedNodes);
+    unguardedNodes = copy(unguardedNodes);
+    taintedNodes = copy(taintedNodes);
+    reasons = copy(reasons);
+    conditions = copy(conditions);
+  }
+
+  /// No list has a hole in it.
+  private static <T> @Nullable List<T> copy(@Nullable List<T> list) {
+    return list == null ? null : List.copyOf(list);
+  }
+
   /// While nothing has been seen yet, or the status was lost.
   public static final CompanionStatus NONE =
       new CompanionStatus(null, null, null, null, null, null, null, null, null, null);
@@ -60,18 +74,35 @@ public record CompanionStatus(
       String message,
       String since,
       @Nullable String until,
-      @Nullable Boolean overdue) {}
+      @Nullable Boolean overdue) {
+    public BlockingReason {
+      Objects.requireNonNull(type, "type");
+      Objects.requireNonNull(name, "name");
+      Objects.requireNonNull(message, "message");
+      Objects.requireNonNull(since, "since");
+    }
+  }
 
   /// A node that runs a target pod and has no running guard.
   ///
   /// @param message why, and what to do
-  public record UnguardedNode(String name, String message) {}
+  public record UnguardedNode(String name, String message) {
+    public UnguardedNode {
+      Objects.requireNonNull(name, "name");
+      Objects.requireNonNull(message, "message");
+    }
+  }
 
   /// Drained nodes.
   ///
   /// @param nodes sorted
   /// @param lastTime RFC 3339: when the last of them was first seen to be drained
-  public record DrainedNodes(List<String> nodes, String lastTime) {}
+  public record DrainedNodes(List<String> nodes, String lastTime) {
+    public DrainedNodes {
+      nodes = List.copyOf(nodes);
+      Objects.requireNonNull(lastTime, "lastTime");
+    }
+  }
 
   /// How many guards there should be, and are.
   ///
@@ -85,5 +116,10 @@ public record CompanionStatus(
   /// @param placement a hash of the placement
   /// @param count how often it was written in a row
   /// @param lastTime RFC 3339: when it was written last
-  public record PlacementWrites(String placement, int count, String lastTime) {}
+  public record PlacementWrites(String placement, int count, String lastTime) {
+    public PlacementWrites {
+      Objects.requireNonNull(placement, "placement");
+      Objects.requireNonNull(lastTime, "lastTime");
+    }
+  }
 }

@@ -1,5 +1,8 @@
 package dev.chaperone.api;
 
+import com.fasterxml.jackson.annotation.JsonSetter;
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
 import io.fabric8.crd.generator.annotation.AdditionalPrinterColumn;
 import io.fabric8.crd.generator.annotation.AdditionalSelectableField;
 import io.fabric8.generator.annotation.ValidationRule;
@@ -47,4 +50,28 @@ import io.fabric8.kubernetes.model.annotation.Version;
 @ValidationRule(
     value = "has(self.spec)",
     message = "spec is missing: write spec.companionRef.name and spec.reason")
-public class Hold extends CustomResource<HoldSpec, HoldStatus> implements Namespaced {}
+public class Hold extends CustomResource<HoldSpec, HoldStatus> implements Namespaced {
+
+  /// One that cannot be read holds until it is deleted: the safe side is closed.
+  @JsonSetter("spec")
+  void readSpec(JsonNode spec) {
+    try {
+      setSpec(Lenient.read(spec, HoldSpec.class));
+    } catch (JsonProcessingException e) {
+      String companion = spec.path("companionRef").path("name").asText();
+      setSpec(
+          new HoldSpec(
+              new HoldSpec.CompanionRef(companion), "its spec cannot be read: correct it", null));
+    }
+  }
+
+  /// Leaves no status where it cannot be read: it is then told anew.
+  @JsonSetter("status")
+  void readStatus(JsonNode status) {
+    try {
+      setStatus(Lenient.read(status, HoldStatus.class));
+    } catch (JsonProcessingException e) {
+      setStatus(null);
+    }
+  }
+}

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.annotation.JsonPropertyDescription;
 import io.fabric8.generator.annotation.Required;
 import io.fabric8.generator.annotation.Size;
 import io.fabric8.generator.annotation.ValidationRule;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /// What is held, why, and until when.
@@ -41,10 +42,19 @@ public record HoldSpec(
         @JsonPropertyDescription("When it stops holding by itself. Left out: when it is deleted.")
         @Nullable String expiresAt) {
 
+  public HoldSpec {
+    Objects.requireNonNull(companionRef, "companionRef");
+    Objects.requireNonNull(reason, "reason");
+  }
+
   /// The Companion that is held.
   @ValidationRule(
       value = "self.name.matches('^[a-z0-9]([-a-z0-9.]{0,48}[a-z0-9])?$')",
       message = "companionRef.name must be the name of a Companion in this namespace")
   public record CompanionRef(
-      @Required @Size(max = 50) @JsonPropertyDescription("Name of the Companion.") String name) {}
+      @Required @Size(max = 50) @JsonPropertyDescription("Name of the Companion.") String name) {
+    public CompanionRef {
+      Objects.requireNonNull(name, "name");
+    }
+  }
 }

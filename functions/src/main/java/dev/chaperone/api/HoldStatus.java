@@ -13,4 +13,9 @@ public record HoldStatus(
     @JsonPropertyDescription(
             "Active: this Hold counts. Enforced: evictions are refused on every node that runs the"
                 + " target.")
-        @Nullable List<Condition> conditions) {}
+        @Nullable List<Condition> conditions) {
+
+  public HoldStatus {
+    conditions = conditions == null ? null : List.copyOf(conditions);
+  }
+}

@@ -124,7 +124,7 @@ public class ClusterReader {
               hold.map(it -> sorted(Stream.of(CompanionRef.of(it))))
                   .orElseGet(() -> refs(companionsIn(object.namespace()).stream()));
           case "Node" -> everyone(deadline);
-          default -> refs(companions(deadline).stream().filter(it -> concerns(object, it)));
+          default -> refs(readable(companions(deadline)).filter(it -> concerns(object, it)));
         },
         hold);
   }
@@ -154,6 +154,10 @@ public class ClusterReader {
 
   private static String namespaceOf(Observed observed, String own) {
     return observed.namespace() == null ? own : observed.namespace();
+  }
+
+  private static Stream<Companion> readable(List<Companion> companions) {
+    return companions.stream().filter(it -> it.whyUnreadable().isEmpty());
   }
 
   /// Every Companion that there is.
@@ -299,10 +303,17 @@ public class ClusterReader {
                 namespaced ? namespace + "/" : "",
                 what.name(),
                 what.as());
+    String group = group(what.apiVersion());
+    String version = what.apiVersion().substring(what.apiVersion().indexOf('/') + 1);
+    if (!Stream.of(
+            group.isEmpty() ? "core" : group, version, what.resource(), namespace, what.name())
+        .allMatch(PathName::isOne)) {
+      return new Observation.Unreadable("cannot read " + name + ": nothing can have such a name");
+    }
     var context =
         new ResourceDefinitionContext.Builder()
-            .withGroup(group(what.apiVersion()))
-            .withVersion(what.apiVersion().substring(what.apiVersion().indexOf('/') + 1))
+            .withGroup(group)
+            .withVersion(version)
             .withKind(what.resource())
             .withPlural(what.resource())
             .withNamespaced(namespaced)
@@ -390,13 +401,16 @@ public class ClusterReader {
 
   private static List<Companion> rivals(Companion one, List<Companion> all) {
     var follower = one.getSpec().followerRef();
-    return all.stream()
+    return readable(all)
         .filter(it -> follower != null && follower.equals(it.getSpec().followerRef()))
         .filter(it -> !it.getMetadata().getName().equals(one.getMetadata().getName()))
         .toList();
   }
 
   private @Nullable DaemonSet daemonSet(String namespace, String name) {
+    if (!PathName.isOne(namespace) || !PathName.isOne(name)) {
+      return null;
+    }
     return read(
         "DaemonSet " + namespace + "/" + name,
         () -> client.apps().daemonSets().inNamespace(namespace).withName(name).get());
@@ -444,7 +458,7 @@ public class ClusterReader {
   ///
   /// @throws Unavailable when the API server does not answer
   public List<Companion> listening(String type, Deadline deadline) {
-    return companions(deadline).stream()
+    return readable(companions(deadline))
         .filter(it -> it.getSpec().signals().stream().anyMatch(its -> its.type().equals(type)))
         .toList();
   }

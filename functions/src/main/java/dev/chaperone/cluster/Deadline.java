@@ -19,6 +19,11 @@ public record Deadline(long nanoTime) {
     return other.nanoTime - nanoTime > 0 ? other : this;
   }
 
+  /// This one, or so long from now, whichever comes first.
+  public Deadline orIn(Duration time) {
+    return left().compareTo(time) <= 0 ? this : in(time);
+  }
+
   /// Returns while there is time to begin something.
   ///
   /// @param next what is to be begun, for the message

@@ -2,8 +2,8 @@ package dev.chaperone.cluster;
 
 /// The API server did not answer, or not in time. Nothing that was written is wrong; the same event
 /// later finishes it.
-public final class Unavailable extends RuntimeException {
-  Unavailable(String message, Throwable cause) {
+public sealed class Unavailable extends RuntimeException permits NotWritten {
+  public Unavailable(String message, Throwable cause) {
     super(message, cause);
   }
 

@@ -4,8 +4,8 @@ import io.fabric8.kubernetes.api.model.Status;
 import io.fabric8.kubernetes.client.KubernetesClientException;
 import java.util.Optional;
 
-/// What the API server itself said, for people: the client's account of it has the request, and all
-/// of the answer once more.
+/// What the API server itself said, for people: the client's account of it has the request, all of
+/// the answer once more, and where the API server is.
 final class Words {
   private Words() {}
 
@@ -13,6 +13,14 @@ final class Words {
     return Optional.ofNullable(e.getStatus())
         .map(Status::getMessage)
         .filter(it -> !it.isBlank())
-        .orElseGet(() -> String.valueOf(e.getMessage()));
+        .orElseGet(() -> e.getCode() == 0 ? noAnswer(e) : "HTTP status " + e.getCode());
+  }
+
+  private static String noAnswer(KubernetesClientException e) {
+    Throwable cause = e;
+    while (cause.getCause() != null && cause.getCause() != cause) {
+      cause = cause.getCause();
+    }
+    return "no answer (%s)".formatted(cause.getClass().getSimpleName());
   }
 }

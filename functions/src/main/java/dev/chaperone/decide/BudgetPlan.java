@@ -34,7 +34,7 @@ record BudgetPlan(
 
   /// The reasons that are known before anything else is read.
   private static final Set<Reason> KNOWN =
-      Set.of(Reason.AlwaysHold, Reason.Hold, Reason.OutsideWindow);
+      Set.of(Reason.AlwaysHold, Reason.Hold, Reason.OutsideWindow, Reason.SpecUnreadable);
 
   static BudgetPlan of(Snapshot seen, Verdict verdict, Reasons reasons, int guards) {
     List<Change> closing = new ArrayList<>();

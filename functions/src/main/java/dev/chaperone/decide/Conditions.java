@@ -11,6 +11,8 @@ import org.jspecify.annotations.Nullable;
 
 /// Status conditions as Kubernetes has them: the transition time moves only when the status does.
 final class Conditions {
+  private static final int MAX_MESSAGE = 2048;
+
   private Conditions() {}
 
   record Named(String type, Finding finding) {}
@@ -26,17 +28,23 @@ final class Conditions {
                   find(before, named.type())
                       .filter(old -> Objects.equals(old.getStatus(), status))
                       .map(Condition::getLastTransitionTime)
+                      .filter(time -> Times.parse(time).isPresent())
                       .orElseGet(() -> now.truncatedTo(ChronoUnit.SECONDS).toString());
               return new ConditionBuilder()
                   .withType(named.type())
                   .withStatus(status)
                   .withReason(finding.reason().name())
-                  .withMessage(finding.message())
+                  .withMessage(cut(finding.message()))
                   .withLastTransitionTime(since)
                   .withObservedGeneration(generation)
                   .build();
             })
         .toList();
+  }
+
+  /// A status has to fit into one object.
+  static String cut(String message) {
+    return message.length() <= MAX_MESSAGE ? message : message.substring(0, MAX_MESSAGE - 1) + "…";
   }
 
   static Optional<Condition> find(List<Condition> conditions, String type) {

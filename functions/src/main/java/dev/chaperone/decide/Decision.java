@@ -29,6 +29,9 @@ public final class Decision {
   /// So many Holds are listed in the status; all of them count.
   private static final int MAX_HOLDS_IN_STATUS = 20;
 
+  /// So many Holds are told in one run, within the time that it has.
+  private static final int MAX_HOLDS_AT_ONCE = 500;
+
   private final Snapshot seen;
   private final GuardState state;
   private final Reasons reasons;
@@ -117,12 +120,24 @@ public final class Decision {
     private final Finding allowed;
     private final CompanionStatus before = seen.status();
     private final CompanionStatus after;
+    private final List<Change> holds;
 
     private Report(Written written) {
       this.refused = written.refused();
       this.enforcement = Enforcement.of(seen, state, budgets, written);
       this.allowed = allowed();
       this.after = status();
+      Finding enforced = enforced();
+      this.holds =
+          Holds.reports(
+              seen.holds(),
+              hold -> Holds.findings(hold, reasons, verdict, enforced, seen.now()),
+              seen.now());
+    }
+
+    /// Whether there is more to tell than one run can: the rest is for the next.
+    public boolean isUnfinished() {
+      return holds.size() > MAX_HOLDS_AT_ONCE;
     }
 
     /// Events for what turned and the status of Holds, then the Companion's status. Last, because
@@ -132,12 +147,7 @@ public final class Decision {
       told.addAll(turns(conditions(before), conditions(after)));
       told.addAll(newlyOverdue());
       told.addAll(newlyBlocked());
-      Finding enforced = enforced();
-      told.addAll(
-          Holds.reports(
-              seen.holds(),
-              hold -> Holds.findings(hold, reasons, verdict, enforced, seen.now()),
-              seen.now()));
+      told.addAll(holds.stream().limit(MAX_HOLDS_AT_ONCE).toList());
       return Decision.steps(
           Stream.of(
               told, after.equals(before) ? List.of() : List.of(new Change.Report(withStatus()))));
@@ -277,7 +287,7 @@ public final class Decision {
                   new BlockingReason(
                       it.type().name(),
                       it.name(),
-                      it.message(),
+                      Conditions.cut(it.message()),
                       String.valueOf(it.since()),
                       text(it.until()),
                       it.overdue() ? true : null))

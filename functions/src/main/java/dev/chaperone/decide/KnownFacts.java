@@ -32,8 +32,15 @@ public record KnownFacts(
     return blocking.isEmpty() ? List.of() : BudgetPlan.closing(companion, budgets, blocking);
   }
 
-  /// The policy, the Holds and the windows, as far as they block.
+  /// The policy, the Holds and the windows, as far as they block, or that none of them is known.
   List<HoldReason> blocking() {
+    if (companion.whyUnreadable().isPresent()) {
+      return List.of(
+          new HoldReason(
+              Reason.SpecUnreadable,
+              "",
+              "the spec cannot be read: " + companion.whyUnreadable().get()));
+    }
     Disruption disruption = companion.getSpec().disruption();
     return disruption.policy() == Policy.AlwaysAllow
         ? List.of()

@@ -104,6 +104,18 @@ public enum Reason {
           + " read.",
       Trait.WARNS),
 
+  SpecUnreadable(
+      About.DISRUPTION_ALLOWED,
+      "The Companion's spec cannot be read by this version. What was made for it blocks until it"
+          + " can be read: correct the spec.",
+      Trait.BLOCKS,
+      Trait.WARNS),
+  InternalError(
+      About.DISRUPTION_ALLOWED,
+      "Looking at this Companion failed in a way that should not be. What was blocked stays"
+          + " blocked; the log of the functions says more.",
+      Trait.WARNS),
+
   FollowsTarget(About.PLACED, "The follower has the target's placement."),
   NothingFollows(About.PLACED, "spec.followerRef is not set."),
   FollowerIsTarget(

@@ -10,16 +10,17 @@ import java.util.Optional;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
-/// What is said of a Companion of which only the [KnownFacts] could be read: those have closed what
-/// they could, and nothing more is known.
+/// What is said of a Companion of which only the [KnownFacts] are known: those have closed what
+/// they could, and nothing more was decided.
 public final class Unread {
   private Unread() {}
 
   /// The status of the Companion and its Holds; empty if it says so already.
   ///
-  /// @param why what could not be read
-  public static List<Change> report(KnownFacts facts, String why) {
-    Finding unread = finding(facts, why);
+  /// @param reason why nothing was decided
+  /// @param words the same, for people
+  public static List<Change> report(KnownFacts facts, Reason reason, String words) {
+    Finding unread = finding(facts, reason, words);
     List<Change> report =
         new ArrayList<>(
             Holds.reports(
@@ -74,7 +75,7 @@ public final class Unread {
         .toList();
   }
 
-  private static Finding finding(KnownFacts facts, String why) {
+  private static Finding finding(KnownFacts facts, Reason reason, String words) {
     boolean closed =
         !facts.budgets().isEmpty()
             && facts.budgets().stream().allMatch(it -> BudgetPlan.isClosed(it.getSpec()));
@@ -83,12 +84,12 @@ public final class Unread {
             .limit(Verdict.NAMED)
             .map(HoldReason::describe)
             .collect(Collectors.joining("; "));
+    // Of a write that was not answered nobody knows what it did.
+    String known =
+        reason == Reason.NotEnforced
+            ? ""
+            : "The budgets are %s. ".formatted(closed ? "closed" : "not all closed");
     return Finding.unknown(
-        Reason.FactUnreadable,
-        "The budgets are %s. %s%s"
-            .formatted(
-                closed ? "closed" : "not all closed",
-                why,
-                reasons.isEmpty() ? "" : ". Reasons to block: " + reasons));
+        reason, known + words + (reasons.isEmpty() ? "" : ". Reasons to block: " + reasons));
   }
 }

@@ -5,6 +5,7 @@ import dev.chaperone.api.CompanionSpec.Signal;
 import dev.chaperone.cluster.Access.Verb;
 import dev.chaperone.cluster.ClusterReader;
 import dev.chaperone.cluster.Deadline;
+import dev.chaperone.cluster.Unavailable;
 import dev.chaperone.decide.Answer;
 import dev.chaperone.decide.CompanionRef;
 import dev.chaperone.decide.Durations;
@@ -57,6 +58,7 @@ public class HoldOnSignal {
 
     List<Answer> turned = new ArrayList<>();
     RuntimeException failure = null;
+    Unavailable unavailable = null;
     for (Companion companion : listening) {
       var ref = CompanionRef.of(companion);
       for (Signal signal : companion.getSpec().signals()) {
@@ -66,13 +68,20 @@ public class HoldOnSignal {
           } catch (Expression.Failed e) {
             LOG.warnf("%s: signal %s: %s", ref, signal.type(), e.getMessage());
             failure = new Malformed("signal of Companion " + ref + ": " + e.getMessage());
-          } catch (Denied | Malformed e) {
+          } catch (Denied | Malformed | Ineffective e) {
             // The others who listen are asked all the same.
             LOG.warnf("%s: signal %s: %s", ref, signal.type(), e.getMessage());
             failure = e;
+          } catch (Unavailable e) {
+            LOG.warnf("%s: signal %s: %s", ref, signal.type(), e.getMessage());
+            unavailable = e;
           }
         }
       }
+    }
+    if (unavailable != null) {
+      // For all of them once more: those that hold already find their Hold.
+      throw unavailable;
     }
     if (failure != null && turned.isEmpty()) {
       throw failure;

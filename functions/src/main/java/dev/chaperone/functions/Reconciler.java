@@ -6,6 +6,7 @@ import dev.chaperone.cluster.ClusterWriter;
 import dev.chaperone.cluster.Concern;
 import dev.chaperone.cluster.Deadline;
 import dev.chaperone.cluster.LostRace;
+import dev.chaperone.cluster.NotWritten;
 import dev.chaperone.cluster.SharedRuns;
 import dev.chaperone.cluster.Unavailable;
 import dev.chaperone.decide.Answer;
@@ -17,25 +18,33 @@ import dev.chaperone.decide.KnownFacts;
 import dev.chaperone.decide.ObjectRef;
 import dev.chaperone.decide.Occasion;
 import dev.chaperone.decide.Pulse;
+import dev.chaperone.decide.Reason;
 import dev.chaperone.decide.Snapshot;
 import dev.chaperone.decide.Unread;
 import dev.chaperone.decide.Written;
 import dev.chaperone.telemetry.Metrics;
 import dev.chaperone.telemetry.Span;
 import dev.chaperone.telemetry.Tracing;
+import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 import jakarta.enterprise.context.ApplicationScoped;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
-import java.util.ArrayList;
 import java.util.Collection;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
+import java.util.Queue;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
 import org.eclipse.microprofile.config.inject.ConfigProperty;
 import org.jboss.logging.Logger;
 
 /// The way of one event: which Companions does it concern, and for each of them: read, decide,
-/// write.
+/// write. Each by itself: whatever goes wrong with one of them is its own, and is told of it.
 @ApplicationScoped
 class Reconciler {
   private static final Logger LOG = Logger.getLogger(Reconciler.class);
@@ -47,6 +56,12 @@ class Reconciler {
   /// After a run for one Companion while its events queue, so that more of them share the next.
   private static final Duration PAUSE = Duration.ofMillis(50);
 
+  /// Of the Companions that one event concerns, so many at the same time.
+  private static final int AT_ONCE = 4;
+
+  /// A pulse reads every node for each of them, which the memory has to hold.
+  private static final int AT_ONCE_WITH_EVERY_NODE = 2;
+
   private final ClusterReader reader;
   private final ClusterWriter writer;
   private final Metrics metrics;
@@ -55,6 +70,9 @@ class Reconciler {
   private final Duration patience;
   private final SharedRuns<CompanionRef, Occasion, Result> runs =
       new SharedRuns<>(Occasion::and, PAUSE);
+
+  /// Their last look failed, or did not begin in time: they come first.
+  private final Set<CompanionRef> waiting = ConcurrentHashMap.newKeySet();
 
   Reconciler(
       ClusterReader reader,
@@ -94,20 +112,21 @@ class Reconciler {
     closeAtOnce(hold, deadline);
     CompanionRef ref = CompanionRef.of(hold);
     List<Outcome> outcomes = reconcile(List.of(ref), Occasion.CHANGE, deadline);
-    String uid = hold.getMetadata().getUid();
     for (Outcome outcome : outcomes) {
       String name = "Hold " + hold.getMetadata().getName() + " of Companion " + ref;
+      if (outcome.result() instanceof Result.Failed(RuntimeException why)) {
+        throw new Unavailable(name + " may block nothing: " + why.getMessage(), why);
+      }
       if (outcome.report().isEmpty()) {
         throw new Ineffective(name + " blocks nothing: the Companion does not exist");
       }
-      outcome
-          .report()
-          .get()
-          .whyIneffective(uid)
+      Decision.Report report = outcome.report().get();
+      report
+          .whyIneffective(hold.getMetadata().getUid())
           .ifPresent(
               why -> {
                 String message = name + " blocks nothing: " + why;
-                throw outcome.report().get().mayBecomeEffective()
+                throw report.mayBecomeEffective()
                     ? new Unavailable(message)
                     : new Ineffective(message);
               });
@@ -152,45 +171,117 @@ class Reconciler {
 
   private List<Outcome> reconcile(
       Collection<CompanionRef> companions, Occasion occasion, Deadline deadline) {
-    List<Outcome> outcomes = new ArrayList<>();
-    for (CompanionRef ref : companions) {
-      var outcome = runs.share(ref, occasion, deadline, (all, until) -> observed(ref, all, until));
-      outcomes.add(new Outcome(outcome.result(), outcome.own()));
-    }
-    boolean pending = outcomes.stream().anyMatch(it -> it.own() && it.result().pending());
+    List<Outcome> outcomes = each(companions, occasion, deadline);
+    List<RuntimeException> failures =
+        outcomes.stream()
+            .map(Outcome::result)
+            .filter(Result.Failed.class::isInstance)
+            .map(it -> ((Result.Failed) it).why())
+            .toList();
+    boolean pending =
+        !failures.isEmpty()
+            || outcomes.stream().anyMatch(it -> it.own() && it.result().isPending());
     boolean everyone = occasion.pulse() && outcomes.stream().allMatch(Outcome::own);
+    boolean comesSoon = false;
     // Only who has seen every Companion can say that nothing is pending.
     if (pending || everyone) {
       try {
-        beat(pending, deadline);
+        comesSoon = beat(pending, deadline);
       } catch (Unavailable e) {
         // The same event again would set it, but find that nothing turned, and the answer be lost.
-        if (turned(outcomes).isEmpty()) {
+        if (turned(outcomes).isEmpty() && failures.isEmpty()) {
           throw e;
         }
         LOG.warnf("The pulse stays as it is until the next event: %s", e.getMessage());
       }
     }
+    Optional<RuntimeException> unavailable =
+        failures.stream().filter(Unavailable.class::isInstance).findFirst();
+    if (unavailable.isPresent() && (turned(outcomes).isEmpty() || !comesSoon)) {
+      throw failures.size() == 1
+          ? unavailable.get()
+          : new Unavailable(
+              "%d of %d Companions were not looked at, first: %s"
+                  .formatted(failures.size(), outcomes.size(), unavailable.get().getMessage()),
+              unavailable.get());
+    }
     return outcomes;
   }
 
+  /// Each by itself, those first that wait for it.
+  private List<Outcome> each(
+      Collection<CompanionRef> companions, Occasion occasion, Deadline deadline) {
+    if (companions.size() == 1) {
+      return List.of(one(companions.iterator().next(), occasion, deadline));
+    }
+    Queue<CompanionRef> left =
+        new ConcurrentLinkedQueue<>(
+            companions.stream().sorted(Comparator.comparing(it -> !waiting.contains(it))).toList());
+    Queue<Outcome> outcomes = new ConcurrentLinkedQueue<>();
+    int atOnce = occasion.pulse() ? AT_ONCE_WITH_EVERY_NODE : AT_ONCE;
+    try (ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor()) {
+      for (int i = 0; i < Math.min(atOnce, companions.size()); i++) {
+        threads.execute(
+            () -> {
+              for (CompanionRef ref = left.poll(); ref != null; ref = left.poll()) {
+                // What one of them waits for must not be all the time that there is.
+                outcomes.add(one(ref, occasion, deadline.orIn(patience.dividedBy(2))));
+              }
+            });
+      }
+    }
+    return List.copyOf(outcomes);
+  }
+
+  private Outcome one(CompanionRef ref, Occasion occasion, Deadline deadline) {
+    try {
+      deadline.check("looking at Companion " + ref);
+      var outcome = runs.share(ref, occasion, deadline, (all, until) -> observed(ref, all, until));
+      waiting.remove(ref);
+      return new Outcome(outcome.result(), outcome.own());
+    } catch (Unavailable e) {
+      LOG.warnf("%s: %s", ref, e.getMessage());
+      waiting.add(ref);
+      return new Outcome(new Result.Failed(e), true);
+    } catch (RuntimeException e) {
+      LOG.errorf(e, "%s: internal error", ref);
+      return new Outcome(new Result.Failed(e), true);
+    }
+  }
+
   /// What came of one Companion.
-  ///
-  /// @param report empty: there is no such Companion
-  /// @param pending whether something turns soon that no event tells of
-  private record Result(Optional<Decision.Report> report, boolean pending) {}
+  private sealed interface Result {
+
+    /// It was looked at.
+    ///
+    /// @param report empty: there is no such Companion, or none that can be read
+    /// @param isPending whether something turns soon that no event tells of
+    record Seen(Optional<Decision.Report> report, boolean isPending) implements Result {}
+
+    /// It was not, or not to the end.
+    record Failed(RuntimeException why) implements Result {
+      @Override
+      public boolean isPending() {
+        return true;
+      }
+    }
+
+    boolean isPending();
+  }
 
   /// The same, for one of those who share the run.
   ///
   /// @param own whether it is for this one to tell
   private record Outcome(Result result, boolean own) {
     Optional<Decision.Report> report() {
-      return result.report();
+      return result instanceof Result.Seen seen ? seen.report() : Optional.empty();
     }
   }
 
-  private void beat(boolean pending, Deadline deadline) {
-    List<Change> change = reader.pulse().flatMap(it -> Pulse.change(it, pending)).stream().toList();
+  /// @return whether there is a pulse
+  private boolean beat(boolean pending, Deadline deadline) {
+    Optional<GenericKubernetesResource> pulse = reader.pulse();
+    List<Change> change = pulse.flatMap(it -> Pulse.change(it, pending)).stream().toList();
     try {
       writer
           .write(change, deadline)
@@ -199,6 +290,7 @@ class Reconciler {
     } catch (LostRace e) {
       LOG.debugf("The pulse was changed meanwhile: %s", e.getMessage());
     }
+    return pulse.isPresent();
   }
 
   private Result observed(CompanionRef ref, Occasion occasion, Deadline deadline) {
@@ -209,7 +301,7 @@ class Reconciler {
         Result result = reconcile(ref, occasion, deadline);
         done = true;
         return result;
-      } catch (RuntimeException e) {
+      } catch (RuntimeException | Error e) {
         span.failed(e);
         throw e;
       }
@@ -249,36 +341,63 @@ class Reconciler {
     if (known.isEmpty()) {
       return Optional.of(gone(ref, now, deadline));
     }
-    Written written = writer.write(known.get().closing(), deadline);
-    KnownFacts facts = known.get().with(written);
-    Optional<Snapshot> seen = read(facts, occasion, deadline);
-    if (seen.isEmpty()) {
-      return Optional.of(gone(ref, now, deadline));
+    KnownFacts facts = known.get();
+    try {
+      Written written = writer.write(facts.closing(), deadline);
+      facts = facts.with(written);
+      return decide(facts, written, occasion, mayOpen, deadline);
+    } catch (Unavailable e) {
+      boolean unread = !(e instanceof NotWritten);
+      tell(
+          facts,
+          unread ? Reason.FactUnreadable : Reason.NotEnforced,
+          String.valueOf(e.getMessage()),
+          deadline);
+      throw e;
+    } catch (RuntimeException | Error e) {
+      tell(facts, Reason.InternalError, "Internal error: " + e, deadline);
+      throw e;
     }
-    Decision decision = Decision.of(seen.get());
-    for (List<Change> step : decision.steps(mayOpen)) {
-      written = written.and(writer.write(step, deadline));
-    }
-    if (mayOpen && decision.opens() && written.transientFailure().isEmpty()) {
-      return Optional.empty();
-    }
-    return Optional.of(report(ref, decision, written, deadline));
   }
 
-  private Optional<Snapshot> read(KnownFacts facts, Occasion occasion, Deadline deadline)
+  /// @param written what has closed for the facts that are known
+  private Optional<Result> decide(
+      KnownFacts facts, Written written, Occasion occasion, boolean mayOpen, Deadline deadline)
       throws LostRace {
+    CompanionRef ref = CompanionRef.of(facts.companion());
+    Optional<String> unreadable = facts.companion().whyUnreadable();
+    if (unreadable.isPresent()) {
+      LOG.warnf("%s: the spec cannot be read: %s", ref, unreadable.get());
+      tell(facts, Reason.SpecUnreadable, "The spec cannot be read: " + unreadable.get(), deadline);
+      return Optional.of(new Result.Seen(Optional.empty(), false));
+    }
+    Optional<Snapshot> seen = reader.read(facts, occasion, deadline);
+    if (seen.isEmpty()) {
+      return Optional.of(gone(ref, facts.now(), deadline));
+    }
+    Decision decision = Decision.of(seen.get());
+    Written all = written;
+    for (List<Change> step : decision.steps(mayOpen)) {
+      all = all.and(writer.write(step, deadline));
+    }
+    if (mayOpen && decision.opens() && all.transientFailure().isEmpty()) {
+      return Optional.empty();
+    }
+    return Optional.of(report(ref, decision, all, deadline));
+  }
+
+  /// Says of a Companion about which nothing was decided why not. What closed stays closed.
+  private void tell(KnownFacts facts, Reason reason, String words, Deadline deadline) {
     try {
-      return reader.read(facts, occasion, deadline);
-    } catch (Unavailable e) {
-      // Closed for what is known; whoever asks is told what is not.
-      writer.write(Unread.report(facts, String.valueOf(e.getMessage())), deadline);
-      throw e;
+      writer.write(Unread.report(facts, reason, words), deadline);
+    } catch (LostRace | RuntimeException e) {
+      LOG.debugf("%s: not told: %s", CompanionRef.of(facts.companion()), e.getMessage());
     }
   }
 
   private Result gone(CompanionRef ref, Instant now, Deadline deadline) throws LostRace {
     writer.write(Holds.withoutCompanion(reader.holds(ref), now), deadline);
-    return new Result(Optional.empty(), false);
+    return new Result.Seen(Optional.empty(), false);
   }
 
   private Result report(CompanionRef ref, Decision decision, Written written, Deadline deadline)
@@ -307,6 +426,6 @@ class Reconciler {
             failure -> {
               throw new Unavailable("Not written: " + failure);
             });
-    return new Result(Optional.of(report), decision.isPending());
+    return new Result.Seen(Optional.of(report), decision.isPending() || report.isUnfinished());
   }
 }

@@ -1,0 +1,21 @@
+package dev.chaperone.api;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.DeserializationFeature;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+
+/// How parts of our objects are read: by themselves, so that one that cannot be read keeps no list
+/// from being read, and with fields of newer versions left out.
+final class Lenient {
+  private static final ObjectMapper JSON =
+      JsonMapper.builder().disable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES).build();
+
+  private Lenient() {}
+
+  /// @throws JsonProcessingException when it cannot be what it should be
+  static <T> T read(JsonNode part, Class<T> type) throws JsonProcessingException {
+    return JSON.treeToValue(part, type);
+  }
+}

@@ -1,0 +1,378 @@
+package dev.chaperone.it;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import dev.chaperone.api.Companion;
+import io.fabric8.kubernetes.api.model.Condition;
+import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
+import io.fabric8.kubernetes.client.KubernetesClient;
+import io.fabric8.kubernetes.client.dsl.Resource;
+import io.fabric8.kubernetes.client.dsl.base.PatchContext;
+import io.fabric8.kubernetes.client.dsl.base.PatchType;
+import io.quarkus.test.common.QuarkusTestResource;
+import io.quarkus.test.junit.QuarkusTest;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.util.List;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.Random;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/// What is wrong with one Companion or Hold, or with what it depends on, is its own affair: the
+/// others are looked at, held and opened as ever, and it says itself what is wrong.
+@QuarkusTest
+@QuarkusTestResource(OnTheLab.class)
+class ContainmentIT {
+  private static final int UNAVAILABLE = 503;
+  private static final int ODD = Thorough.times(60, 1000);
+  private static final String COMPANIONS = "companions.chaperone.dev";
+  private static final String HOLDS = "holds.chaperone.dev";
+
+  /// Takes anything, but for what the functions select by.
+  private static final String LAX =
+      """
+      [{"op": "replace", "path": "/spec/versions/0/schema/openAPIV3Schema", "value": {
+        "type": "object",
+        "properties": {
+          "spec": {"type": "object", "x-kubernetes-preserve-unknown-fields": true, "properties": {
+            "targetRef": {"type": "object", "x-kubernetes-preserve-unknown-fields": true, "properties": {"name": {"type": "string"}}},
+            "followerRef": {"type": "object", "x-kubernetes-preserve-unknown-fields": true, "properties": {"name": {"type": "string"}}},
+            "companionRef": {"type": "object", "x-kubernetes-preserve-unknown-fields": true, "properties": {"name": {"type": "string"}}}}},
+          "status": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}}}}]
+      """;
+
+  private static final AtomicInteger SERIAL = new AtomicInteger();
+
+  private Installation chaperone;
+
+  // Objects that cannot be read: of another version, or from before a rule was there.
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "{\"disruption\": {\"maxUnavailable\": 3000000000}}",
+        "{\"disruption\": {\"policy\": \"Sometimes\"}}",
+        "{\"disruption\": {\"protect\": null}}",
+        "{\"disruption\": {\"holdWhen\": [{}]}}",
+        "{\"signals\": [null]}"
+      })
+  void a_spec_that_cannot_be_read_blocks_its_own_companion_and_no_other(String odd) {
+    try (Scene healthy = guarded("healthy");
+        Scene scene = guarded("odd-spec")) {
+      scene.awaitAllowed("agent-nodes", 1);
+      withoutRules(COMPANIONS, () -> companion(scene).patch(merge(), spec(odd)));
+
+      requireServed(healthy);
+
+      assertThat(scene.condition("DisruptionAllowed")).isEqualTo("Unknown SpecUnreadable");
+      assertThat(scene.condition("Ready")).isEqualTo("False SpecUnreadable");
+      scene.awaitAllowed("agent-nodes", 0);
+      scene.awaitAllowed("agent-pods", 0);
+
+      companion(scene).patch(merge(), spec("{\"disruption\": null, \"signals\": null}"));
+      await("the Companion as before")
+          .atMost(Scene.LONG)
+          .until(
+              () -> {
+                chaperone.changed("Companion", scene.name, "agent");
+                return scene.condition("DisruptionAllowed").equals("True NothingHolds");
+              });
+    }
+  }
+
+  @Test
+  void a_spec_with_a_field_of_a_newer_version_is_read() {
+    try (Scene scene = guarded("newer-spec")) {
+      withoutRules(
+          COMPANIONS,
+          () -> companion(scene).patch(merge(), spec("{\"rollback\": {\"after\": \"5m\"}}")));
+      scene.hold("rebuild");
+
+      assertThat(chaperone.changed("Hold", scene.name, "rebuild").statusCode()).isEqualTo(200);
+
+      assertThat(scene.condition("DisruptionAllowed")).isEqualTo("False Hold");
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "{\"quietSince\": \"yesterday\"}",
+        "{\"drainedNodes\": {}}",
+        "{\"reasons\": [{}]}",
+        "{\"conditions\": [null]}",
+        "{\"guards\": \"many\"}",
+        "{\"conditions\": [{\"type\": \"Ready\", \"status\": \"True\", \"lastTransitionTime\": \"yesterday\"}]}",
+        "{\"unguardedNodes\": \"none\", \"newer\": 1}"
+      })
+  void a_status_that_cannot_be_read_is_written_anew_and_holds_on(String odd) {
+    try (Scene healthy = guarded("healthy");
+        Scene scene = guarded("odd-status")) {
+      scene.hold("rebuild");
+      chaperone.changed("Hold", scene.name, "rebuild");
+      withoutRules(
+          COMPANIONS,
+          () -> companion(scene).subresource("status").patch(merge(), "{\"status\": null}"),
+          () -> companion(scene).subresource("status").patch(merge(), status(odd)));
+
+      requireServed(healthy);
+
+      assertThat(scene.condition("DisruptionAllowed")).isEqualTo("False Hold");
+      scene.awaitAllowed("agent-nodes", 0);
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "{\"reason\": {\"nested\": true}}",
+        "{\"expiresAt\": [\"2020-01-01T00:00:00Z\"]}",
+        "{\"reason\": null}"
+      })
+  void a_hold_that_cannot_be_read_holds(String odd) {
+    try (Scene healthy = guarded("healthy");
+        Scene scene = guarded("odd-hold")) {
+      scene.hold("rebuild");
+      withoutRules(
+          HOLDS,
+          () ->
+              client()
+                  .genericKubernetesResources("chaperone.dev/v1alpha1", "Hold")
+                  .inNamespace(scene.name)
+                  .withName("rebuild")
+                  .patch(merge(), spec(odd)));
+
+      requireServed(healthy);
+
+      assertThat(scene.condition("DisruptionAllowed")).isEqualTo("False Hold");
+      scene.awaitAllowed("agent-nodes", 0);
+    }
+  }
+
+  // Third parties that do not answer.
+
+  @Test
+  void a_webhook_that_hangs_for_one_namespace_keeps_no_other_waiting() throws IOException {
+    try (ServerSocket silent = new ServerSocket(0, 50, InetAddress.getLoopbackAddress());
+        Scene healthy = guarded("healthy");
+        Scene scene = guarded("hanging")) {
+      scene.awaitAllowed("agent-nodes", 1);
+      chaperone
+          .lab()
+          .apply(
+              """
+              apiVersion: admissionregistration.k8s.io/v1
+              kind: ValidatingWebhookConfiguration
+              metadata: {name: hanging}
+              webhooks:
+              - name: budgets.hanging.example.com
+                clientConfig: {url: "https://127.0.0.1:%d/"}
+                namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: %s}}
+                rules: [{apiGroups: [policy], apiVersions: [v1], operations: [UPDATE], resources: [poddisruptionbudgets]}]
+                failurePolicy: Fail
+                sideEffects: None
+                admissionReviewVersions: [v1]
+                timeoutSeconds: 30
+              """
+                  .formatted(silent.getLocalPort(), scene.name));
+      try {
+        scene.hold("rebuild");
+        awaitHanging(scene);
+
+        requireServed(healthy);
+
+        assertThat(scene.condition("DisruptionAllowed")).startsWith("Unknown ");
+      } finally {
+        chaperone.lab().kubectl("delete", "validatingwebhookconfiguration", "hanging").orFail();
+      }
+      await("the Hold enforced")
+          .atMost(Scene.LONG)
+          .until(
+              () -> {
+                chaperone.changed("Hold", scene.name, "rebuild");
+                return scene.condition("DisruptionAllowed").equals("False Hold");
+              });
+    }
+  }
+
+  // Odd, and allowed.
+
+  @Test
+  void odd_companions_and_holds_say_what_is_wrong_and_the_healthy_are_served() {
+    long seed = Long.getLong("chaperone.seed", 1);
+    System.out.printf("ContainmentIT: %d odd Companions from seed %d%n", ODD, seed);
+    Random random = new Random(seed);
+    try (Scene healthy = guarded("healthy");
+        Scene scene = new Scene(chaperone, "oddities", 0)) {
+      StringBuilder odd = new StringBuilder();
+      IntStream.range(0, ODD).forEach(i -> odd.append(odd(random, i)));
+      scene.apply(odd.toString());
+
+      requireServed(healthy);
+
+      await("a word on each")
+          .atMost(Scene.LONG.multipliedBy(5))
+          .until(
+              () -> {
+                chaperone.pulse();
+                return companions(scene).stream().allMatch(it -> says(it).isPresent());
+              });
+      assertThat(companions(scene))
+          .hasSize(ODD)
+          .allSatisfy(
+              it -> assertThat(says(it).orElseThrow()).as(it.getMetadata().getName()).isNotBlank());
+      requireServed(healthy);
+    }
+  }
+
+  private static String odd(Random random, int number) {
+    String name =
+        List.of("odd-%d", "o.%d", "agent-guards-%d", "odd-%d-nodes", "a%d")
+            .get(random.nextInt(5))
+            .formatted(number);
+    String target =
+        List.of("none", "a.b", "oddities", "x".repeat(63), "nothing-guards").get(random.nextInt(5));
+    String disruption =
+        List.of(
+                "{policy: AlwaysHold}",
+                "{maxUnavailable: 100000}",
+                "{protect: [Pods], maxUnavailable: 1%}",
+                "{holdWhen: [{name: x, expression: \"1 / 0 == 1\"}]}",
+                "{holdWhen: [{name: x, expression: \"no such thing\"}], failurePolicy: Allow}",
+                "{observe: [{as: it, apiVersion: example.com/v9, resource: nothings, name: x}], holdWhen: [{name: x, expression: it.a.b.c > 3}]}",
+                "{observe: [{as: it, apiVersion: v1, resource: secrets, name: x}], holdWhen: [{name: x, expression: \"true\"}]}",
+                "{maintenanceWindows: [{schedule: \"0 0 30 2 *\", duration: 1h}]}",
+                "{maintenanceWindows: [{schedule: \"99 99 99 99 99\", duration: 999999h}]}",
+                "{maintenanceWindows: [{schedule: \"* * * * *\", duration: 1s, timeZone: Mars/Base}]}",
+                "{settlePeriod: 999999h, maxHoldDuration: 1s}")
+            .get(random.nextInt(11));
+    String follower = random.nextBoolean() ? "" : "\n  followerRef: {name: %s}".formatted(target);
+    return """
+    ---
+    apiVersion: chaperone.dev/v1alpha1
+    kind: Companion
+    metadata: {name: %s, namespace: oddities}
+    spec:
+      targetRef: {name: %s%s}%s
+      disruption: %s
+    ---
+    apiVersion: chaperone.dev/v1alpha1
+    kind: Hold
+    metadata: {name: odd-%d, namespace: oddities}
+    spec: {companionRef: {name: %s}, reason: "%s"}
+    """
+        .formatted(
+            name,
+            target,
+            random.nextInt(4) == 0 ? ", namespace: elsewhere" : "",
+            follower,
+            disruption,
+            number,
+            random.nextBoolean() ? name : "nobody",
+            List.of("a", "\\\\u0007 bell", "<b>bold</b>", "%s %n", "ü".repeat(256))
+                .get(random.nextInt(5)));
+  }
+
+  private List<Companion> companions(Scene scene) {
+    return client().resources(Companion.class).inNamespace(scene.name).list().getItems();
+  }
+
+  /// What a Companion says that is not Ready, or blocked.
+  private static Optional<String> says(Companion companion) {
+    return Optional.ofNullable(companion.getStatus())
+        .map(it -> Objects.requireNonNullElse(it.conditions(), List.<Condition>of()))
+        .flatMap(it -> it.stream().filter(c -> "Ready".equals(c.getType())).findFirst())
+        .map(Condition::getMessage);
+  }
+
+  /// In a namespace of its own: one that is used again may still be going.
+  private Scene guarded(String kind) {
+    String name = kind + "-" + SERIAL.incrementAndGet();
+    Scene scene = new Scene(chaperone, name, 2).withCompanion("{}");
+    await("guards of " + name)
+        .atMost(Scene.LONG)
+        .until(
+            () -> {
+              chaperone.changed("Companion", name, "agent");
+              return scene.guardedNodes().size() == 2
+                  && scene.condition("DisruptionAllowed").equals("True NothingHolds");
+            });
+    return scene;
+  }
+
+  /// One pulse is enough to find what nobody told of.
+  private void requireServed(Scene healthy) {
+    healthy.hold("unseen");
+    chaperone.pulse();
+    assertThat(healthy.condition("DisruptionAllowed")).isEqualTo("False Hold");
+    healthy.awaitAllowed("agent-nodes", 0);
+    healthy.release("unseen");
+    assertThat(chaperone.changed("Hold", healthy.name, "unseen").statusCode()).isEqualTo(200);
+    assertThat(healthy.condition("DisruptionAllowed")).isEqualTo("True NothingHolds");
+  }
+
+  /// Until the API server calls the webhook.
+  private void awaitHanging(Scene scene) {
+    await("a webhook that hangs")
+        .atMost(Scene.LONG)
+        .until(() -> chaperone.changed("Hold", scene.name, "rebuild").statusCode() == UNAVAILABLE);
+  }
+
+  /// Does what the rules of a kind would refuse, one after the other.
+  private void withoutRules(String definition, Runnable... writes) {
+    var definitions = client().apiextensions().v1().customResourceDefinitions();
+    var before =
+        definitions.withName(definition).get().getSpec().getVersions().getFirst().getSchema();
+    definitions.withName(definition).patch(PatchContext.of(PatchType.JSON), LAX);
+    try {
+      for (Runnable write : writes) {
+        await("what the rules refuse")
+            .atMost(Scene.LONG)
+            .ignoreExceptions()
+            .until(
+                () -> {
+                  write.run();
+                  return true;
+                });
+      }
+    } finally {
+      definitions
+          .withName(definition)
+          .edit(
+              it -> {
+                it.getSpec().getVersions().getFirst().setSchema(before);
+                return it;
+              });
+    }
+  }
+
+  private Resource<GenericKubernetesResource> companion(Scene scene) {
+    return client()
+        .genericKubernetesResources("chaperone.dev/v1alpha1", "Companion")
+        .inNamespace(scene.name)
+        .withName("agent");
+  }
+
+  private static PatchContext merge() {
+    return PatchContext.of(PatchType.JSON_MERGE);
+  }
+
+  private static String spec(String spec) {
+    return "{\"spec\": %s}".formatted(spec);
+  }
+
+  private static String status(String status) {
+    return "{\"status\": %s}".formatted(status);
+  }
+
+  private KubernetesClient client() {
+    return chaperone.lab().client();
+  }
+}
