@@ -8,21 +8,25 @@ import io.fabric8.kubernetes.api.model.authorization.v1.SubjectAccessReviewBuild
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.KubernetesClientException;
 import jakarta.enterprise.context.ApplicationScoped;
+import java.time.InstantSource;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.function.Supplier;
 import org.eclipse.microprofile.config.inject.ConfigProperty;
 
-/// Who somebody is, and what they may do: Kubernetes' own answer to both, asked anew each time.
+/// Who somebody is, and what they may do: Kubernetes' own answer to both. Asked anew each time, but
+/// for tokens of which no answer can be good.
 @ApplicationScoped
 public class Access {
   private final KubernetesClient client;
   private final String audience;
+  private final Tokens tokens;
 
   Access(KubernetesClient client, @ConfigProperty(name = "chaperone.audience") String audience) {
     this.client = client;
     this.audience = audience;
+    this.tokens = new Tokens(audience, InstantSource.system());
   }
 
   /// What may be done to Holds.
@@ -38,8 +42,17 @@ public class Access {
 
   /// Whose token this is; empty if it is nobody's, has expired, or is not meant for Chaperone.
   ///
-  /// @throws Unavailable when the API server does not answer, or not in time
+  /// @throws Unavailable when the API server does not answer, or not in time, or is asked too often
   public Optional<UserInfo> user(String token, Deadline deadline) {
+    if (!tokens.isWorthAsking(token)) {
+      return Optional.empty();
+    }
+    Optional<UserInfo> user = review(token, deadline);
+    tokens.answered(token, user.isPresent());
+    return user;
+  }
+
+  private Optional<UserInfo> review(String token, Deadline deadline) {
     TokenReview review =
         ask(
             "whose token it is",

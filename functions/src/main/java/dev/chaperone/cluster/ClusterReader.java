@@ -67,9 +67,12 @@ public class ClusterReader {
           .withNamespaced(true)
           .build();
 
+  /// After a list that was shared, so that whoever sends many events makes it no more often.
+  private static final Duration PAUSE = Duration.ofMillis(50);
+
   private final KubernetesClient client;
   private final SharedRuns<String, String, List<Companion>> companions =
-      new SharedRuns<>((all, _) -> all, Duration.ZERO);
+      new SharedRuns<>((all, _) -> all, PAUSE);
   private final Scope scope;
   private final GuardSettings guardSettings;
   private final String pulseNamespace;

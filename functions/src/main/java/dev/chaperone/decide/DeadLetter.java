@@ -19,6 +19,9 @@ public record DeadLetter(
   /// What Knative sends again before it gives up, besides 5xx.
   private static final Set<Integer> SENT_AGAIN = Set.of(404, 408, 409, 429);
 
+  /// What the types of events about changed objects begin with.
+  public static final String CHANGES = "dev.knative.apiserver.";
+
   private static final int WORD = 120;
   private static final int SENTENCE = 300;
 
@@ -46,10 +49,12 @@ public record DeadLetter(
                 : "It held and released nothing: send it again when that is mended");
   }
 
-  /// Tells of it on a Companion: once an hour for each type of event and reason, so that nobody
-  /// who only posts events floods a namespace with Events.
+  /// Tells of it on a Companion: once an hour for each reason and each type of event that somebody
+  /// wants, so that nobody who only posts events floods a namespace with Events.
   public Change tell(Companion companion, Instant now) {
-    String once = reason() + "\n" + type + "\n" + now.truncatedTo(ChronoUnit.HOURS);
+    // There are six, and made-up ones would concern the Companion all the same.
+    String kind = type.startsWith(CHANGES) ? CHANGES : type;
+    String once = reason() + "\n" + kind + "\n" + now.truncatedTo(ChronoUnit.HOURS);
     String name =
         companion.getMetadata().getName()
             + "."

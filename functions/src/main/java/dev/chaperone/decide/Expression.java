@@ -3,6 +3,7 @@ package dev.chaperone.decide;
 import com.google.protobuf.Timestamp;
 import dev.cel.bundle.Cel;
 import dev.cel.bundle.CelFactory;
+import dev.cel.checker.CelCheckerBuilder;
 import dev.cel.common.CelAbstractSyntaxTree;
 import dev.cel.common.CelIssue;
 import dev.cel.common.CelOptions;
@@ -11,7 +12,9 @@ import dev.cel.common.ast.CelExpr.ExprKind.Kind;
 import dev.cel.common.navigation.CelNavigableAst;
 import dev.cel.common.navigation.CelNavigableExpr;
 import dev.cel.common.types.SimpleType;
+import dev.cel.compiler.CelCompilerLibrary;
 import dev.cel.extensions.CelExtensions;
+import dev.cel.parser.CelParserBuilder;
 import dev.cel.parser.CelStandardMacro;
 import dev.cel.runtime.CelEvaluationException;
 import java.time.Instant;
@@ -27,8 +30,8 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
-/// One CEL expression, compiled. Bounded in size, depth and iterations, so that it always ends,
-/// soon and without blowing up. Nothing else knows CEL, so its classes load with the first
+/// One CEL expression, compiled. Bounded in size, depth, iterations and [Effort], so that it always
+/// ends, soon and without blowing up. Nothing else knows CEL, so its classes load with the first
 /// expression.
 public final class Expression {
   private static final CelOptions BOUNDS =
@@ -37,7 +40,24 @@ public final class Expression {
           .maxParseRecursionDepth(50)
           .comprehensionMaxIterations(10_000)
           .maxRegexProgramSize(1_000)
+          .enableOptionalSyntax(true)
           .build();
+
+  /// Optional values without their macros, `optMap` and `optFlatMap`: those write what they are
+  /// called on twice, so that a chain of them doubles with every link.
+  private static final CelCompilerLibrary OPTIONAL_VALUES =
+      new CelCompilerLibrary() {
+        @Override
+        public void setParserOptions(CelParserBuilder parser) {}
+
+        @Override
+        public void setCheckerOptions(CelCheckerBuilder checker) {
+          CelExtensions.optional().setCheckerOptions(checker);
+        }
+      };
+
+  /// So much of what went wrong is told.
+  private static final int TOLD = 300;
 
   /// So much of a value is shown, and so many values.
   private static final int SHOWN_LENGTH = 60;
@@ -67,8 +87,8 @@ public final class Expression {
         CelFactory.standardCelBuilder()
             .setOptions(BOUNDS)
             .setStandardMacros(CelStandardMacro.STANDARD_MACROS)
-            .addCompilerLibraries(CelExtensions.optional(), CelExtensions.strings())
-            .addRuntimeLibraries(CelExtensions.optional(), CelExtensions.strings());
+            .addCompilerLibraries(CelExtensions.strings(), OPTIONAL_VALUES)
+            .addRuntimeLibraries(CelExtensions.optional(), Effort.strings());
     variables.forEach(
         name -> builder.addVar(name, name.equals("now") ? SimpleType.TIMESTAMP : SimpleType.DYN));
     return new Language(builder.build());
@@ -96,7 +116,9 @@ public final class Expression {
                 .collect(Collectors.joining("; ")));
       } catch (RuntimeException e) {
         // The parser's own way to give up on what is too deep.
-        throw new Failed("cannot be compiled: " + e.getMessage());
+        throw new Failed("cannot be compiled: " + told(e.getMessage()));
+      } catch (StackOverflowError e) {
+        throw new Failed("cannot be compiled: it is too deep");
       }
     }
   }
@@ -135,13 +157,23 @@ public final class Expression {
   private Object evaluate(Map<String, Object> values) throws Failed {
     Map<String, Object> converted = new LinkedHashMap<>();
     values.forEach((name, value) -> converted.put(name, convert(value)));
+    Effort effort = new Effort();
     try {
-      return cel.createProgram(ast).eval(converted);
-    } catch (CelEvaluationException e) {
+      Object result = cel.createProgram(ast).trace(converted, effort);
+      effort.check();
+      return result;
+    } catch (Effort.Exceeded e) {
       throw new Failed("cannot be evaluated: " + e.getMessage());
+    } catch (CelEvaluationException e) {
+      throw new Failed("cannot be evaluated: " + told(e.getMessage()));
     } catch (RuntimeException | StackOverflowError e) {
-      throw new Failed("cannot be evaluated: " + e);
+      throw new Failed("cannot be evaluated: " + told(e.toString()));
     }
+  }
+
+  private static String told(@Nullable String message) {
+    String text = String.valueOf(message);
+    return text.length() <= TOLD ? text : text.substring(0, TOLD) + "…";
   }
 
   /// What it read, as `path is value`, for people who wonder why.

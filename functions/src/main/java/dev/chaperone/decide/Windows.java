@@ -35,7 +35,7 @@ record Windows(Optional<HoldReason> outside, @Nullable Instant turns, List<Strin
     List<Window> readable = new ArrayList<>();
     for (MaintenanceWindow window : windows) {
       try {
-        readable.add(Window.of(window));
+        readable.add(Window.of(window, now));
       } catch (IllegalArgumentException | DateTimeException e) {
         failures.add(
             "maintenanceWindows \"%s\" in %s: %s"
@@ -68,14 +68,19 @@ record Windows(Optional<HoldReason> outside, @Nullable Instant turns, List<Strin
     /// So many beginnings are looked at for the one that lasts longest.
     private static final int OVERLAPPING = 100;
 
-    static Window of(MaintenanceWindow window) {
+    static Window of(MaintenanceWindow schedule, Instant now) {
       Cron cron =
           new CronParser(CronDefinitionBuilder.instanceDefinitionFor(CronType.UNIX))
-              .parse(window.schedule());
-      return new Window(
-          ExecutionTime.forCron(cron.validate()),
-          Durations.parse(window.duration()).orElseThrow(),
-          ZoneId.of(window.timeZone()));
+              .parse(schedule.schedule());
+      Window window =
+          new Window(
+              ExecutionTime.forCron(cron.validate()),
+              Durations.parse(schedule.duration()).orElseThrow(),
+              ZoneId.of(schedule.timeZone()));
+      if (window.next(now).isEmpty()) {
+        throw new IllegalArgumentException("there is no such day");
+      }
+      return window;
     }
 
     /// The end of the window that is open now. Each beginning has the same length, so the latest

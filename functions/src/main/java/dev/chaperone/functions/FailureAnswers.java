@@ -26,7 +26,7 @@ class FailureAnswers {
   private static final int UNAVAILABLE = 503;
 
   private static final String HOW_TO_POST =
-      "not a CloudEvent of at most 10 MB: post it to /, with ce-id and the other ce- headers, or"
+      "not a CloudEvent of at most 256 KiB: post it to /, with ce-id and the other ce- headers, or"
           + " as application/cloudevents+json";
 
   void install(@Observes Router router) {

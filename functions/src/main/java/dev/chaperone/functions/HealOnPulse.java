@@ -1,5 +1,6 @@
 package dev.chaperone.functions;
 
+import dev.chaperone.decide.Occasion;
 import io.quarkus.funqy.Funq;
 import io.quarkus.funqy.knative.events.CloudEvent;
 import io.quarkus.funqy.knative.events.CloudEventMapping;
@@ -9,16 +10,20 @@ import org.jspecify.annotations.Nullable;
 @Observed
 public class HealOnPulse {
   private final Reconciler reconciler;
+  private final Rounds rounds;
 
-  HealOnPulse(Reconciler reconciler) {
+  HealOnPulse(Reconciler reconciler, Rounds rounds) {
     this.reconciler = reconciler;
+    this.rounds = rounds;
   }
 
   @Funq
   @CloudEventMapping(trigger = "dev.knative.sources.ping")
   public @Nullable CloudEvent<ReplyData> pulse(CloudEvent<byte[]> event) {
     Envelope.of(event);
-    return Replies.about(reconciler.pulse());
+    return Replies.about(
+        rounds.share(
+            Rounds.Kind.PULSE, Occasion.PULSE, reconciler.begin(), (_, _) -> reconciler.pulse()));
   }
 
   /// The same for `kn func invoke`, which sends this type when it is told nothing else.

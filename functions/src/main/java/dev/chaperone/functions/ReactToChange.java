@@ -1,5 +1,6 @@
 package dev.chaperone.functions;
 
+import dev.chaperone.cluster.Deadline;
 import dev.chaperone.decide.ObjectRef;
 import dev.chaperone.decide.Occasion;
 import io.quarkus.funqy.Funq;
@@ -14,9 +15,11 @@ import org.jspecify.annotations.Nullable;
 @Observed
 public class ReactToChange {
   private final Reconciler reconciler;
+  private final Rounds rounds;
 
-  ReactToChange(Reconciler reconciler) {
+  ReactToChange(Reconciler reconciler, Rounds rounds) {
     this.reconciler = reconciler;
+    this.rounds = rounds;
   }
 
   @Funq
@@ -57,11 +60,23 @@ public class ReactToChange {
 
   private @Nullable CloudEvent<ReplyData> changed(CloudEvent<byte[]> event) {
     ObjectRef object = Envelope.object(Envelope.of(event));
-    return Replies.about(reconciler.react(object, Occasion.CHANGE, reconciler.begin()));
+    return look(object, Occasion.CHANGE);
   }
 
   private @Nullable CloudEvent<ReplyData> deleted(CloudEvent<byte[]> event) {
     ObjectRef object = Envelope.object(Envelope.of(event));
-    return Replies.about(reconciler.react(object, Occasion.deletion(object), reconciler.begin()));
+    return look(object, Occasion.deletion(object));
+  }
+
+  private @Nullable CloudEvent<ReplyData> look(ObjectRef object, Occasion occasion) {
+    Deadline deadline = reconciler.begin();
+    return Replies.about(
+        object.kind().equals("Node")
+            ? rounds.share(
+                Rounds.Kind.NODES,
+                occasion,
+                deadline,
+                (all, until) -> reconciler.react(object, all, until))
+            : reconciler.react(object, occasion, deadline));
   }
 }

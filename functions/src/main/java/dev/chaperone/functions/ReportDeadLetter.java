@@ -4,6 +4,7 @@ import dev.chaperone.cluster.ClusterReader;
 import dev.chaperone.cluster.ClusterWriter;
 import dev.chaperone.cluster.Deadline;
 import dev.chaperone.cluster.LostRace;
+import dev.chaperone.cluster.Rate;
 import dev.chaperone.cluster.Unavailable;
 import dev.chaperone.decide.Change;
 import dev.chaperone.decide.CompanionRef;
@@ -11,6 +12,7 @@ import dev.chaperone.decide.DeadLetter;
 import io.quarkus.funqy.Funq;
 import io.quarkus.funqy.knative.events.CloudEvent;
 import io.quarkus.funqy.knative.events.CloudEventMapping;
+import jakarta.inject.Singleton;
 import java.nio.charset.StandardCharsets;
 import java.time.Clock;
 import java.time.Duration;
@@ -28,16 +30,21 @@ import org.jboss.logging.Logger;
 ///
 /// It is a Service of its own that exports this function, which then gets every event whatever its
 /// type. Everywhere else nobody can reach it: the type below is no event's.
+@Singleton
 public class ReportDeadLetter {
   private static final Logger LOG = Logger.getLogger(ReportDeadLetter.class);
   private static final String NAME = "deadLetter";
   private static final String TYPE = "dev.chaperone.dead-letter";
+
+  /// Each of them costs a few calls to the API server.
+  private static final int A_SECOND = 20;
 
   private final ClusterReader reader;
   private final ClusterWriter writer;
   private final Duration patience;
   private final boolean exported;
   private final Clock clock = Clock.systemUTC();
+  private final Rate rate = new Rate(A_SECOND, clock);
 
   ReportDeadLetter(
       ClusterReader reader,
@@ -56,6 +63,9 @@ public class ReportDeadLetter {
     var event = Envelope.of(received);
     if (!exported) {
       throw new Malformed("nobody wants events of type " + event.getType());
+    }
+    if (!rate.take()) {
+      throw new Unavailable("Too many dead letters at once");
     }
     Deadline deadline = Deadline.in(patience);
     DeadLetter letter = letter(event);
@@ -88,7 +98,7 @@ public class ReportDeadLetter {
         case "dev.knative.sources.ping" -> reader.everyone(deadline);
         case "dev.chaperone.hold", "dev.chaperone.release" ->
             Set.of(HoldOnRequest.companion(Payload.object(received)));
-        case String type when type.startsWith("dev.knative.apiserver.") ->
+        case String type when type.startsWith(DeadLetter.CHANGES) ->
             reader.concern(Envelope.object(event), deadline).companions();
         case String type ->
             reader.listening(type, deadline).stream().map(CompanionRef::of).toList();

@@ -6,6 +6,9 @@ import dev.chaperone.api.Companion;
 import io.fabric8.kubernetes.api.model.ObjectMetaBuilder;
 import java.time.Instant;
 import java.util.OptionalInt;
+import java.util.Set;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -61,6 +64,17 @@ class DeadLetterTest {
     assertThat(name(letter(HOLD, OptionalInt.of(503), "one"), NOW)).isNotEqualTo(first);
     assertThat(name(letter("dev.chaperone.release", OptionalInt.of(401), "one"), NOW))
         .isNotEqualTo(first);
+  }
+
+  @Test
+  void changes_are_told_once_an_hour_whatever_type_is_made_up_for_them() {
+    Set<String> names =
+        IntStream.range(0, 1000)
+            .mapToObj(i -> letter("dev.knative.apiserver." + i, OptionalInt.of(503), "one"))
+            .map(letter -> name(letter, NOW))
+            .collect(Collectors.toSet());
+
+    assertThat(names).hasSize(1);
   }
 
   private static String name(DeadLetter letter, Instant now) {

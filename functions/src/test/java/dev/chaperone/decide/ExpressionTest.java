@@ -9,6 +9,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -116,29 +117,98 @@ class ExpressionTest {
         .isTrue();
   }
 
-  /// Each of these would run for ages, or take the stack or the heap, without bounds.
+  /// Each of these would run for ages, or take the stack or the heap, without bounds. `L` has a
+  /// thousand numbers, and `S` is as long as an object may be.
   @ParameterizedTest
   @ValueSource(
       strings = {
         "L.all(a, L.all(b, L.all(c, L.all(d, L.all(e, true)))))",
         "L.map(a, L.map(b, L.map(c, L))).size() > 0",
         "'x'.matches('(((a{1,100}){1,100}){1,100})')",
-        "size(L.map(a, L)) < 0",
+        "size(L.map(a, L)) < 0 || L.map(a, L.map(b, [L, L])).size() > 0",
+        // Text that multiplies.
+        "S.replace('', S).size() > 0",
+        "S.replace('x', S).size() > 0",
+        "S.replace('x', 'yyyyyyyyyy', 100000).size() > 0",
+        "L.map(a, S).join().size() > 0",
+        "L.map(a, '').join(S).size() > 0",
+        "L.map(a, S + string(a)).size() > 0",
+        "L.map(a, {'text': S + string(a)}).size() > 0",
+        // What one side of || threw does not matter to it.
+        "L.map(a, S + string(a)).size() > 0 || true",
+        // Lists that are inside each other again and again.
+        "[L].DOUBLE.DOUBLE.DOUBLE.DOUBLE.DOUBLE.DOUBLE.DOUBLE",
+        "[L].DOUBLE.DOUBLE.DOUBLE.DOUBLE.DOUBLE.DOUBLE.DOUBLE == [L].DOUBLE.DOUBLE.DOUBLE.DOUBLE.DOUBLE.DOUBLE.DOUBLE",
+        "[optional.of(L)].DOUBLE.DOUBLE.DOUBLE.DOUBLE.DOUBLE.DOUBLE.DOUBLE",
+        // Much to compare, and little that is made.
+        "L.all(a, L.all(b, S.matches('(x+x+)+y') || S == S))",
+        // Code that doubles.
+        "optional.of(1).OPT.OPT.OPT.OPT.OPT.OPT.OPT.hasValue()",
       })
   void is_bounded(String text) {
+    String expression =
+        text.replace("DOUBLE", "map(x, [x, x]).map(x, [x, x]).map(x, [x, x]).map(x, [x, x])")
+            .replace("OPT", "optMap(x, x).optMap(x, x).optMap(x, x).optMap(x, x)");
     Map<String, Object> values =
-        Map.of("L", java.util.stream.IntStream.range(0, 1000).boxed().toList());
-    long begin = System.nanoTime();
+        Map.of("L", IntStream.range(0, 1000).boxed().toList(), "S", "x".repeat(256 << 10));
 
-    try {
-      Expression.language(Set.of("L")).compile(text).isTrue(values);
-    } catch (Expression.Failed expected) {
-      assertThat(expected).hasMessageNotContaining("OutOfMemory");
+    assertThatThrownBy(
+            () -> {
+              Expression compiled = Expression.language(values.keySet()).compile(expression);
+              compiled.uses();
+              compiled.isTrue(values);
+            })
+        .isInstanceOf(Expression.Failed.class)
+        .message()
+        .hasSizeLessThan(600);
+  }
+
+  /// As much as an object of many parts needs.
+  @Test
+  void has_room_for_what_is_meant() throws Expression.Failed {
+    Map<String, Object> values =
+        Map.of(
+            "L",
+            IntStream.range(0, 2000)
+                .mapToObj(i -> Map.of("name", "osd-" + i, "up", i % 2 == 0))
+                .toList(),
+            "S",
+            "x".repeat(256 << 10));
+
+    for (String text :
+        List.of(
+            "L.filter(osd, osd.up).size() == 1000",
+            "L.map(osd, osd.name).join(',').contains('osd-1999')",
+            "L.exists(osd, osd.name == 'osd-1999' && !osd.up)",
+            "['a', 'b', 'c', 'd'].all(it, !S.contains(it))",
+            "S.size() == 262144 && (S + S).size() > 0")) {
+      assertThat(Expression.language(values.keySet()).compile(text).isTrue(values))
+          .as(text)
+          .isTrue();
     }
+  }
 
-    assertThat((System.nanoTime() - begin) / 1e9)
-        .as("seconds, of which there may be few")
-        .isLessThan(60);
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = ';',
+      quoteCharacter = '"',
+      value = {
+        "'hello hello'.replace('he', 'we'); wello wello",
+        "'hello hello'.replace('he', 'we', -1); wello wello",
+        "'hello hello'.replace('he', 'we', 1); wello hello",
+        "'hello hello'.replace('he', 'we', 0); hello hello",
+        "'hello hello'.replace('', '_'); _h_e_l_l_o_ _h_e_l_l_o_",
+        "'hello hello'.replace('', '_', 2); _h_ello hello",
+        "'hello hello'.replace('h', ''); ello ello",
+        "'a😀b'.replace('', '_'); _a_😀_b_",
+        "'aaa'.replace('aa', 'b'); ba",
+        "''.replace('', 'b'); b",
+        "['hello', 'world'].join(); helloworld",
+        "['hello', 'world'].join(', '); hello, world",
+        "['one'].join(','); one",
+      })
+  void replaces_and_joins_as_cel_says(String text, String expected) throws Expression.Failed {
+    assertThat(Expression.language(Set.of()).compile(text).text(Map.of())).isEqualTo(expected);
   }
 
   @Test
@@ -148,6 +218,15 @@ class ExpressionTest {
         .isInstanceOf(Expression.Failed.class);
     assertThatThrownBy(
             () -> Expression.language(Set.of()).compile("'" + "x".repeat(3000) + "' == ''"))
+        .isInstanceOf(Expression.Failed.class);
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"+L", ".a", "[0]", ".map(x, x)", " ? L : L"})
+  void a_long_chain_is_too_deep(String link) {
+    String chain = "L" + link.repeat(2000 / link.length());
+
+    assertThatThrownBy(() -> Expression.language(Set.of("L")).compile(chain).uses())
         .isInstanceOf(Expression.Failed.class);
   }
 }

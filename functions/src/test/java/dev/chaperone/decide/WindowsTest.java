@@ -11,6 +11,7 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class WindowsTest {
   private final World world = new World().nodes(2);
@@ -76,6 +77,16 @@ class WindowsTest {
         .singleElement()
         .asString()
         .contains("Europe/Atlantis");
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"0 0 30 2 *", "0 0 31 2,4,6,9,11 *", "*/5 * 30-31 2 *"})
+  void one_that_never_begins_cannot_be_read(String schedule) {
+    window(FailurePolicy.Hold, new MaintenanceWindow(schedule, "1h", "UTC"));
+
+    assertThat(world.decide().verdict().allowed()).isFalse();
+    assertThat(Windows.of(world.spec.disruption(), world.now).failures())
+        .containsExactly("maintenanceWindows \"" + schedule + "\" in UTC: there is no such day");
   }
 
   private void window(FailurePolicy policy, MaintenanceWindow... windows) {

@@ -15,6 +15,8 @@ import java.nio.charset.StandardCharsets;
 import java.util.Base64;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
 import org.junit.jupiter.api.Test;
 
 /// The Service for dead letters: one function exported, and a ServiceAccount of its own.
@@ -140,6 +142,39 @@ class DeadLetterIT {
     assertThat(post(chaperone.event("dev.knative.apiserver.ref.update"))).isEqualTo(204);
 
     assertThat(writes()).isEqualTo(before);
+  }
+
+  @Test
+  void made_up_types_are_told_once_and_cost_little() {
+    try (Scene scene = new Scene(chaperone, "made-up", 0).withCompanion("{}")) {
+      int before = calls();
+      long began = System.nanoTime();
+      try (ExecutorService senders = Executors.newFixedThreadPool(50)) {
+        for (int i = 0; i < 1000; i++) {
+          HttpRequest.Builder letter =
+              letter("dev.knative.apiserver.made-up-" + i, "503", "no answer")
+                  .header("ce-kind", "DaemonSet")
+                  .header("ce-namespace", "made-up")
+                  .header("ce-name", "target");
+          senders.execute(() -> post(letter));
+        }
+      }
+      double seconds = (System.nanoTime() - began) / 1e9;
+      int calls = calls() - before;
+      System.out.printf("DeadLetterIT: 1000 in %.1f s: %d calls%n", seconds, calls);
+
+      assertThat(told(scene)).hasSize(1);
+      // 20 in each second, of which there is one more than have passed, and 3 calls for each.
+      assertThat(calls).isLessThan((int) (60 * (seconds + 2)));
+      await()
+          .atMost(Scene.LONG)
+          .until(() -> post(changed("DaemonSet", "made-up", "target", "400", "no")) == 204);
+      assertThat(told(scene)).hasSize(2);
+    }
+  }
+
+  private int calls() {
+    return (int) chaperone.lab().apiCalls().stream().filter(it -> it.user().equals(USER)).count();
   }
 
   @Test

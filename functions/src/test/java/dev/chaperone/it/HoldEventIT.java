@@ -21,8 +21,13 @@ import java.security.spec.PKCS8EncodedKeySpec;
 import java.time.Instant;
 import java.util.Base64;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.function.IntFunction;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -33,6 +38,10 @@ import org.junit.jupiter.api.TestInfo;
 @QuarkusTestResource(OnTheLab.class)
 class HoldEventIT {
   private static final String AUDIENCE = "chaperone.dev";
+
+  /// So many posts of nobody come between two of somebody who may.
+  private static final int BETWEEN = 500;
+
   private static final ObjectMapper JSON = new ObjectMapper();
 
   private Installation chaperone;
@@ -152,6 +161,78 @@ class HoldEventIT {
     // What was signed here would have been good for a minute more.
     assertThat(send("dev.chaperone.release", signed(60), data("pool-42", null)).statusCode())
         .isEqualTo(200);
+  }
+
+  @Test
+  void tokens_of_nobody_cost_little_however_many_there_are() throws Exception {
+    assertThat(send("dev.chaperone.hold", token, data("known", null)).statusCode()).isEqualTo(200);
+    String forTheApiServer = chaperone.lab().token(scene.name, "alerts");
+    String expired = signed(-3600);
+
+    int before = tokenReviews();
+    for (String cheap : List.of("garbage", forTheApiServer, expired)) {
+      assertThat(flood(2000, _ -> cheap)).containsOnlyKeys(401);
+    }
+    assertThat(tokenReviews() - before).isEqualTo(3 * 2000 / BETWEEN);
+
+    before = tokenReviews();
+    // Fifty senders may be before the first answer; 20 are asked about in a second.
+    assertThat(flood(1000, _ -> forged("the same")).keySet()).isSubsetOf(401, 503);
+    assertThat(tokenReviews() - before - 1000 / BETWEEN).isBetween(1, 40);
+
+    before = tokenReviews();
+    long began = System.nanoTime();
+    Map<Integer, Integer> answers = flood(3000, i -> forged(String.valueOf(i)));
+    double seconds = (System.nanoTime() - began) / 1e9;
+    int asked = tokenReviews() - before - 3000 / BETWEEN;
+    System.out.printf(
+        "HoldEventIT: 3000 forged in %.1f s: %d asked, %s%n", seconds, asked, answers);
+    assertThat(answers.keySet()).isSubsetOf(401, 503);
+    // 20 in each second, of which there is one more than have passed.
+    assertThat(asked).isBetween(1, (int) (20 * (seconds + 2)));
+
+    String newcomer = chaperone.lab().token(scene.name, "alerts", AUDIENCE);
+    await()
+        .atMost(Scene.LONG)
+        .pollInterval(Scene.HALF_A_SECOND)
+        .until(
+            () -> send("dev.chaperone.release", newcomer, data("known", null)).statusCode() == 200);
+  }
+
+  /// Posts so many, fifty at a time, and now and then an event of somebody who may.
+  ///
+  /// @return how often it was answered with what
+  private Map<Integer, Integer> flood(int posts, IntFunction<String> tokens) {
+    Map<Integer, Integer> answers = new ConcurrentHashMap<>();
+    try (ExecutorService senders = Executors.newFixedThreadPool(50)) {
+      for (int i = 0; i < posts; i++) {
+        String bogus = tokens.apply(i);
+        senders.execute(
+            () ->
+                answers.merge(
+                    send("dev.chaperone.hold", bogus, data("bogus", null)).statusCode(),
+                    1,
+                    Integer::sum));
+        if (i % BETWEEN == 0) {
+          assertThat(send("dev.chaperone.hold", token, data("known", null)).statusCode())
+              .isEqualTo(204);
+        }
+      }
+    }
+    return answers;
+  }
+
+  /// As good as the real one to whoever cannot verify it.
+  private String forged(String signature) {
+    return token.substring(0, token.lastIndexOf('.') + 1)
+        + Base64.getUrlEncoder()
+            .withoutPadding()
+            .encodeToString(signature.getBytes(StandardCharsets.UTF_8));
+  }
+
+  private int tokenReviews() {
+    return (int)
+        chaperone.calls().stream().filter(it -> it.resource().equals("tokenreviews")).count();
   }
 
   @Test

@@ -101,6 +101,11 @@ public final class FunctionsOnDemand implements AutoCloseable {
     return URI.create("http://127.0.0.1:" + server.getAddress().getPort() + "/");
   }
 
+  /// Where the program that runs now listens itself, for what nobody is to read and hand on.
+  public synchronized URI program() {
+    return URI.create("http://127.0.0.1:" + port + "/");
+  }
+
   /// One time that the program ran.
   ///
   /// @param ended when it was ended, by whomever; null while it runs

@@ -1,0 +1,216 @@
+package dev.chaperone.it;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.chaperone.lab.FunctionsCommand;
+import dev.chaperone.lab.FunctionsOnDemand;
+import dev.chaperone.lab.Lab;
+import dev.chaperone.lab.LabExtension;
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.io.OutputStream;
+import java.net.InetAddress;
+import java.net.Socket;
+import java.net.SocketException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
+
+/// Whoever reaches the functions posts what they like: a program with the memory of production goes
+/// on as if nothing were.
+@ExtendWith(LabExtension.class)
+class FloodIT {
+  private static final Path HOME = Path.of(System.getProperty("chaperone.home"));
+  private static final Duration NEVER_IDLE = Duration.ofHours(1);
+  private static final int AT_ONCE = 50;
+  private static final int TEN_MB = 10_000_000;
+  private static final int LONGEST = 256 << 10;
+  private static final String CUT_OFF = "cut off";
+
+  private static final List<Length> LENGTHS =
+      List.of(
+          new Length(true, TEN_MB, List.of("413", "503", CUT_OFF)),
+          new Length(false, TEN_MB, List.of("413", "503", CUT_OFF)),
+          new Length(true, LONGEST, List.of("400", "503")),
+          new Length(false, LONGEST, List.of("400", "503")));
+
+  private static final int POSTS = 2000;
+  private static final int CALLS_A_SECOND = 100;
+
+  private final Map<String, Integer> answers = new ConcurrentHashMap<>();
+  private final Lab lab;
+  private FunctionsOnDemand functions;
+  private Installation chaperone;
+  private Path log;
+
+  FloodIT(Lab lab) {
+    this.lab = lab;
+  }
+
+  @BeforeEach
+  void start() {
+    lab.installTypesAndRights(HOME);
+    log = lab.folder().resolve("functions-" + System.nanoTime() + ".log");
+    functions =
+        FunctionsOnDemand.start(
+            FunctionsCommand.fastest(
+                FunctionsCommand.built(HOME),
+                // 32 % of 256 MiB. Out of memory, it ends, and the next event would start another.
+                "-Xmx82m",
+                "-XX:+ExitOnOutOfMemoryError"),
+            Map.of("KUBECONFIG", lab.kubeconfig("chaperone", "functions").toString()),
+            NEVER_IDLE,
+            log);
+    chaperone =
+        new Installation(lab, functions.address(), HOME.resolve("triggers/base/sources.yaml"));
+  }
+
+  @AfterEach
+  void end() {
+    functions.close();
+  }
+
+  @Test
+  void large_posts_are_refused_and_events_are_served_meanwhile() throws Exception {
+    try (Scene scene = new Scene(chaperone, "flood", 0).withCompanion("{}");
+        ExecutorService senders = Executors.newVirtualThreadPerTaskExecutor()) {
+      scene.awaitCounted();
+      assertThat(chaperone.changed("Companion", scene.name, "agent").statusCode())
+          .isBetween(200, 204);
+
+      for (Length length : LENGTHS) {
+        List<Future<String>> answers = new ArrayList<>();
+        for (int i = 0; i < AT_ONCE; i++) {
+          boolean structured = i % 2 == 0;
+          answers.add(senders.submit(() -> post(length, structured)));
+        }
+        for (int i = 0; i < 10; i++) {
+          assertThat(chaperone.changed("Companion", scene.name, "agent").statusCode())
+              .isBetween(200, 204);
+        }
+        for (Future<String> answer : answers) {
+          assertThat(answer.get()).as(length.toString()).isIn(length.refusals);
+        }
+      }
+
+      assertThat(chaperone.pulse().statusCode()).isBetween(200, 204);
+      assertThat(functions.starts()).isEqualTo(1);
+      assertThat(Files.readString(log)).doesNotContain("OutOfMemory");
+    }
+  }
+
+  /// Nobody's name is on a pulse, so anybody may send it.
+  @Test
+  void what_tells_to_look_at_everything_costs_little_however_often_it_comes() throws Exception {
+    try (Scene scene = new Scene(chaperone, "forged", 0).withCompanion("{}")) {
+      scene.awaitCounted();
+      assertThat(chaperone.pulse().statusCode()).isBetween(200, 204);
+
+      for (String kind : List.of("pulse", "Node", "DaemonSet")) {
+        int before = chaperone.calls().size();
+        long began = System.nanoTime();
+        AtomicInteger number = new AtomicInteger();
+        try (ExecutorService senders = Executors.newFixedThreadPool(AT_ONCE)) {
+          for (int i = 0; i < POSTS; i++) {
+            senders.execute(
+                () -> {
+                  int status =
+                      (kind.equals("pulse")
+                              ? chaperone.pulse()
+                              : chaperone.changed(kind, "", "made-up-" + number.incrementAndGet()))
+                          .statusCode();
+                  answers.merge(kind + " " + status, 1, Integer::sum);
+                });
+          }
+        }
+        double seconds = (System.nanoTime() - began) / 1e9;
+        int calls = chaperone.calls().size() - before;
+        System.out.printf(
+            "FloodIT: %d of %s in %.1f s: %d calls, %s%n", POSTS, kind, seconds, calls, answers);
+        assertThat(calls).as(kind).isLessThan((int) (CALLS_A_SECOND * (seconds + 1)));
+      }
+      assertThat(answers.keySet()).allMatch(it -> it.contains(" 20"));
+    }
+  }
+
+  /// @param said whether Content-Length tells it
+  /// @param refusals the statuses that it may be answered with
+  private record Length(boolean said, int bytes, List<String> refusals) {}
+
+  /// Posts JSON of as many parts as fit, which take far more memory than their text.
+  ///
+  /// @return the status
+  private String post(Length length, boolean structured) throws IOException {
+    try (Socket socket =
+        new Socket(InetAddress.getLoopbackAddress(), functions.program().getPort())) {
+      OutputStream out = socket.getOutputStream();
+      out.write(
+          """
+          POST / HTTP/1.1
+          Host: functions
+          %s
+          %s
+
+          """
+              .formatted(
+                  structured
+                      ? "Content-Type: application/cloudevents+json"
+                      : "Ce-Specversion: 1.0\nCe-Id: 1\nCe-Source: /flood\nCe-Type:"
+                          + " com.example.unwanted\nContent-Type: application/json",
+                  length.said ? "Content-Length: " + length.bytes : "Transfer-Encoding: chunked")
+              .replace("\n", "\r\n")
+              .getBytes(StandardCharsets.US_ASCII));
+      try {
+        send(out, length);
+      } catch (SocketException cutOff) {
+        // There may be an answer all the same.
+      }
+      return status(socket);
+    }
+  }
+
+  private static void send(OutputStream out, Length length) throws IOException {
+    byte[] piece = ("[" + "{},".repeat(1 << 12)).getBytes(StandardCharsets.US_ASCII);
+    for (int sent = 0; sent < length.bytes; ) {
+      int size = Math.min(piece.length, length.bytes - sent);
+      if (!length.said) {
+        out.write("%x\r\n".formatted(size).getBytes(StandardCharsets.US_ASCII));
+      }
+      out.write(piece, 0, size);
+      if (!length.said) {
+        out.write("\r\n".getBytes(StandardCharsets.US_ASCII));
+      }
+      sent += size;
+    }
+    if (!length.said) {
+      out.write("0\r\n\r\n".getBytes(StandardCharsets.US_ASCII));
+    }
+    out.flush();
+  }
+
+  private static String status(Socket socket) throws IOException {
+    try {
+      String line =
+          new BufferedReader(
+                  new InputStreamReader(socket.getInputStream(), StandardCharsets.US_ASCII))
+              .readLine();
+      return line == null ? CUT_OFF : line.split(" ", -1)[1];
+    } catch (SocketException e) {
+      return CUT_OFF;
+    }
+  }
+}
