@@ -25,6 +25,7 @@ import java.util.stream.Stream;
 /// functions would have. Requests are dry runs, so that it stays as it is.
 final class AdmissionScene implements AutoCloseable {
   private static final String HELD = "held";
+  private static final int GUARDS = 18;
   private static final String DRY_RUN = "?dryRun=All";
   private static final String DELETE = "apiVersion: v1\nkind: DeleteOptions\ndryRun: [All]\n";
 
@@ -483,7 +484,7 @@ final class AdmissionScene implements AutoCloseable {
         .untilAsserted(
             () ->
                 assertThat(pods(HELD, "guard"))
-                    .hasSize(18)
+                    .hasSize(GUARDS)
                     .filteredOn(it -> !it.getSpec().getSchedulerName().equals("chaperone"))
                     .allMatch(Scene::isReady));
   }
@@ -501,16 +502,11 @@ final class AdmissionScene implements AutoCloseable {
             "-p",
             "{\"metadata\": {\"finalizers\": [\"example.com/test\"]}}")
         .orFail();
-    lab.kubectl(
-            "delete",
-            "pod",
-            guard,
-            "-n",
-            HELD,
-            "--wait=false",
-            "--as=system:kube-controller-manager",
-            "--as-group=system:masters")
-        .orFail();
+    // As a controller deletes it, and without another in its place.
+    lab.kubectl("scale", "deployment", "ending-guards", "-n", HELD, "--replicas=0").orFail();
+    await("a guard that is being deleted")
+        .atMost(Scene.LONG)
+        .until(() -> pod(HELD, "ending", "guard").getMetadata().getDeletionTimestamp() != null);
   }
 
   /// The API server takes a moment to act on a policy, and to see what its parameters are. What is
@@ -518,9 +514,7 @@ final class AdmissionScene implements AutoCloseable {
   private void awaitPolicies() {
     held(HELD, "last");
     always(HELD, "post");
-    await("guards")
-        .atMost(Scene.LONG)
-        .until(() -> pods(HELD, "guard").stream().filter(Scene::isReady).count() == 18);
+    await("guards").atMost(Scene.LONG).until(() -> pods(HELD, "guard").size() == GUARDS + 2);
     for (String row :
         List.of(
             "admin | evicts | guard | last | Hold last",
