@@ -49,7 +49,9 @@ final class AdmissionScene implements AutoCloseable {
     held(HELD, "ended", "Active=False", "Enforced=False");
     held(HELD, "enforced-before", "Active=True@0", "Enforced=True@0");
     held(HELD, "ended-before", "Active=False@0", "Enforced=False@0");
-    held(HELD, "ending");
+    // KWOK takes the finalizers of a pod that has a node.
+    guard(HELD, "ending", "{}", "chaperone");
+    hold(HELD, "ending");
     held(HELD, "agent");
     guard(HELD, "agent-guards", "{}");
     guard(HELD, "guards", "{}");
