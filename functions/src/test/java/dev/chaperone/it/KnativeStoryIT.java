@@ -42,6 +42,8 @@ class KnativeStoryIT {
       scene.awaitAllowed("agent-nodes", 0);
       scene.awaitAllowed("agent-pods", 0);
       scene.awaitCondition("DisruptionAllowed", "False Hold");
+      // Until then the API server refuses evictions by policy, on which no drain waits.
+      scene.awaitEnforced("rebuild");
 
       Kubectl first = scene.drain(1);
       Scene.awaitHeld(first);

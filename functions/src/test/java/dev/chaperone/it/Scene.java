@@ -122,6 +122,11 @@ final class Scene implements AutoCloseable {
             .formatted(hold, name, expiresAt));
   }
 
+  void awaitEnforced(String hold) {
+    lab.kubectl("wait", "--for=condition=Enforced", "hold/" + hold, "-n", name, "--timeout=90s")
+        .orFail();
+  }
+
   void release(String hold) {
     lab.kubectl("delete", "hold", hold, "-n", name).orFail();
   }

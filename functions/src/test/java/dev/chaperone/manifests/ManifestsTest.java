@@ -161,7 +161,13 @@ class ManifestsTest {
   @MethodSource(ALL)
   void every_object_says_its_namespace(Wiring wiring) {
     Set<String> withoutNamespace =
-        Set.of("Namespace", "CustomResourceDefinition", "ClusterRole", "ClusterRoleBinding");
+        Set.of(
+            "Namespace",
+            "CustomResourceDefinition",
+            "ClusterRole",
+            "ClusterRoleBinding",
+            "ValidatingAdmissionPolicy",
+            "ValidatingAdmissionPolicyBinding");
     for (JsonNode object : wiring.manifests().objects()) {
       boolean none = withoutNamespace.contains(object.path("kind").asText());
       boolean ofTeam = Set.of("Role", "RoleBinding").contains(object.path("kind").asText());
@@ -268,6 +274,37 @@ class ManifestsTest {
     assertThat(manifests.only("Service", "functions").at(path).isMissingNode()).isTrue();
   }
 
+  @ParameterizedTest
+  @MethodSource(ALL)
+  void every_admission_policy_is_bound_where_the_whole_cluster_is_served(Wiring wiring) {
+    List<String> policies =
+        wiring.manifests().ofKind("ValidatingAdmissionPolicy").stream()
+            .map(Manifests::name)
+            .toList();
+
+    assertThat(policies.isEmpty()).isEqualTo(wiring.equals(Wiring.ONE_NAMESPACE));
+    assertThat(
+            wiring.manifests().ofKind("ValidatingAdmissionPolicyBinding").stream()
+                .map(it -> it.at("/spec/policyName").asText()))
+        .containsExactlyInAnyOrderElementsOf(policies);
+  }
+
+  @Test
+  void the_admission_policy_for_deployments_names_the_image_that_guards_run() {
+    JsonNode policy =
+        Wiring.DEFAULT
+            .manifests()
+            .only("ValidatingAdmissionPolicy", "chaperone-functions-deployments");
+
+    assertThat(elements(policy.at("/spec/variables")))
+        .filteredOn(it -> it.path("name").asText().equals("image"))
+        .singleElement()
+        .satisfies(
+            it ->
+                assertThat(it.path("expression").asText())
+                    .isEqualTo("'" + properties().getProperty("chaperone.guard-image") + "'"));
+  }
+
   @Test
   void kn_func_finds_the_service() {
     JsonNode function = Manifests.file("func.yaml");
@@ -346,6 +383,12 @@ class ManifestsTest {
             .filter(it -> !it.path("name").asText().contains("-oidc-"))
             .forEach(references::add);
       }
+      case "ValidatingAdmissionPolicyBinding" ->
+          references.add(
+              reference(
+                  "admissionregistration.k8s.io/v1",
+                  "ValidatingAdmissionPolicy",
+                  spec.path("policyName").asText()));
       default -> {}
     }
     return references;

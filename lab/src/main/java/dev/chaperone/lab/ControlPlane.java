@@ -105,6 +105,8 @@ final class ControlPlane {
             "--endpoint-reconciler-type=none",
             "--service-cluster-ip-range=10.0.0.0/24",
             "--authorization-mode=RBAC",
+            // As every cluster with a kube-proxy has it.
+            "--allow-privileged=true",
             "--token-auth-file=" + credentials.tokens(),
             "--service-account-issuer=https://kubernetes.default.svc",
             "--service-account-key-file=" + credentials.serviceAccountKey(),

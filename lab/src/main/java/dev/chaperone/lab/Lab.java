@@ -45,6 +45,7 @@ public final class Lab implements AutoCloseable {
           "knative/crds",
           "knative/base/namespace.yaml",
           "knative/base/rbac.yaml",
+          "knative/policies/functions.yaml",
           "triggers/base/rbac.yaml");
 
   private static final Duration KUBECTL = Duration.ofMinutes(2);

@@ -137,6 +137,7 @@ public final class Demo {
         spec: {companionRef: {name: storage-agent}, reason: rebuilding pool 42}
         """);
     stage.awaitAllowed(0);
+    stage.kubectl("wait", "--for=condition=Enforced", "hold/rebuild-42", "-n", Stage.NAMESPACE);
     stage.done("no node may go");
 
     stage.begin(3, "A real drain waits");
