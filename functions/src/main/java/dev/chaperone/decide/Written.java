@@ -39,6 +39,17 @@ public record Written(List<HasMetadata> stored, List<Refusal> refused) {
         .reduce((_, last) -> last);
   }
 
+  /// Whether a write of this object was refused: what was not taken a moment ago is not tried again
+  /// in the same run, which would only use up its time.
+  public boolean hasRefused(HasMetadata object) {
+    return refused.stream()
+        .map(it -> it.change().object())
+        .anyMatch(
+            it ->
+                it.getKind().equals(object.getKind())
+                    && it.getMetadata().getName().equals(object.getMetadata().getName()));
+  }
+
   /// The words with which the write of this object was refused last.
   <T extends HasMetadata> Optional<String> refusal(Class<T> type, String name) {
     return refused.stream()

@@ -378,7 +378,11 @@ class Reconciler {
     Decision decision = Decision.of(seen.get());
     Written all = written;
     for (List<Change> step : decision.steps(mayOpen)) {
-      all = all.and(writer.write(step, deadline));
+      Written before = all;
+      all =
+          all.and(
+              writer.write(
+                  step.stream().filter(it -> !before.hasRefused(it.object())).toList(), deadline));
     }
     if (mayOpen && decision.opens() && all.transientFailure().isEmpty()) {
       return Optional.empty();
@@ -388,10 +392,14 @@ class Reconciler {
 
   /// Says of a Companion about which nothing was decided why not. What closed stays closed.
   private void tell(KnownFacts facts, Reason reason, String words, Deadline deadline) {
+    CompanionRef ref = CompanionRef.of(facts.companion());
     try {
-      writer.write(Unread.report(facts, reason, words), deadline);
+      writer
+          .write(Unread.report(facts, reason, words), deadline)
+          .refused()
+          .forEach(it -> LOG.warnf("%s: not told: %s", ref, it.message()));
     } catch (LostRace | RuntimeException e) {
-      LOG.debugf("%s: not told: %s", CompanionRef.of(facts.companion()), e.getMessage());
+      LOG.warnf("%s: not told: %s", ref, e.getMessage());
     }
   }
 

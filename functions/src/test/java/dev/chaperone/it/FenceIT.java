@@ -28,7 +28,7 @@ class FenceIT {
 
   @Test
   void a_budget_that_another_run_has_just_made_closed_is_not_opened() throws LostRace {
-    try (Scene scene = new Scene(chaperone, "fence", 0)) {
+    try (Scene scene = owned("fence")) {
       write(new Change.Create(closed(scene, "a")));
 
       assertThatThrownBy(() -> write(new Change.Create(open(scene)))).isInstanceOf(LostRace.class);
@@ -39,7 +39,7 @@ class FenceIT {
 
   @Test
   void a_budget_that_another_run_has_closed_meanwhile_is_not_opened() throws LostRace {
-    try (Scene scene = new Scene(chaperone, "fence-changed", 0)) {
+    try (Scene scene = owned("fence-changed")) {
       write(new Change.Create(open(scene)));
       PodDisruptionBudget seen = scene.budget("agent-nodes");
       write(new Change.Replace(closed(scene, "a"), scene.budget("agent-nodes")));
@@ -54,7 +54,7 @@ class FenceIT {
   /// Another run found it closed already, and closed it for one more reason.
   @Test
   void a_budget_that_is_closed_for_another_reason_meanwhile_is_not_opened() throws LostRace {
-    try (Scene scene = new Scene(chaperone, "fence-reason", 0)) {
+    try (Scene scene = owned("fence-reason")) {
       write(new Change.Create(closed(scene, "a")));
       PodDisruptionBudget seen = scene.budget("agent-nodes");
       write(new Change.Replace(closed(scene, "b"), scene.budget("agent-nodes")));
@@ -68,7 +68,7 @@ class FenceIT {
 
   @Test
   void a_budget_with_another_version_and_the_same_spec_is_written() throws LostRace {
-    try (Scene scene = new Scene(chaperone, "fence-same", 0)) {
+    try (Scene scene = owned("fence-same")) {
       write(new Change.Create(open(scene)));
       PodDisruptionBudget seen = scene.budget("agent-nodes");
       chaperone
@@ -87,7 +87,7 @@ class FenceIT {
   /// Somebody turned one form of a budget into the other, which no merge can take back.
   @Test
   void a_budget_is_written_whole_whoever_set_what_in_it() throws LostRace {
-    try (Scene scene = new Scene(chaperone, "fence-whole", 0)) {
+    try (Scene scene = owned("fence-whole")) {
       write(new Change.Create(open(scene)));
       chaperone
           .lab()
@@ -118,6 +118,13 @@ class FenceIT {
         .isEmpty();
   }
 
+  /// With a Companion: the functions may write no budget that is not owned by one.
+  private Scene owned(String name) {
+    Scene scene = new Scene(chaperone, name, 0);
+    scene.companion("{}");
+    return scene;
+  }
+
   private static PodDisruptionBudget open(Scene scene) {
     return budget(scene).editSpec().withNewMinAvailable(1).endSpec().build();
   }
@@ -138,6 +145,13 @@ class FenceIT {
         .withNewMetadata()
         .withNamespace(scene.name)
         .withName("agent-nodes")
+        .addNewOwnerReference()
+        .withApiVersion("chaperone.dev/v1alpha1")
+        .withKind("Companion")
+        .withName("agent")
+        .withUid(scene.companion().getMetadata().getUid())
+        .withController(true)
+        .endOwnerReference()
         .endMetadata()
         .withNewSpec()
         .withNewSelector()
