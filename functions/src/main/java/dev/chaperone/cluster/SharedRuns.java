@@ -10,6 +10,7 @@ import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.BiFunction;
 import java.util.function.BinaryOperator;
+import org.jboss.logging.MDC;
 import org.jspecify.annotations.Nullable;
 
 /// Runs for one subject: one after the other, and one for all who asked before it began, because it
@@ -62,7 +63,14 @@ public final class SharedRuns<K, A, T> {
                 next.shared = true;
               }
               // It is a child of this thread, which is what its part of a trace belongs to.
-              next.runner = Thread.ofVirtual().unstarted(() -> take(next, subject, run));
+              Map<String, Object> logged = MDC.getMap();
+              next.runner =
+                  Thread.ofVirtual()
+                      .unstarted(
+                          () -> {
+                            logged.forEach(MDC::put);
+                            take(next, subject, run);
+                          });
               running.next = next;
               mine.joined = next;
               return running;

@@ -33,6 +33,7 @@ import java.time.Instant;
 import java.util.Collection;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Queue;
 import java.util.Set;
@@ -42,6 +43,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import org.eclipse.microprofile.config.inject.ConfigProperty;
 import org.jboss.logging.Logger;
+import org.jboss.logging.MDC;
 
 /// The way of one event: which Companions does it concern, and for each of them: read, decide,
 /// write. Each by itself: whatever goes wrong with one of them is its own, and is told of it.
@@ -219,10 +221,12 @@ class Reconciler {
             companions.stream().sorted(Comparator.comparing(it -> !waiting.contains(it))).toList());
     Queue<Outcome> outcomes = new ConcurrentLinkedQueue<>();
     int atOnce = occasion.pulse() ? AT_ONCE_WITH_EVERY_NODE : AT_ONCE;
+    Map<String, Object> logged = MDC.getMap();
     try (ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor()) {
       for (int i = 0; i < Math.min(atOnce, companions.size()); i++) {
         threads.execute(
             () -> {
+              logged.forEach(MDC::put);
               for (CompanionRef ref = left.poll(); ref != null; ref = left.poll()) {
                 // What one of them waits for must not be all the time that there is.
                 outcomes.add(one(ref, occasion, deadline.orIn(patience.dividedBy(2))));

@@ -142,8 +142,11 @@ class ProductionIT {
 
   @Test
   void every_line_of_the_log_is_json_and_names_the_trace() throws IOException {
-    try (Scene scene = new Scene(chaperone, "logged", 0).withCompanion("{}")) {
+    // Two, which are looked at on threads of their own.
+    try (Scene scene = new Scene(chaperone, "logged", 0).withCompanion("{}");
+        Scene other = new Scene(chaperone, "logged-too", 0).withCompanion("{}")) {
       scene.awaitCounted();
+      other.awaitCounted();
       send(
           chaperone
               .event("dev.knative.sources.ping")
