@@ -174,10 +174,12 @@ class ContainmentIT {
   // Third parties that do not answer.
 
   @Test
-  void a_webhook_that_hangs_for_one_namespace_keeps_no_other_waiting() throws IOException {
+  void a_webhook_that_hangs_for_some_namespaces_keeps_no_other_waiting() throws IOException {
     try (ServerSocket silent = new ServerSocket(0, 50, InetAddress.getLoopbackAddress());
         Scene healthy = guarded("healthy");
-        Scene scene = guarded("hanging")) {
+        Scene scene = guarded("hanging");
+        Scene second = guarded("hanging");
+        Scene third = guarded("hanging")) {
       scene.awaitAllowed("agent-nodes", 1);
       chaperone
           .lab()
@@ -189,16 +191,17 @@ class ContainmentIT {
               webhooks:
               - name: budgets.hanging.example.com
                 clientConfig: {url: "https://127.0.0.1:%d/"}
-                namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: %s}}
+                matchConditions: [{name: some, expression: request.namespace.startsWith('hanging-')}]
                 rules: [{apiGroups: [policy], apiVersions: [v1], operations: [UPDATE], resources: [poddisruptionbudgets]}]
                 failurePolicy: Fail
                 sideEffects: None
                 admissionReviewVersions: [v1]
                 timeoutSeconds: 30
               """
-                  .formatted(silent.getLocalPort(), scene.name));
+                  .formatted(silent.getLocalPort()));
       try {
-        scene.hold("rebuild");
+        // Together they take longer than an event may.
+        List.of(scene, second, third).forEach(it -> it.hold("rebuild"));
         awaitHanging(scene);
 
         requireServed(healthy);
