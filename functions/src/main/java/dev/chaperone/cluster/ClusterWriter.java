@@ -150,7 +150,7 @@ public class ClusterWriter {
           throw new LostRace(what, e);
         }
         if (e.getCode() == NO_ANSWER) {
-          throw new NotWritten("Not written: " + what, e);
+          throw new Unavailable("Not written: " + what, e);
         }
         yield Optional.of(new Refusal(change, what, PERMANENT_ERRORS.contains(e.getCode())));
       }

@@ -2,7 +2,7 @@ package dev.chaperone.cluster;
 
 /// The API server did not answer, or not in time. Nothing that was written is wrong; the same event
 /// later finishes it.
-public sealed class Unavailable extends RuntimeException permits NotWritten {
+public final class Unavailable extends RuntimeException {
   public Unavailable(String message, Throwable cause) {
     super(message, cause);
   }

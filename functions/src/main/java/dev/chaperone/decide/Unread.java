@@ -95,11 +95,10 @@ public final class Unread {
             .limit(Verdict.NAMED)
             .map(HoldReason::describe)
             .collect(Collectors.joining("; "));
-    // Of a write that was not answered nobody knows what it did.
+    // After a decision nobody knows how much of it was written.
+    boolean undecided = reason == Reason.FactUnreadable || reason == Reason.SpecUnreadable;
     String known =
-        reason == Reason.NotEnforced
-            ? ""
-            : "The budgets are %s. ".formatted(closed ? "closed" : "not all closed");
+        undecided ? "The budgets are %s. ".formatted(closed ? "closed" : "not all closed") : "";
     return Finding.unknown(
         reason, known + words + (reasons.isEmpty() ? "" : ". Reasons to block: " + reasons));
   }

@@ -41,7 +41,8 @@ public record Written(List<HasMetadata> stored, List<Refusal> refused) {
 
   /// Whether a write of this object was refused: what was not taken a moment ago is not tried again
   /// in the same run, which would only use up its time.
-  public boolean hasRefused(HasMetadata object) {
+  public boolean hasRefused(Change change) {
+    HasMetadata object = change.object();
     return refused.stream()
         .map(it -> it.change().object())
         .anyMatch(

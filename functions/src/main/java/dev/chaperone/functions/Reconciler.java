@@ -6,7 +6,6 @@ import dev.chaperone.cluster.ClusterWriter;
 import dev.chaperone.cluster.Concern;
 import dev.chaperone.cluster.Deadline;
 import dev.chaperone.cluster.LostRace;
-import dev.chaperone.cluster.NotWritten;
 import dev.chaperone.cluster.SharedRuns;
 import dev.chaperone.cluster.Unavailable;
 import dev.chaperone.decide.Answer;
@@ -41,6 +40,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.function.Predicate;
 import org.eclipse.microprofile.config.inject.ConfigProperty;
 import org.jboss.logging.Logger;
 import org.jboss.logging.MDC;
@@ -345,53 +345,71 @@ class Reconciler {
     if (known.isEmpty()) {
       return Optional.of(gone(ref, now, deadline));
     }
-    KnownFacts facts = known.get();
     try {
-      Written written = writer.write(facts.closing(), deadline);
-      facts = facts.with(written);
-      return decide(facts, written, occasion, mayOpen, deadline);
+      return look(known.get(), occasion, mayOpen, deadline);
     } catch (Unavailable e) {
-      boolean unread = !(e instanceof NotWritten);
-      tell(
-          facts,
-          unread ? Reason.FactUnreadable : Reason.NotEnforced,
-          String.valueOf(e.getMessage()),
-          deadline);
       throw e;
     } catch (RuntimeException | Error e) {
-      tell(facts, Reason.InternalError, "Internal error: " + e, deadline);
+      tell(known.get(), Reason.InternalError, "Internal error: " + e, deadline);
       throw e;
     }
   }
 
-  /// @param written what has closed for the facts that are known
-  private Optional<Result> decide(
-      KnownFacts facts, Written written, Occasion occasion, boolean mayOpen, Deadline deadline)
-      throws LostRace {
-    CompanionRef ref = CompanionRef.of(facts.companion());
+  private Optional<Result> look(
+      KnownFacts known, Occasion occasion, boolean mayOpen, Deadline deadline) throws LostRace {
+    CompanionRef ref = CompanionRef.of(known.companion());
+    Written closed =
+        orTell(known, Reason.NotEnforced, deadline, () -> writer.write(known.closing(), deadline));
+    KnownFacts facts = known.with(closed);
     Optional<String> unreadable = facts.companion().whyUnreadable();
     if (unreadable.isPresent()) {
       LOG.warnf("%s: the spec cannot be read: %s", ref, unreadable.get());
       tell(facts, Reason.SpecUnreadable, "The spec cannot be read: " + unreadable.get(), deadline);
       return Optional.of(new Result.Seen(Optional.empty(), false));
     }
-    Optional<Snapshot> seen = reader.read(facts, occasion, deadline);
+    Optional<Snapshot> seen =
+        orTell(
+            facts, Reason.FactUnreadable, deadline, () -> reader.read(facts, occasion, deadline));
     if (seen.isEmpty()) {
       return Optional.of(gone(ref, facts.now(), deadline));
     }
     Decision decision = Decision.of(seen.get());
-    Written all = written;
-    for (List<Change> step : decision.steps(mayOpen)) {
-      Written before = all;
-      all =
-          all.and(
-              writer.write(
-                  step.stream().filter(it -> !before.hasRefused(it.object())).toList(), deadline));
-    }
-    if (mayOpen && decision.opens() && all.transientFailure().isEmpty()) {
+    Written written =
+        orTell(
+            facts,
+            Reason.NotEnforced,
+            deadline,
+            () -> write(decision.steps(mayOpen), closed, deadline));
+    if (mayOpen && decision.opens() && written.transientFailure().isEmpty()) {
       return Optional.empty();
     }
-    return Optional.of(report(ref, decision, all, deadline));
+    return Optional.of(report(ref, decision, written, deadline));
+  }
+
+  /// Step after step, but for what was refused before.
+  private Written write(List<List<Change>> steps, Written before, Deadline deadline)
+      throws LostRace {
+    Written all = before;
+    for (List<Change> step : steps) {
+      List<Change> left = step.stream().filter(Predicate.not(all::hasRefused)).toList();
+      all = all.and(writer.write(left, deadline));
+    }
+    return all;
+  }
+
+  private interface Attempt<T> {
+    T make() throws LostRace;
+  }
+
+  /// Makes it; where the API server does not answer, that is told.
+  private <T> T orTell(KnownFacts facts, Reason reason, Deadline deadline, Attempt<T> attempt)
+      throws LostRace {
+    try {
+      return attempt.make();
+    } catch (Unavailable e) {
+      tell(facts, reason, String.valueOf(e.getMessage()), deadline);
+      throw e;
+    }
   }
 
   /// Says of a Companion about which nothing was decided why not. What closed stays closed.

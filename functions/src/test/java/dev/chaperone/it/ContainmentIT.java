@@ -92,13 +92,7 @@ class ContainmentIT {
       scene.awaitAllowed("agent-pods", 0);
 
       companion(scene).patch(merge(), spec("{\"disruption\": null, \"signals\": null}"));
-      await("the Companion as before")
-          .atMost(Scene.LONG)
-          .until(
-              () -> {
-                chaperone.changed("Companion", scene.name, "agent");
-                return scene.condition("DisruptionAllowed").equals("True NothingHolds");
-              });
+      awaitTold(scene, "Companion", "agent", "True NothingHolds");
     }
   }
 
@@ -210,13 +204,72 @@ class ContainmentIT {
       } finally {
         chaperone.lab().kubectl("delete", "validatingwebhookconfiguration", "hanging").orFail();
       }
-      await("the Hold enforced")
-          .atMost(Scene.LONG)
-          .until(
-              () -> {
-                chaperone.changed("Hold", scene.name, "rebuild");
-                return scene.condition("DisruptionAllowed").equals("False Hold");
-              });
+      awaitTold(scene, "Hold", "rebuild", "False Hold");
+    }
+  }
+
+  @Test
+  void what_was_achieved_is_told_although_another_write_failed() {
+    try (Scene scene = guarded("half")) {
+      scene.hold("rebuild");
+      chaperone.changed("Hold", scene.name, "rebuild");
+      scene.awaitAllowed("agent-nodes", 0);
+      chaperone
+          .lab()
+          .apply(
+              """
+              apiVersion: admissionregistration.k8s.io/v1
+              kind: ValidatingWebhookConfiguration
+              metadata: {name: away}
+              webhooks:
+              - name: guards.away.example.com
+                clientConfig: {url: "https://127.0.0.1:1/"}
+                matchConditions: [{name: one, expression: request.namespace == '%s' && request.name == 'agent-guards'}]
+                rules: [{apiGroups: [apps], apiVersions: [v1], operations: [UPDATE], resources: [deployments]}]
+                failurePolicy: Fail
+                sideEffects: None
+                admissionReviewVersions: [v1]
+              """
+                  .formatted(scene.name));
+      try {
+        scene.apply(
+            """
+            apiVersion: apps/v1
+            kind: DaemonSet
+            metadata: {name: target, namespace: %1$s}
+            spec:
+              selector: {matchLabels: {app: target}}
+              updateStrategy: {type: OnDelete}
+              template:
+                metadata: {labels: {app: target}}
+                spec:
+                  nodeSelector: {pool: %1$s}
+                  tolerations: [{key: away, operator: Exists, effect: NoExecute}]
+                  containers: [{name: main, image: none}]
+            """
+                .formatted(scene.name));
+        await("guards that are not written")
+            .atMost(Scene.LONG)
+            .until(
+                () ->
+                    chaperone.changed("DaemonSet", scene.name, "target").statusCode()
+                        == UNAVAILABLE);
+        assertThat(scene.condition("DisruptionAllowed")).isEqualTo("False Hold");
+
+        scene.release("rebuild");
+        assertThat(chaperone.changed("Hold", scene.name, "rebuild").statusCode())
+            .isEqualTo(UNAVAILABLE);
+        // Once more, with nothing new to say.
+        assertThat(chaperone.changed("Hold", scene.name, "rebuild").statusCode())
+            .isEqualTo(UNAVAILABLE);
+        await("an eviction that would pass")
+            .atMost(Scene.LONG)
+            .until(() -> GuardEvictions.of(scene).dryRuns().containsValue(GuardEvictions.PASSED));
+        assertThat(scene.condition("DisruptionAllowed")).isEqualTo("True NothingHolds");
+        assertThat(scene.condition("Guarded")).isEqualTo("False Refused");
+      } finally {
+        chaperone.lab().kubectl("delete", "validatingwebhookconfiguration", "away").orFail();
+      }
     }
   }
 
@@ -334,6 +387,17 @@ class ContainmentIT {
     healthy.release("unseen");
     assertThat(chaperone.changed("Hold", healthy.name, "unseen").statusCode()).isEqualTo(200);
     assertThat(healthy.condition("DisruptionAllowed")).isEqualTo("True NothingHolds");
+  }
+
+  /// Until an event of the object has led to this.
+  private void awaitTold(Scene scene, String kind, String name, String allowed) {
+    await(allowed)
+        .atMost(Scene.LONG)
+        .until(
+            () -> {
+              chaperone.changed(kind, scene.name, name);
+              return scene.condition("DisruptionAllowed").equals(allowed);
+            });
   }
 
   /// Until the API server calls the webhook.
