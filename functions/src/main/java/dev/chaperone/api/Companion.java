@@ -91,10 +91,6 @@ public class Companion extends CustomResource<CompanionSpec, CompanionStatus>
   /// Leaves no status where it cannot be read: nothing is then known of what was before.
   @JsonSetter("status")
   void readStatus(JsonNode status) {
-    try {
-      setStatus(Lenient.read(status, CompanionStatus.class));
-    } catch (JsonProcessingException e) {
-      setStatus(null);
-    }
+    setStatus(Lenient.readOrNull(status, CompanionStatus.class));
   }
 }

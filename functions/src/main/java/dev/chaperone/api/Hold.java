@@ -68,10 +68,6 @@ public class Hold extends CustomResource<HoldSpec, HoldStatus> implements Namesp
   /// Leaves no status where it cannot be read: it is then told anew.
   @JsonSetter("status")
   void readStatus(JsonNode status) {
-    try {
-      setStatus(Lenient.read(status, HoldStatus.class));
-    } catch (JsonProcessingException e) {
-      setStatus(null);
-    }
+    setStatus(Lenient.readOrNull(status, HoldStatus.class));
   }
 }

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import org.jspecify.annotations.Nullable;
 
 /// How parts of our objects are read: by themselves, so that one that cannot be read keeps no list
 /// from being read, and with fields of newer versions left out.
@@ -13,6 +14,15 @@ final class Lenient {
       JsonMapper.builder().disable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES).build();
 
   private Lenient() {}
+
+  /// The part, or nothing where it cannot be read.
+  static <T> @Nullable T readOrNull(JsonNode part, Class<T> type) {
+    try {
+      return read(part, type);
+    } catch (JsonProcessingException e) {
+      return null;
+    }
+  }
 
   /// @throws JsonProcessingException when it cannot be what it should be
   static <T> T read(JsonNode part, Class<T> type) throws JsonProcessingException {

@@ -176,6 +176,9 @@ public class ClusterReader {
   ///
   /// @throws Unavailable when the API server does not answer
   public Optional<KnownFacts> knownFacts(CompanionRef ref, Instant now, Deadline deadline) {
+    if (!PathName.isOne(ref.name())) {
+      return Optional.empty();
+    }
     deadline.check("reading Companion " + ref);
     try (Parallel parallel = new Parallel()) {
       var budgets =

@@ -34,22 +34,22 @@ public final class Unread {
                         unread),
                 facts.now()));
     Companion companion = facts.companion();
-    if (reason == Reason.SpecUnreadable) {
-      // Of an object that breaks the rules of its CRD, the API server may refuse the status too.
-      report.add(
-          new Change.TellOnce(
-              companion,
-              "%s.spec-%d"
-                  .formatted(
-                      companion.getMetadata().getName(), companion.getMetadata().getGeneration()),
-              reason.name(),
-              unread.message()));
-    }
     CompanionStatus before =
         Optional.ofNullable(companion.getStatus()).orElse(CompanionStatus.NONE);
     List<Condition> conditions = before.conditions() == null ? List.of() : before.conditions();
     List<Condition> after = conditions(conditions, unread, facts);
     if (!after.equals(conditions)) {
+      if (reason == Reason.SpecUnreadable) {
+        // Of an object that breaks the rules of its CRD, the API server may refuse the status too.
+        report.add(
+            new Change.TellOnce(
+                companion,
+                "%s.spec-%d"
+                    .formatted(
+                        companion.getMetadata().getName(), companion.getMetadata().getGeneration()),
+                reason.name(),
+                unread.message()));
+      }
       Companion reported = new Companion();
       reported.setMetadata(companion.getMetadata());
       reported.setSpec(companion.getSpec());

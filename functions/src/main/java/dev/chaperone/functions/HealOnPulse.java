@@ -23,7 +23,10 @@ public class HealOnPulse {
     Envelope.of(event);
     return Replies.about(
         rounds.share(
-            Rounds.Kind.PULSE, Occasion.PULSE, reconciler.begin(), (_, _) -> reconciler.pulse()));
+            Rounds.Kind.PULSE,
+            Occasion.PULSE,
+            reconciler.begin(),
+            (_, until) -> reconciler.pulse(until)));
   }
 
   /// The same for `kn func invoke`, which sends this type when it is told nothing else.

@@ -59,6 +59,7 @@ public class HoldOnSignal {
     List<Answer> turned = new ArrayList<>();
     RuntimeException failure = null;
     Unavailable unavailable = null;
+    // Whatever goes wrong for one of them, the others who listen are asked all the same.
     for (Companion companion : listening) {
       var ref = CompanionRef.of(companion);
       for (Signal signal : companion.getSpec().signals()) {
@@ -68,13 +69,15 @@ public class HoldOnSignal {
           } catch (Expression.Failed e) {
             LOG.warnf("%s: signal %s: %s", ref, signal.type(), e.getMessage());
             failure = new Malformed("signal of Companion " + ref + ": " + e.getMessage());
-          } catch (Denied | Malformed | Ineffective e) {
-            // The others who listen are asked all the same.
-            LOG.warnf("%s: signal %s: %s", ref, signal.type(), e.getMessage());
-            failure = e;
           } catch (Unavailable e) {
             LOG.warnf("%s: signal %s: %s", ref, signal.type(), e.getMessage());
             unavailable = e;
+          } catch (Denied | Malformed | Ineffective e) {
+            LOG.warnf("%s: signal %s: %s", ref, signal.type(), e.getMessage());
+            failure = e;
+          } catch (RuntimeException e) {
+            LOG.errorf(e, "%s: signal %s: internal error", ref, signal.type());
+            failure = e;
           }
         }
       }

@@ -73,7 +73,8 @@ class Reconciler {
   private final SharedRuns<CompanionRef, Occasion, Result> runs =
       new SharedRuns<>(Occasion::and, PAUSE);
 
-  /// Their last look failed, or did not begin in time: they come first.
+  /// Where an event concerned several, their look failed, or did not begin in time: they come
+  /// first.
   private final Set<CompanionRef> waiting = ConcurrentHashMap.newKeySet();
 
   Reconciler(
@@ -141,8 +142,7 @@ class Reconciler {
   /// @return the answers that turned
   /// @throws Unavailable when the API server does not answer; the same event again finishes the
   ///     rest
-  List<Answer> pulse() {
-    Deadline deadline = begin();
+  List<Answer> pulse(Deadline deadline) {
     return turned(reconcile(reader.everyone(deadline), Occasion.PULSE, deadline));
   }
 
@@ -216,6 +216,10 @@ class Reconciler {
     if (companions.size() == 1) {
       return List.of(one(companions.iterator().next(), occasion, deadline));
     }
+    if (occasion.pulse()) {
+      // It is for everyone: others are gone.
+      waiting.retainAll(companions);
+    }
     Queue<CompanionRef> left =
         new ConcurrentLinkedQueue<>(
             companions.stream().sorted(Comparator.comparing(it -> !waiting.contains(it))).toList());
@@ -229,7 +233,13 @@ class Reconciler {
               logged.forEach(MDC::put);
               for (CompanionRef ref = left.poll(); ref != null; ref = left.poll()) {
                 // What one of them waits for must not be all the time that there is.
-                outcomes.add(one(ref, occasion, deadline.orIn(patience.dividedBy(2))));
+                Outcome outcome = one(ref, occasion, deadline.orIn(patience.dividedBy(2)));
+                if (outcome.result() instanceof Result.Failed) {
+                  waiting.add(ref);
+                } else {
+                  waiting.remove(ref);
+                }
+                outcomes.add(outcome);
               }
             });
       }
@@ -241,11 +251,9 @@ class Reconciler {
     try {
       deadline.check("looking at Companion " + ref);
       var outcome = runs.share(ref, occasion, deadline, (all, until) -> observed(ref, all, until));
-      waiting.remove(ref);
       return new Outcome(outcome.result(), outcome.own());
     } catch (Unavailable e) {
       LOG.warnf("%s: %s", ref, e.getMessage());
-      waiting.add(ref);
       return new Outcome(new Result.Failed(e), true);
     } catch (RuntimeException e) {
       LOG.errorf(e, "%s: internal error", ref);

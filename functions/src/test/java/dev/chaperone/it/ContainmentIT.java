@@ -165,6 +165,29 @@ class ContainmentIT {
     }
   }
 
+  @Test
+  void a_hold_of_what_can_be_no_companion_is_told_so() {
+    try (Scene scene = guarded("odd-name")) {
+      scene.hold("rebuild");
+      withoutRules(
+          HOLDS,
+          () ->
+              client()
+                  .genericKubernetesResources("chaperone.dev/v1alpha1", "Hold")
+                  .inNamespace(scene.name)
+                  .withName("rebuild")
+                  .patch(merge(), spec("{\"companionRef\": {\"name\": \"agent?limit=1\"}}")));
+      int before = chaperone.calls().size();
+
+      chaperone.changed("Hold", scene.name, "rebuild");
+
+      // The client puts a name into a path as it is, and would have asked for Companion agent.
+      assertThat(chaperone.calls().subList(before, chaperone.calls().size()))
+          .noneMatch(call -> call.resource().equals("companions") && call.verb().equals("get"));
+      assertThat(scene.condition("DisruptionAllowed")).isEqualTo("True NothingHolds");
+    }
+  }
+
   // Third parties that do not answer.
 
   @Test
