@@ -172,8 +172,11 @@ public final class Expression {
   }
 
   private static String told(@Nullable String message) {
-    String text = String.valueOf(message);
-    return text.length() <= TOLD ? text : text.substring(0, TOLD) + "…";
+    return cut(String.valueOf(message), TOLD);
+  }
+
+  private static String cut(String text, int most) {
+    return text.length() <= most ? text : text.substring(0, most) + "…";
   }
 
   /// What it read, as `path is value`, for people who wonder why.
@@ -217,8 +220,7 @@ public final class Expression {
   }
 
   private static String shown(@Nullable Object value) {
-    String text = value == null ? "absent" : value.toString();
-    return text.length() <= SHOWN_LENGTH ? text : text.substring(0, SHOWN_LENGTH) + "…";
+    return cut(value == null ? "absent" : value.toString(), SHOWN_LENGTH);
   }
 
   private static String describe(CelIssue issue) {
