@@ -46,6 +46,11 @@ class HoldKeeper {
     return reconciler.begin();
   }
 
+  /// The time that one of several Companions has.
+  Deadline share(Deadline deadline) {
+    return reconciler.share(deadline);
+  }
+
   /// Makes the Hold if it is missing, or lets it end later.
   ///
   /// @param sent when the event was sent, if it says so

@@ -56,40 +56,69 @@ public class HoldOnSignal {
     Payload.value(received).ifPresent(data -> values.put("data", data));
     Expression.Language language = Expression.language(VARIABLES);
 
-    List<Answer> turned = new ArrayList<>();
-    RuntimeException failure = null;
-    Unavailable unavailable = null;
-    // Whatever goes wrong for one of them, the others who listen are asked all the same.
-    for (Companion companion : listening) {
-      var ref = CompanionRef.of(companion);
-      for (Signal signal : companion.getSpec().signals()) {
-        if (signal.type().equals(event.getType())) {
-          try {
-            turned.addAll(apply(signal, ref, received, language, values, rights, deadline));
-          } catch (Expression.Failed e) {
-            LOG.warnf("%s: signal %s: %s", ref, signal.type(), e.getMessage());
-            failure = new Malformed("signal of Companion " + ref + ": " + e.getMessage());
-          } catch (Unavailable e) {
-            LOG.warnf("%s: signal %s: %s", ref, signal.type(), e.getMessage());
-            unavailable = e;
-          } catch (Denied | Malformed | Ineffective e) {
-            LOG.warnf("%s: signal %s: %s", ref, signal.type(), e.getMessage());
-            failure = e;
-          } catch (RuntimeException e) {
-            LOG.errorf(e, "%s: signal %s: internal error", ref, signal.type());
-            failure = e;
-          }
-        }
-      }
-    }
-    if (unavailable != null) {
-      // For all of them once more: those that hold already find their Hold.
-      throw unavailable;
-    }
-    if (failure != null && turned.isEmpty()) {
-      throw failure;
+    List<Outcome> outcomes =
+        Several.map(
+            listening,
+            Reconciler.AT_ONCE,
+            companion ->
+                ask(
+                    companion,
+                    event.getType(),
+                    (signal, ref) ->
+                        apply(
+                            signal,
+                            ref,
+                            received,
+                            language,
+                            values,
+                            rights,
+                            keeper.share(deadline))));
+    List<RuntimeException> failures =
+        outcomes.stream().flatMap(it -> it.failures().stream()).toList();
+    List<Answer> turned = outcomes.stream().flatMap(it -> it.turned().stream()).toList();
+    // For all of them once more: those that hold already find their Hold.
+    failures.stream()
+        .filter(Unavailable.class::isInstance)
+        .findFirst()
+        .ifPresent(
+            unavailable -> {
+              throw unavailable;
+            });
+    if (!failures.isEmpty() && turned.isEmpty()) {
+      throw failures.getFirst();
     }
     return Replies.about(turned);
+  }
+
+  /// What came of one Companion.
+  private record Outcome(List<Answer> turned, List<RuntimeException> failures) {}
+
+  private interface Application {
+    List<Answer> of(Signal signal, CompanionRef ref) throws Expression.Failed;
+  }
+
+  /// Whatever goes wrong for one of them, the others who listen are asked all the same.
+  private static Outcome ask(Companion companion, String type, Application application) {
+    var ref = CompanionRef.of(companion);
+    Outcome outcome = new Outcome(new ArrayList<>(), new ArrayList<>());
+    for (Signal signal : companion.getSpec().signals()) {
+      if (!signal.type().equals(type)) {
+        continue;
+      }
+      try {
+        outcome.turned.addAll(application.of(signal, ref));
+      } catch (Expression.Failed e) {
+        LOG.warnf("%s: signal %s: %s", ref, type, e.getMessage());
+        outcome.failures.add(new Malformed("signal of Companion " + ref + ": " + e.getMessage()));
+      } catch (Unavailable | Denied | Malformed | Ineffective e) {
+        LOG.warnf("%s: signal %s: %s", ref, type, e.getMessage());
+        outcome.failures.add(e);
+      } catch (RuntimeException e) {
+        LOG.errorf(e, "%s: signal %s: internal error", ref, type);
+        outcome.failures.add(e);
+      }
+    }
+    return outcome;
   }
 
   private List<Answer> apply(

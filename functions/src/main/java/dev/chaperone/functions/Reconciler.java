@@ -32,18 +32,12 @@ import java.time.Instant;
 import java.util.Collection;
 import java.util.Comparator;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
-import java.util.Queue;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.ConcurrentLinkedQueue;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
 import java.util.function.Predicate;
 import org.eclipse.microprofile.config.inject.ConfigProperty;
 import org.jboss.logging.Logger;
-import org.jboss.logging.MDC;
 
 /// The way of one event: which Companions does it concern, and for each of them: read, decide,
 /// write. Each by itself: whatever goes wrong with one of them is its own, and is told of it.
@@ -59,7 +53,7 @@ class Reconciler {
   private static final Duration PAUSE = Duration.ofMillis(50);
 
   /// Of the Companions that one event concerns, so many at the same time.
-  private static final int AT_ONCE = 4;
+  static final int AT_ONCE = 4;
 
   /// A pulse reads every node for each of them, which the memory has to hold.
   private static final int AT_ONCE_WITH_EVERY_NODE = 2;
@@ -93,6 +87,11 @@ class Reconciler {
   /// By when an event that came now is to be answered.
   Deadline begin() {
     return Deadline.in(patience);
+  }
+
+  /// The time that one of several Companions has, which must not be all that there is.
+  Deadline share(Deadline deadline) {
+    return deadline.orIn(patience.dividedBy(2));
   }
 
   /// Looks again at every Companion that the object concerns.
@@ -220,31 +219,18 @@ class Reconciler {
       // It is for everyone: others are gone.
       waiting.retainAll(companions);
     }
-    Queue<CompanionRef> left =
-        new ConcurrentLinkedQueue<>(
-            companions.stream().sorted(Comparator.comparing(it -> !waiting.contains(it))).toList());
-    Queue<Outcome> outcomes = new ConcurrentLinkedQueue<>();
-    int atOnce = occasion.pulse() ? AT_ONCE_WITH_EVERY_NODE : AT_ONCE;
-    Map<String, Object> logged = MDC.getMap();
-    try (ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor()) {
-      for (int i = 0; i < Math.min(atOnce, companions.size()); i++) {
-        threads.execute(
-            () -> {
-              logged.forEach(MDC::put);
-              for (CompanionRef ref = left.poll(); ref != null; ref = left.poll()) {
-                // What one of them waits for must not be all the time that there is.
-                Outcome outcome = one(ref, occasion, deadline.orIn(patience.dividedBy(2)));
-                if (outcome.result() instanceof Result.Failed) {
-                  waiting.add(ref);
-                } else {
-                  waiting.remove(ref);
-                }
-                outcomes.add(outcome);
-              }
-            });
-      }
-    }
-    return List.copyOf(outcomes);
+    return Several.map(
+        companions.stream().sorted(Comparator.comparing(it -> !waiting.contains(it))).toList(),
+        occasion.pulse() ? AT_ONCE_WITH_EVERY_NODE : AT_ONCE,
+        ref -> {
+          Outcome outcome = one(ref, occasion, share(deadline));
+          if (outcome.result() instanceof Result.Failed) {
+            waiting.add(ref);
+          } else {
+            waiting.remove(ref);
+          }
+          return outcome;
+        });
   }
 
   private Outcome one(CompanionRef ref, Occasion occasion, Deadline deadline) {
