@@ -1,8 +1,5 @@
 package dev.chaperone.cluster;
 
-import com.fasterxml.jackson.core.type.TypeReference;
-import com.fasterxml.jackson.databind.ObjectMapper;
-import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.chaperone.api.Companion;
 import dev.chaperone.api.CompanionSpec;
 import dev.chaperone.api.CompanionSpec.Observed;
@@ -21,8 +18,6 @@ import dev.chaperone.decide.Snapshot;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.KubernetesResourceList;
-import io.fabric8.kubernetes.api.model.Status;
-import io.fabric8.kubernetes.api.model.StatusDetails;
 import io.fabric8.kubernetes.api.model.apps.DaemonSet;
 import io.fabric8.kubernetes.api.model.apps.Deployment;
 import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudget;
@@ -52,11 +47,7 @@ import org.jspecify.annotations.Nullable;
 @ApplicationScoped
 public class ClusterReader {
   private static final int FORBIDDEN = 403;
-  private static final int NOT_FOUND = 404;
   private static final Set<String> OURS = Set.of("Companion", "Hold");
-  private static final ObjectMapper JSON = JsonMapper.builder().build();
-  private static final TypeReference<Map<String, Object>> OBJECT = new TypeReference<>() {};
-  private static final String AGGREGATE_TO_OBSERVE = "chaperone.dev/aggregate-to-observe: \"true\"";
 
   static final ResourceDefinitionContext PING_SOURCES =
       new ResourceDefinitionContext.Builder()
@@ -74,6 +65,7 @@ public class ClusterReader {
   private final SharedRuns<String, String, List<Companion>> companions =
       new SharedRuns<>((all, _) -> all, PAUSE);
   private final Scope scope;
+  private final ObservedReader observedObjects;
   private final GuardSettings guardSettings;
   private final String pulseNamespace;
   private final String pulseName;
@@ -86,6 +78,7 @@ public class ClusterReader {
       @ConfigProperty(name = "chaperone.pulse.name") String pulseName) {
     this.client = client;
     this.scope = new Scope(namespace.orElse(null));
+    this.observedObjects = new ObservedReader(client, scope);
     this.guardSettings = guardConfig.settings();
     this.pulseNamespace = pulseNamespace;
     this.pulseName = pulseName;
@@ -230,7 +223,7 @@ public class ClusterReader {
       var holds = parallel.run(() -> holds(ref));
       Map<String, Parallel.Result<Observation>> observed = new LinkedHashMap<>();
       for (Observed it : first.getSpec().disruption().observe()) {
-        observed.put(it.as(), parallel.run(() -> observe(it, namespace)));
+        observed.put(it.as(), parallel.run(() -> observedObjects.read(it, namespace)));
       }
       Optional<RosterReader> rosters =
           first.getSpec().disruption().protect().contains(Protect.Nodes)
@@ -294,86 +287,6 @@ public class ClusterReader {
     Map<String, T> results = new LinkedHashMap<>();
     running.forEach((name, result) -> results.put(name, parallel.result(result)));
     return results;
-  }
-
-  /// That an object is not there is a fact, and what the Companion's failurePolicy is for. Whatever
-  /// else goes wrong, nothing is known of it; that must not keep the rest from being decided.
-  private Observation observe(Observed what, String ownNamespace) {
-    boolean namespaced = what.scope() == CompanionSpec.Scope.Namespaced;
-    String namespace = namespaceOf(what, ownNamespace);
-    String name =
-        "%s (%s) %s%s, observed as %s"
-            .formatted(
-                what.resource(),
-                what.apiVersion(),
-                namespaced ? namespace + "/" : "",
-                what.name(),
-                what.as());
-    String group = group(what.apiVersion());
-    String version = what.apiVersion().substring(what.apiVersion().indexOf('/') + 1);
-    if (!Stream.of(
-            group.isEmpty() ? "core" : group, version, what.resource(), namespace, what.name())
-        .allMatch(PathName::isOne)) {
-      return new Observation.Unreadable("cannot read " + name + ": nothing can have such a name");
-    }
-    var context =
-        new ResourceDefinitionContext.Builder()
-            .withGroup(group)
-            .withVersion(version)
-            .withKind(what.resource())
-            .withPlural(what.resource())
-            .withNamespaced(namespaced)
-            .build();
-    try {
-      var all = client.genericKubernetesResources(context);
-      GenericKubernetesResource object =
-          namespaced
-              ? all.inNamespace(namespace).withName(what.name()).require()
-              : all.withName(what.name()).require();
-      return new Observation.Seen(JSON.convertValue(object, OBJECT));
-    } catch (KubernetesClientException e) {
-      return unseen(e, name);
-    } catch (RuntimeException e) {
-      // The client wraps the answer, whatever its status.
-      return e.getCause() instanceof KubernetesClientException answer
-          ? unseen(answer, name)
-          : new Observation.Unreadable("cannot read " + name + ": " + e);
-    }
-  }
-
-  private Observation unseen(KubernetesClientException answer, String name) {
-    return switch (answer.getCode()) {
-      // Only a resource that exists can say of an object that it does not.
-      case NOT_FOUND ->
-          isNamed(answer)
-              ? new Observation.Absent(name + ", does not exist")
-              : new Observation.Unreadable(
-                  "the cluster does not know %s: check apiVersion, resource and scope"
-                      .formatted(name));
-      case FORBIDDEN ->
-          new Observation.Unreadable(
-              "Chaperone may not read %s: let a ClusterRole with the label %s grant get on it%s"
-                  .formatted(
-                      name,
-                      AGGREGATE_TO_OBSERVE,
-                      scope.only() == null
-                          ? ""
-                          : ", bound to Chaperone in the namespace where it is"));
-      default -> new Observation.Unreadable("cannot read " + name + ": " + Words.of(answer));
-    };
-  }
-
-  private static boolean isNamed(KubernetesClientException answer) {
-    return Optional.ofNullable(answer.getStatus())
-        .map(Status::getDetails)
-        .map(StatusDetails::getName)
-        .filter(it -> !it.isEmpty())
-        .isPresent();
-  }
-
-  private static String group(String apiVersion) {
-    int slash = apiVersion.indexOf('/');
-    return slash < 0 ? "" : apiVersion.substring(0, slash);
   }
 
   private List<PodDisruptionBudget> budgets(String namespace) {

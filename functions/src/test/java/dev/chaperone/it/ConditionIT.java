@@ -151,6 +151,23 @@ class ConditionIT {
   }
 
   @Test
+  void an_object_that_is_too_large_blocks_and_is_named() {
+    try (Scene scene =
+        new Scene(chaperone, "large", 0).withCompanion("{%s, %s}".formatted(OBSERVE, HEALTH))) {
+      health(scene, "OK, log: " + "x".repeat(256 << 10));
+      look(scene);
+
+      assertThat(scene.condition("DisruptionAllowed")).isEqualTo("False ExpressionFailed");
+      assertThat(describe(scene))
+          .contains(scene.name + "/fast, observed as pool: it is larger than 256 KiB");
+
+      health(scene, "OK, log: " + "x".repeat(250 << 10));
+      look(scene);
+      assertThat(scene.condition("DisruptionAllowed")).isEqualTo("True NothingHolds");
+    }
+  }
+
+  @Test
   void an_expression_that_does_not_compile_says_where() {
     try (Scene scene =
         new Scene(chaperone, "typo", 0)
