@@ -131,7 +131,9 @@ record BudgetPlan(
     if (!verdict.allowed()) {
       return new Wanted.Spec(Made.NODES_SUFFIX, closed(guards));
     }
-    return new Wanted.Spec(Made.NODES_SUFFIX, open(guards, replicas, seen));
+    // It is open although they are there only with AlwaysAllow. They must not be what stays.
+    int foreign = (int) Reasons.foreignGuardPods(seen).filter(Roster::isReady).count();
+    return new Wanted.Spec(Made.NODES_SUFFIX, open(guards, replicas, foreign, seen));
   }
 
   private static Wanted pods(Snapshot seen, Verdict verdict, Reasons reasons) {
@@ -155,7 +157,7 @@ record BudgetPlan(
     if (!verdict.allowed()) {
       return new Wanted.Spec(Made.PODS_SUFFIX, closed(followers));
     }
-    return new Wanted.Spec(Made.PODS_SUFFIX, open(followers, Snapshot.nodes(follower), seen));
+    return new Wanted.Spec(Made.PODS_SUFFIX, open(followers, Snapshot.nodes(follower), 0, seen));
   }
 
   /// What is there stays until the target is gone for good, and closed while anything holds.
@@ -194,12 +196,16 @@ record BudgetPlan(
   /// What lets maxUnavailable of so many pods go, counted against pods: with maxUnavailable itself,
   /// Kubernetes counts against the replicas, and whoever scales the guards down would let the rest
   /// go. A broken pod must not block its own node.
-  private static PodDisruptionBudgetSpec open(LabelSelector selector, int pods, Snapshot seen) {
+  ///
+  /// @param others pods that the selector finds as well
+  private static PodDisruptionBudgetSpec open(
+      LabelSelector selector, int pods, int others, Snapshot seen) {
     PodDisruptionBudgetSpec spec = new PodDisruptionBudgetSpec();
     spec.setSelector(selector);
     spec.setUnhealthyPodEvictionPolicy("AlwaysAllow");
     spec.setMinAvailable(
-        new IntOrString(Math.max(0, pods - scaled(seen.disruption().maxUnavailable(), pods))));
+        new IntOrString(
+            others + Math.max(0, pods - scaled(seen.disruption().maxUnavailable(), pods))));
     return spec;
   }
 

@@ -104,12 +104,7 @@ record Reasons(
 
   private static Optional<HoldReason> foreignGuards(Snapshot seen) {
     List<String> counted =
-        seen.roster().lookAlikes().stream()
-            .filter(pod -> !Roster.isEnded(pod))
-            .filter(pod -> isCounted(pod, seen))
-            .map(pod -> pod.getMetadata().getName())
-            .sorted()
-            .toList();
+        foreignGuardPods(seen).map(pod -> pod.getMetadata().getName()).sorted().toList();
     return counted.isEmpty()
         ? Optional.empty()
         : Optional.of(
@@ -118,6 +113,13 @@ record Reasons(
                 "",
                 "Pods %s are not Chaperone's and carry all labels of its guards: delete them or change their labels"
                     .formatted(String.join(", ", counted.stream().limit(Verdict.NAMED).toList()))));
+  }
+
+  /// Pods of others that the guards' budget counts.
+  static Stream<Pod> foreignGuardPods(Snapshot seen) {
+    return seen.roster().lookAlikes().stream()
+        .filter(pod -> !Roster.isEnded(pod))
+        .filter(pod -> isCounted(pod, seen));
   }
 
   private static boolean isCounted(Pod pod, Snapshot seen) {

@@ -4,7 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.chaperone.api.CompanionSpec;
 import dev.chaperone.api.CompanionSpec.Disruption;
+import dev.chaperone.api.CompanionSpec.Policy;
+import dev.chaperone.api.CompanionSpec.Protect;
 import dev.chaperone.decide.Written.Refusal;
+import io.fabric8.kubernetes.api.model.IntOrString;
 import io.fabric8.kubernetes.api.model.ObjectMetaBuilder;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.PodBuilder;
@@ -163,6 +166,22 @@ class EnforcementTest {
     world.lookAlikes.clear();
     world.uncordon("node-1").settle();
     assertThat(world.condition(Decision.ALLOWED)).isEqualTo("True NothingHolds");
+  }
+
+  @Test
+  void break_glass_counts_no_pods_of_others_among_the_nodes_that_stay() {
+    world.spec = World.spec(Policy.AlwaysAllow, new IntOrString(1), Protect.Pods, Protect.Nodes);
+    world.settle();
+    for (int i = 1; i <= 2; i++) {
+      lookAlike("foreign-" + i, Made.guardSelector(world.companion));
+    }
+    world.controllers();
+
+    world.settle();
+
+    assertThat(world.condition(Decision.ALLOWED)).isEqualTo("True AlwaysAllow");
+    assertThat(world.drain("node-1")).isTrue();
+    assertThat(world.drain("node-2")).isFalse();
   }
 
   @Test
