@@ -3,7 +3,6 @@ package dev.chaperone.it;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
-import dev.chaperone.api.Hold;
 import dev.chaperone.lab.Kubectl;
 import dev.chaperone.lab.Lab;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
@@ -14,7 +13,6 @@ import io.fabric8.kubernetes.client.dsl.Resource;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
@@ -30,7 +28,6 @@ import org.junit.jupiter.params.provider.MethodSource;
 class AdmissionIT {
   private static final Path HOME = Path.of(System.getProperty("chaperone.home"));
   private static final String FUNCTIONS = "system:serviceaccount:chaperone:functions";
-  private static final int HOLDS = 100;
 
   private static Lab lab;
   private static AdmissionScene scene;
@@ -198,27 +195,6 @@ class AdmissionIT {
     lab.kubectl("delete", "namespace", "going", "--timeout=60s").orFail();
 
     assertThat(lab.client().namespaces().withName("going").get()).isNull();
-  }
-
-  @Test
-  void a_hold_blocks_within_moments_of_its_creation() {
-    AdmissionRow evict = AdmissionRow.parse("admin|evicts|guard|elsewhere/new|Hold new");
-    List<Duration> times = new ArrayList<>();
-    for (int i = 0; i < HOLDS; i++) {
-      await("no Hold").atMost(Scene.LONG).until(() -> scene.ask(evict).passed());
-      scene.hold("elsewhere", "new");
-      long created = System.nanoTime();
-      while (!evict.isRight(scene.ask(evict))) {
-        assertThat(Duration.ofNanos(System.nanoTime() - created)).isLessThan(Scene.LONG);
-      }
-      times.add(Duration.ofNanos(System.nanoTime() - created));
-      lab.client().resources(Hold.class).inNamespace("elsewhere").withName("new").delete();
-    }
-    Collections.sort(times);
-    await("no Hold").atMost(Scene.LONG).until(() -> scene.ask(evict).passed());
-    System.out.printf(
-        "admission: a refused eviction after a Hold, %d times: p50 %d ms, max %d ms%n",
-        HOLDS, times.get(HOLDS / 2).toMillis(), times.getLast().toMillis());
   }
 
   static Stream<Arguments> mutations() {

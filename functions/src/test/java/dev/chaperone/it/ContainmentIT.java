@@ -7,6 +7,7 @@ import dev.chaperone.api.Companion;
 import io.fabric8.kubernetes.api.model.Condition;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 import io.fabric8.kubernetes.client.KubernetesClient;
+import io.fabric8.kubernetes.client.KubernetesClientException;
 import io.fabric8.kubernetes.client.dsl.Resource;
 import io.fabric8.kubernetes.client.dsl.base.PatchContext;
 import io.fabric8.kubernetes.client.dsl.base.PatchType;
@@ -15,12 +16,16 @@ import io.quarkus.test.junit.QuarkusTest;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
+import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Random;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -30,6 +35,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 @QuarkusTest
 @QuarkusTestResource(OnTheLab.class)
 class ContainmentIT {
+  private static final int FORBIDDEN = 403;
+  private static final int INVALID = 422;
   private static final int UNAVAILABLE = 503;
   private static final int ODD = Thorough.times(60, 1000);
   private static final String COMPANIONS = "companions.chaperone.dev";
@@ -299,91 +306,133 @@ class ContainmentIT {
   // Odd, and allowed.
 
   @Test
-  void odd_companions_and_holds_say_what_is_wrong_and_the_healthy_are_served() {
+  void odd_objects_say_what_is_wrong_and_the_healthy_are_served() {
     long seed = Long.getLong("chaperone.seed", 1);
-    System.out.printf("ContainmentIT: %d odd Companions from seed %d%n", ODD, seed);
-    Random random = new Random(seed);
-    try (Scene healthy = guarded("healthy");
-        Scene scene = new Scene(chaperone, "oddities", 0)) {
-      StringBuilder odd = new StringBuilder();
-      IntStream.range(0, ODD).forEach(i -> odd.append(odd(random, i)));
-      scene.apply(odd.toString());
+    OddObjects odd = new OddObjects(new Random(seed));
+    List<Scene> healthy = IntStream.range(0, 3).mapToObj(_ -> guarded("healthy")).toList();
+    try (Scene scene = new Scene(chaperone, "oddities", 1)) {
+      scene.daemonSet("oddities", "{pool: oddities}");
+      scene.daemonSet("nothing-guards", "{}");
+      List<Duration> alone = serve(healthy);
 
-      requireServed(healthy);
+      int refused = createOdd(scene, odd);
+      List<Duration> besideSpecs = new ArrayList<>();
+      pulseUntilToldWhile(scene, () -> besideSpecs.addAll(serve(healthy)));
 
-      await("a word on each")
-          .atMost(Scene.LONG.multipliedBy(5))
-          .until(
-              () -> {
-                chaperone.pulse();
-                return companions(scene).stream().allMatch(it -> says(it).isPresent());
-              });
-      assertThat(companions(scene))
-          .hasSize(ODD)
-          .allSatisfy(
-              it -> assertThat(says(it).orElseThrow()).as(it.getMetadata().getName()).isNotBlank());
-      requireServed(healthy);
+      List<Companion> companions = companions(scene);
+      withoutRules(
+          COMPANIONS,
+          companions.stream()
+              .<Runnable>flatMap(
+                  it -> {
+                    var status = client().resource(it).subresource("status");
+                    String junk = odd.status();
+                    return Stream.of(
+                        () -> status.patch(merge(), status("null")),
+                        () -> status.patch(merge(), status(junk)));
+                  })
+              .toArray(Runnable[]::new));
+      List<Duration> besideStatuses = new ArrayList<>();
+      pulseUntilToldWhile(scene, () -> besideStatuses.addAll(serve(healthy)));
+
+      System.out.printf(
+          "ContainmentIT: %d odd Companions from seed %d (%d more refused); from a Hold's event to its answer, p50"
+              + " and max: %s alone, %s beside odd specs, %s beside odd statuses%n",
+          companions.size(), seed, refused, told(alone), told(besideSpecs), told(besideStatuses));
+      assertThat(companions).hasSize(ODD);
+    } finally {
+      healthy.forEach(Scene::close);
     }
   }
 
-  private static String odd(Random random, int number) {
-    String name =
-        List.of("odd-%d", "o.%d", "agent-guards-%d", "odd-%d-nodes", "a%d")
-            .get(random.nextInt(5))
-            .formatted(number);
-    String target =
-        List.of("none", "a.b", "oddities", "x".repeat(63), "nothing-guards").get(random.nextInt(5));
-    String disruption =
-        List.of(
-                "{policy: AlwaysHold}",
-                "{maxUnavailable: 100000}",
-                "{protect: [Pods], maxUnavailable: 1%}",
-                "{holdWhen: [{name: x, expression: \"1 / 0 == 1\"}]}",
-                "{holdWhen: [{name: x, expression: \"no such thing\"}], failurePolicy: Allow}",
-                "{observe: [{as: it, apiVersion: example.com/v9, resource: nothings, name: x}], holdWhen: [{name: x, expression: it.a.b.c > 3}]}",
-                "{observe: [{as: it, apiVersion: v1, resource: secrets, name: x}], holdWhen: [{name: x, expression: \"true\"}]}",
-                "{maintenanceWindows: [{schedule: \"0 0 30 2 *\", duration: 1h}]}",
-                "{maintenanceWindows: [{schedule: \"99 99 99 99 99\", duration: 999999h}]}",
-                "{maintenanceWindows: [{schedule: \"* * * * *\", duration: 1s, timeZone: Mars/Base}]}",
-                "{settlePeriod: 999999h, maxHoldDuration: 1s}")
-            .get(random.nextInt(11));
-    String follower = random.nextBoolean() ? "" : "\n  followerRef: {name: %s}".formatted(target);
-    return """
-    ---
-    apiVersion: chaperone.dev/v1alpha1
-    kind: Companion
-    metadata: {name: %s, namespace: oddities}
-    spec:
-      targetRef: {name: %s%s}%s
-      disruption: %s
-    ---
-    apiVersion: chaperone.dev/v1alpha1
-    kind: Hold
-    metadata: {name: odd-%d, namespace: oddities}
-    spec: {companionRef: {name: %s}, reason: "%s"}
-    """
-        .formatted(
-            name,
-            target,
-            random.nextInt(4) == 0 ? ", namespace: elsewhere" : "",
-            follower,
-            disruption,
-            number,
-            random.nextBoolean() ? name : "nobody",
-            List.of("a", "\\\\u0007 bell", "<b>bold</b>", "%s %n", "ü".repeat(256))
-                .get(random.nextInt(5)));
+  /// Until so many are there, with a Hold each.
+  ///
+  /// @return how many the API server refused besides
+  private int createOdd(Scene scene, OddObjects odd) {
+    int refused = 0;
+    for (int created = 0; created < ODD; ) {
+      String name = List.of("odd-%d", "o.%d", "agent-guards-%d", "a%d-nodes").get(created % 4);
+      name = name.formatted(created);
+      if (create(scene, "Companion", name, odd.companionSpec())) {
+        create(scene, "Hold", "odd-" + created, odd.holdSpec(name));
+        created++;
+      } else {
+        refused++;
+      }
+    }
+    return refused;
+  }
+
+  private boolean create(Scene scene, String kind, String name, String spec) {
+    try {
+      client()
+          .resource(
+              """
+              apiVersion: chaperone.dev/v1alpha1
+              kind: %s
+              metadata: {name: %s, namespace: %s}
+              spec: %s
+              """
+                  .formatted(kind, name, scene.name, spec))
+          .create();
+      return true;
+    } catch (KubernetesClientException e) {
+      assertThat(e.getCode()).as(e.getMessage()).isIn(FORBIDDEN, INVALID);
+      return false;
+    }
+  }
+
+  private void pulseUntilToldWhile(Scene scene, Runnable meanwhile) {
+    CompletableFuture<Void> other = CompletableFuture.runAsync(meanwhile);
+    await("a word on each")
+        .atMost(Scene.LONG.multipliedBy(5))
+        .until(
+            () -> {
+              chaperone.pulse();
+              return companions(scene).stream().allMatch(ContainmentIT::says);
+            });
+    other.join();
+  }
+
+  /// Holds and releases each of them a few times.
+  ///
+  /// @return how long the answer to each Hold took
+  private List<Duration> serve(List<Scene> healthy) {
+    List<Duration> answers = new ArrayList<>();
+    for (int i = 0; i < 5; i++) {
+      for (Scene scene : healthy) {
+        scene.hold("unseen");
+        long began = System.nanoTime();
+        assertThat(chaperone.changed("Hold", scene.name, "unseen").statusCode()).isEqualTo(200);
+        answers.add(Duration.ofNanos(System.nanoTime() - began));
+        assertThat(scene.condition("DisruptionAllowed")).isEqualTo("False Hold");
+        scene.awaitAllowed("agent-nodes", 0);
+        scene.release("unseen");
+        assertThat(chaperone.changed("Hold", scene.name, "unseen").statusCode()).isEqualTo(200);
+        assertThat(scene.condition("DisruptionAllowed")).isEqualTo("True NothingHolds");
+      }
+    }
+    return answers;
+  }
+
+  private static String told(List<Duration> times) {
+    List<Duration> sorted = times.stream().sorted().toList();
+    return "%d and %d ms"
+        .formatted(sorted.get(sorted.size() / 2).toMillis(), sorted.getLast().toMillis());
   }
 
   private List<Companion> companions(Scene scene) {
     return client().resources(Companion.class).inNamespace(scene.name).list().getItems();
   }
 
-  /// What a Companion says that is not Ready, or blocked.
-  private static Optional<String> says(Companion companion) {
+  /// Whether its status says in words how it is.
+  private static boolean says(Companion companion) {
     return Optional.ofNullable(companion.getStatus())
         .map(it -> Objects.requireNonNullElse(it.conditions(), List.<Condition>of()))
         .flatMap(it -> it.stream().filter(c -> "Ready".equals(c.getType())).findFirst())
-        .map(Condition::getMessage);
+        .map(Condition::getMessage)
+        .filter(it -> !it.isBlank())
+        .isPresent();
   }
 
   /// In a namespace of its own: one that is used again may still be going.
