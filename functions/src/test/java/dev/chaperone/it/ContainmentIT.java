@@ -16,6 +16,7 @@ import io.quarkus.test.junit.QuarkusTest;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
+import java.net.http.HttpRequest;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -205,24 +206,7 @@ class ContainmentIT {
         Scene second = guarded("hanging");
         Scene third = guarded("hanging")) {
       scene.awaitAllowed("agent-nodes", 1);
-      chaperone
-          .lab()
-          .apply(
-              """
-              apiVersion: admissionregistration.k8s.io/v1
-              kind: ValidatingWebhookConfiguration
-              metadata: {name: hanging}
-              webhooks:
-              - name: budgets.hanging.example.com
-                clientConfig: {url: "https://127.0.0.1:%d/"}
-                matchConditions: [{name: some, expression: request.namespace.startsWith('hanging-')}]
-                rules: [{apiGroups: [policy], apiVersions: [v1], operations: [UPDATE], resources: [poddisruptionbudgets]}]
-                failurePolicy: Fail
-                sideEffects: None
-                admissionReviewVersions: [v1]
-                timeoutSeconds: 30
-              """
-                  .formatted(silent.getLocalPort()));
+      hangWritesOfBudgets(silent);
       try {
         // Together they take longer than an event may.
         List.of(scene, second, third).forEach(it -> it.hold("rebuild"));
@@ -236,6 +220,84 @@ class ContainmentIT {
       }
       awaitTold(scene, "Hold", "rebuild", "False Hold");
     }
+  }
+
+  @Test
+  void a_signal_blocks_for_the_others_although_some_of_its_listeners_hang() throws IOException {
+    try (ServerSocket silent = new ServerSocket(0, 50, InetAddress.getLoopbackAddress());
+        Scene healthy = guarded("healthy");
+        Scene scene = guarded("hanging");
+        Scene second = guarded("hanging");
+        Scene third = guarded("hanging")) {
+      String listen =
+          "{\"signals\": [{\"type\": \"com.example.hanging\", \"holdWhen\": \"true\", \"ttl\": \"1h\"}]}";
+      List.of(healthy, scene, second, third)
+          .forEach(it -> companion(it).patch(merge(), spec(listen)));
+      String token = tokenOfSender(scene);
+      hangWritesOfBudgets(silent);
+      try {
+        scene.hold("rebuild");
+        awaitHanging(scene);
+
+        HttpRequest.Builder signal =
+            chaperone
+                .event("com.example.hanging")
+                .header("Authorization", "Bearer " + token)
+                .POST(HttpRequest.BodyPublishers.noBody());
+        assertThat(chaperone.post(signal).statusCode()).isEqualTo(UNAVAILABLE);
+
+        assertThat(healthy.condition("DisruptionAllowed")).isEqualTo("False Hold");
+        healthy.awaitAllowed("agent-nodes", 0);
+      } finally {
+        chaperone.lab().kubectl("delete", "validatingwebhookconfiguration", "hanging").orFail();
+      }
+    }
+  }
+
+  /// Of somebody who may hold wherever they like.
+  private String tokenOfSender(Scene scene) {
+    scene.apply(
+        """
+        apiVersion: v1
+        kind: ServiceAccount
+        metadata: {name: sender, namespace: %1$s}
+        ---
+        apiVersion: rbac.authorization.k8s.io/v1
+        kind: ClusterRole
+        metadata: {name: sender}
+        rules:
+        - {apiGroups: [chaperone.dev], resources: [holds], verbs: [create, delete]}
+        ---
+        apiVersion: rbac.authorization.k8s.io/v1
+        kind: ClusterRoleBinding
+        metadata: {name: sender}
+        roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: sender}
+        subjects: [{kind: ServiceAccount, name: sender, namespace: %1$s}]
+        """
+            .formatted(scene.name));
+    return chaperone.lab().token(scene.name, "sender", "chaperone.dev");
+  }
+
+  /// In namespaces of the kind `hanging`, until the webhook is deleted.
+  private void hangWritesOfBudgets(ServerSocket silent) {
+    chaperone
+        .lab()
+        .apply(
+            """
+          apiVersion: admissionregistration.k8s.io/v1
+          kind: ValidatingWebhookConfiguration
+          metadata: {name: hanging}
+          webhooks:
+          - name: budgets.hanging.example.com
+            clientConfig: {url: "https://127.0.0.1:%d/"}
+            matchConditions: [{name: some, expression: request.namespace.startsWith('hanging-')}]
+            rules: [{apiGroups: [policy], apiVersions: [v1], operations: [UPDATE], resources: [poddisruptionbudgets]}]
+            failurePolicy: Fail
+            sideEffects: None
+            admissionReviewVersions: [v1]
+            timeoutSeconds: 30
+          """
+                .formatted(silent.getLocalPort()));
   }
 
   @Test

@@ -48,7 +48,7 @@ class FloodIT {
           new Length(true, LONGEST, List.of("400", "503")),
           new Length(false, LONGEST, List.of("400", "503")));
 
-  private static final int POSTS = 2000;
+  private static final int POSTS = Thorough.times(2000, 10_000);
   /// However many ask for it, everything is looked at so often a second at most: between two rounds
   /// that were shared is a pause, and a list that was shared is used for a while.
   private static final int LOOKS_A_SECOND = 5;
