@@ -2,8 +2,6 @@ package dev.chaperone.it;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.chaperone.lab.FunctionsCommand;
-import dev.chaperone.lab.FunctionsOnDemand;
 import dev.chaperone.lab.Lab;
 import dev.chaperone.lab.LabExtension;
 import java.io.BufferedReader;
@@ -15,7 +13,6 @@ import java.net.Socket;
 import java.net.SocketException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
-import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -34,7 +31,6 @@ import org.junit.jupiter.api.extension.ExtendWith;
 /// on as if nothing were.
 @ExtendWith(LabExtension.class)
 class FloodIT {
-  private static final Path HOME = Path.of(System.getProperty("chaperone.home"));
   private static final Duration NEVER_IDLE = Duration.ofHours(1);
   private static final int AT_ONCE = 50;
   private static final int TEN_MB = 10_000_000;
@@ -57,9 +53,8 @@ class FloodIT {
 
   private final Map<String, Integer> answers = new ConcurrentHashMap<>();
   private final Lab lab;
-  private FunctionsOnDemand functions;
+  private OnDemand program;
   private Installation chaperone;
-  private Path log;
 
   FloodIT(Lab lab) {
     this.lab = lab;
@@ -67,25 +62,13 @@ class FloodIT {
 
   @BeforeEach
   void start() {
-    lab.installTypesAndRights(HOME);
-    log = lab.folder().resolve("functions-" + System.nanoTime() + ".log");
-    functions =
-        FunctionsOnDemand.start(
-            FunctionsCommand.fastest(
-                FunctionsCommand.built(HOME),
-                // 32 % of 256 MiB. Out of memory, it ends, and the next event would start another.
-                "-Xmx82m",
-                "-XX:+ExitOnOutOfMemoryError"),
-            Map.of("KUBECONFIG", lab.kubeconfig("chaperone", "functions").toString()),
-            NEVER_IDLE,
-            log);
-    chaperone =
-        new Installation(lab, functions.address(), HOME.resolve("triggers/base/sources.yaml"));
+    program = OnDemand.start(lab, OnDemand.asInItsContainer(), Map.of(), NEVER_IDLE);
+    chaperone = program.chaperone();
   }
 
   @AfterEach
   void end() {
-    functions.close();
+    program.close();
   }
 
   @Test
@@ -112,8 +95,8 @@ class FloodIT {
       }
 
       assertThat(chaperone.pulse().statusCode()).isBetween(200, 204);
-      assertThat(functions.starts()).isEqualTo(1);
-      assertThat(Files.readString(log)).doesNotContain("OutOfMemory");
+      assertThat(program.functions().starts()).isEqualTo(1);
+      assertThat(Files.readString(program.log())).doesNotContain("OutOfMemory");
     }
   }
 
@@ -171,7 +154,7 @@ class FloodIT {
   /// @return the status
   private String post(Length length, boolean structured) throws IOException {
     try (Socket socket =
-        new Socket(InetAddress.getLoopbackAddress(), functions.program().getPort())) {
+        new Socket(InetAddress.getLoopbackAddress(), program.functions().program().getPort())) {
       OutputStream out = socket.getOutputStream();
       out.write(
           """

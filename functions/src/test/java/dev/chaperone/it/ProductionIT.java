@@ -6,7 +6,6 @@ import static org.awaitility.Awaitility.await;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.chaperone.lab.FunctionsCommand;
-import dev.chaperone.lab.FunctionsOnDemand;
 import dev.chaperone.lab.Lab;
 import dev.chaperone.lab.LabExtension;
 import io.opentelemetry.proto.trace.v1.Span;
@@ -40,7 +39,7 @@ class ProductionIT {
 
   private final Lab lab;
   private TraceCollector collector;
-  private FunctionsOnDemand functions;
+  private OnDemand program;
   private Installation chaperone;
   private Path log;
 
@@ -50,26 +49,20 @@ class ProductionIT {
 
   @BeforeEach
   void start() {
-    lab.installTypesAndRights(HOME);
     collector = new TraceCollector();
-    log = lab.folder().resolve("functions-" + System.nanoTime() + ".log");
-    functions =
-        FunctionsOnDemand.start(
+    program =
+        OnDemand.start(
+            lab,
             FunctionsCommand.of(FunctionsCommand.built(HOME), List.of()),
-            Map.of(
-                "KUBECONFIG",
-                lab.kubeconfig("chaperone", "functions").toString(),
-                "OTEL_EXPORTER_OTLP_ENDPOINT",
-                collector.endpoint().toString()),
-            IDLE,
-            log);
-    chaperone =
-        new Installation(lab, functions.address(), HOME.resolve("triggers/base/sources.yaml"));
+            Map.of("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint().toString()),
+            IDLE);
+    chaperone = program.chaperone();
+    log = program.log();
   }
 
   @AfterEach
   void end() {
-    functions.close();
+    program.close();
     collector.close();
   }
 

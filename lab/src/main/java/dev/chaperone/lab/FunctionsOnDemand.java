@@ -13,6 +13,7 @@ import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
@@ -23,6 +24,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /// Plays the part of Knative Serving: an address that starts a program on the first request, holds
@@ -146,6 +148,32 @@ public final class FunctionsOnDemand implements AutoCloseable {
   public boolean isRunning() {
     Process running = process;
     return running != null && running.isAlive();
+  }
+
+  /// The most memory that the present run of the program had so far, resident, in KiB; 0 if it does
+  /// not run. Linux only.
+  public long peakMemoryKib() {
+    Process running = process;
+    return running == null
+        ? 0
+        : Stream.concat(Stream.of(running.toHandle()), running.descendants())
+            .mapToLong(FunctionsOnDemand::peakKib)
+            .max()
+            .orElse(0);
+  }
+
+  private static long peakKib(ProcessHandle program) {
+    try (Stream<String> lines =
+        Files.lines(Path.of("/proc", String.valueOf(program.pid()), "status"))) {
+      return lines
+          .filter(line -> line.startsWith("VmHWM:"))
+          .mapToLong(line -> Long.parseLong(line.replaceAll("[^0-9]", "")))
+          .findFirst()
+          .orElse(0);
+    } catch (IOException e) {
+      // It has just ended.
+      return 0;
+    }
   }
 
   /// Kills the program as a crash would (SIGKILL), if it runs; the next request starts it again.
