@@ -15,6 +15,7 @@ import dev.chaperone.decide.Occasion;
 import dev.chaperone.decide.Roster;
 import dev.chaperone.decide.Scope;
 import dev.chaperone.decide.Snapshot;
+import dev.chaperone.decide.Survey;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.KubernetesResourceList;
@@ -163,6 +164,13 @@ public class ClusterReader {
     return refs(companions(deadline).stream());
   }
 
+  /// Everything at once, for decisions about many Companions.
+  ///
+  /// @throws Unavailable when the API server does not answer
+  public Survey survey(Instant now, Deadline deadline) {
+    return new SurveyReader(client, scope, guardSettings, observedObjects).survey(now, deadline);
+  }
+
   /// The Companion, its budgets, each by its name, and its Holds: for a list, the API server may
   /// first have to wait for its own news. Empty if there is no such Companion, or it is being
   /// deleted.
@@ -252,7 +260,7 @@ public class ClusterReader {
               guardSettings,
               known.budgetsAnd(parallel.result(budgets)),
               companion.get(),
-              rivals(companion.get(), parallel.result(companions)),
+              Snapshot.rivals(companion.get(), parallel.result(companions)),
               theTarget,
               parallel.result(follower),
               parallel.result(guards),
@@ -316,14 +324,6 @@ public class ClusterReader {
 
   private static boolean isLiving(Companion companion) {
     return companion.getMetadata().getDeletionTimestamp() == null;
-  }
-
-  private static List<Companion> rivals(Companion one, List<Companion> all) {
-    var follower = one.getSpec().followerRef();
-    return readable(all)
-        .filter(it -> follower != null && follower.equals(it.getSpec().followerRef()))
-        .filter(it -> !it.getMetadata().getName().equals(one.getMetadata().getName()))
-        .toList();
   }
 
   private @Nullable DaemonSet daemonSet(String namespace, String name) {

@@ -8,6 +8,7 @@ import io.fabric8.kubernetes.client.dsl.FilterWatchListDeletable;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Function;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /// What a list gave, read page by page, so that only one page is ever in memory as it came.
@@ -30,6 +31,15 @@ record Listing<T>(List<T> items, String resourceVersion) {
   /// @param keep what is kept of each
   static <R extends HasMetadata, T, L extends KubernetesResourceList<R>> Listing<T> of(
       FilterWatchListDeletable<R, L, ?> query, @Nullable String atLeast, Function<R, T> keep) {
+    return of(query, atLeast, _ -> true, keep);
+  }
+
+  /// The same, but for those that are not wanted, which no query can leave out.
+  static <R extends HasMetadata, T, L extends KubernetesResourceList<R>> Listing<T> of(
+      FilterWatchListDeletable<R, L, ?> query,
+      @Nullable String atLeast,
+      Predicate<R> wanted,
+      Function<R, T> keep) {
     List<T> items = new ArrayList<>();
     ListOptionsBuilder first = new ListOptionsBuilder().withLimit(PAGE);
     if (atLeast != null) {
@@ -39,7 +49,7 @@ record Listing<T>(List<T> items, String resourceVersion) {
     String resourceVersion = "";
     do {
       L page = query.list(next);
-      page.getItems().forEach(it -> items.add(keep.apply(it)));
+      page.getItems().stream().filter(wanted).map(keep).forEach(items::add);
       resourceVersion = page.getMetadata().getResourceVersion();
       next =
           new ListOptionsBuilder()

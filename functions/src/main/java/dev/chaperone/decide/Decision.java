@@ -101,6 +101,11 @@ public final class Decision {
     return new Report(written);
   }
 
+  /// Whether there is nothing to write, and nothing to say that was not said before.
+  public boolean isIdle() {
+    return steps(true).isEmpty() && report(Written.NOTHING).steps().isEmpty();
+  }
+
   private static List<List<Change>> steps(Stream<List<Change>> steps) {
     return steps.filter(step -> !step.isEmpty()).toList();
   }

@@ -8,6 +8,7 @@ import io.fabric8.kubernetes.api.model.Pod;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.TreeMap;
 
 /// What all objects that Chaperone makes have in common: they are named after their Companion,
@@ -53,6 +54,16 @@ public final class Made {
   /// whether a pod is a guard is for [#isGuard] to say.
   public static Map<String, String> guardLabels(String companion) {
     return Map.of("app.kubernetes.io/component", "guard", COMPANION_LABEL, companion);
+  }
+
+  /// On every guard; on other pods as well, as anybody likes.
+  public static final Map<String, String> GUARD = Map.of("app.kubernetes.io/component", "guard");
+
+  /// The Companion that a pod says it is for.
+  static Optional<CompanionRef> companion(Pod pod) {
+    return Optional.ofNullable(pod.getMetadata().getLabels())
+        .map(labels -> labels.get(COMPANION_LABEL))
+        .map(name -> new CompanionRef(pod.getMetadata().getNamespace(), name));
   }
 
   /// Labels by which the guards' Deployment and budget select. With the Companion's uid among them,

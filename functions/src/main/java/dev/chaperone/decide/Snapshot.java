@@ -109,6 +109,18 @@ public record Snapshot(
     return namespace != null ? namespace : companion.getMetadata().getNamespace();
   }
 
+  /// Other Companions that name the same follower.
+  ///
+  /// @param all of its namespace, itself included
+  public static List<Companion> rivals(Companion one, List<Companion> all) {
+    var follower = one.getSpec().followerRef();
+    return all.stream()
+        .filter(it -> it.whyUnreadable().isEmpty())
+        .filter(it -> follower != null && follower.equals(it.getSpec().followerRef()))
+        .filter(it -> !it.getMetadata().getName().equals(one.getMetadata().getName()))
+        .toList();
+  }
+
   /// How many nodes have a target pod, or should: scheduled and misscheduled ones, because a taint
   /// that the target does not tolerate turns the first into the second while their pods run on.
   static int nodes(DaemonSet target) {

@@ -19,6 +19,7 @@ import dev.chaperone.decide.Occasion;
 import dev.chaperone.decide.Pulse;
 import dev.chaperone.decide.Reason;
 import dev.chaperone.decide.Snapshot;
+import dev.chaperone.decide.Survey;
 import dev.chaperone.decide.Unread;
 import dev.chaperone.decide.Written;
 import dev.chaperone.telemetry.Metrics;
@@ -29,13 +30,16 @@ import jakarta.enterprise.context.ApplicationScoped;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.SortedSet;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Predicate;
+import java.util.stream.Stream;
 import org.eclipse.microprofile.config.inject.ConfigProperty;
 import org.jboss.logging.Logger;
 
@@ -54,6 +58,9 @@ class Reconciler {
 
   /// Of the Companions that one event concerns, so many at the same time.
   static final int AT_ONCE = 4;
+
+  /// With more Companions than this, everything is read at once first.
+  private static final int MANY = 16;
 
   /// A pulse reads every node for each of them, which the memory has to hold.
   private static final int AT_ONCE_WITH_EVERY_NODE = 2;
@@ -142,7 +149,9 @@ class Reconciler {
   /// @throws Unavailable when the API server does not answer; the same event again finishes the
   ///     rest
   List<Answer> pulse(Deadline deadline) {
-    return turned(reconcile(reader.everyone(deadline), Occasion.PULSE, deadline));
+    SortedSet<CompanionRef> everyone = reader.everyone(deadline);
+    waiting.retainAll(everyone);
+    return turned(reconcile(everyone, Occasion.PULSE, deadline));
   }
 
   /// A new Hold closes before its Companion's turn comes and before anything else is read, each of
@@ -172,7 +181,10 @@ class Reconciler {
 
   private List<Outcome> reconcile(
       Collection<CompanionRef> companions, Occasion occasion, Deadline deadline) {
-    List<Outcome> outcomes = each(companions, occasion, deadline);
+    List<Outcome> outcomes =
+        occasion.pulse() || companions.size() > MANY
+            ? eachThatIsNotIdle(companions, occasion, deadline)
+            : each(companions, occasion, deadline);
     List<RuntimeException> failures =
         outcomes.stream()
             .map(Outcome::result)
@@ -209,15 +221,51 @@ class Reconciler {
     return outcomes;
   }
 
+  /// Looks at everything at once first, and then only at those who need a look of their own: all,
+  /// where that cannot be read.
+  private List<Outcome> eachThatIsNotIdle(
+      Collection<CompanionRef> companions, Occasion occasion, Deadline deadline) {
+    if (companions.size() < 2) {
+      return each(companions, occasion, deadline);
+    }
+    Survey survey;
+    try {
+      survey = reader.survey(clock.instant(), share(deadline));
+    } catch (RuntimeException e) {
+      LOG.warnf("Not everything could be read at once: %s", e.getMessage());
+      return each(companions, occasion, deadline);
+    }
+    List<Outcome> idle = new ArrayList<>();
+    List<CompanionRef> others = new ArrayList<>();
+    for (CompanionRef ref : companions) {
+      idleAsOf(survey, ref, occasion).ifPresentOrElse(idle::add, () -> others.add(ref));
+    }
+    waiting.removeIf(ref -> companions.contains(ref) && !others.contains(ref));
+    return Stream.concat(
+            idle.stream(),
+            others.isEmpty() ? Stream.empty() : each(others, occasion, deadline).stream())
+        .toList();
+  }
+
+  /// Empty: it needs a look of its own.
+  private static Optional<Outcome> idleAsOf(Survey survey, CompanionRef ref, Occasion occasion) {
+    try {
+      return survey
+          .of(ref, occasion.pulse())
+          .map(Decision::of)
+          .filter(Decision::isIdle)
+          .map(it -> new Outcome(new Result.Seen(Optional.empty(), it.isPending()), true));
+    } catch (RuntimeException | StackOverflowError e) {
+      // It will be told of it by its own look.
+      return Optional.empty();
+    }
+  }
+
   /// Each by itself, those first that wait for it.
   private List<Outcome> each(
       Collection<CompanionRef> companions, Occasion occasion, Deadline deadline) {
     if (companions.size() == 1) {
       return List.of(one(companions.iterator().next(), occasion, deadline));
-    }
-    if (occasion.pulse()) {
-      // It is for everyone: others are gone.
-      waiting.retainAll(companions);
     }
     return Several.map(
         companions.stream().sorted(Comparator.comparing(it -> !waiting.contains(it))).toList(),

@@ -1,0 +1,188 @@
+package dev.chaperone.cluster;
+
+import static dev.chaperone.cluster.ClusterReader.read;
+
+import dev.chaperone.api.Companion;
+import dev.chaperone.api.CompanionSpec.Protect;
+import dev.chaperone.api.Hold;
+import dev.chaperone.cluster.Slim.SlimNode;
+import dev.chaperone.cluster.Slim.SlimPod;
+import dev.chaperone.decide.GuardSettings;
+import dev.chaperone.decide.Made;
+import dev.chaperone.decide.Observation;
+import dev.chaperone.decide.Scope;
+import dev.chaperone.decide.Snapshot;
+import dev.chaperone.decide.Survey;
+import dev.chaperone.decide.Survey.Observing;
+import io.fabric8.kubernetes.api.model.HasMetadata;
+import io.fabric8.kubernetes.api.model.KubernetesResourceList;
+import io.fabric8.kubernetes.api.model.LabelSelector;
+import io.fabric8.kubernetes.api.model.Pod;
+import io.fabric8.kubernetes.api.model.apps.DaemonSet;
+import io.fabric8.kubernetes.client.KubernetesClient;
+import io.fabric8.kubernetes.client.dsl.FilterWatchListDeletable;
+import io.fabric8.kubernetes.client.dsl.MixedOperation;
+import io.fabric8.kubernetes.client.dsl.Resource;
+import java.time.Instant;
+import java.util.HashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.function.Predicate;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+
+/// Reads the whole cluster in a few lists, as many for a thousand Companions as for ten.
+final class SurveyReader {
+  /// With more DaemonSets, or more namespaces, one list of everything is cheaper.
+  private static final int FEW = 8;
+
+  private final KubernetesClient client;
+  private final Scope scope;
+  private final GuardSettings guardSettings;
+  private final ObservedReader observedObjects;
+
+  SurveyReader(
+      KubernetesClient client,
+      Scope scope,
+      GuardSettings guardSettings,
+      ObservedReader observedObjects) {
+    this.client = client;
+    this.scope = scope;
+    this.guardSettings = guardSettings;
+    this.observedObjects = observedObjects;
+  }
+
+  /// @throws Unavailable when the API server does not answer
+  Survey survey(Instant now, Deadline deadline) {
+    deadline.check("reading all Companions at once");
+    try (Parallel parallel = new Parallel()) {
+      var companions = parallel.run(() -> all("Companions", client.resources(Companion.class)));
+      var daemonSets = parallel.run(() -> all("DaemonSets", client.apps().daemonSets()));
+      var holds = parallel.run(() -> all("Holds", client.resources(Hold.class)));
+      var budgets =
+          parallel.run(
+              () -> all("PodDisruptionBudgets", client.policy().v1().podDisruptionBudget()));
+      var deployments =
+          parallel.run(
+              () ->
+                  list(
+                      "Deployments",
+                      everywhere(client.apps().deployments()).withLabels(Made.MANAGED)));
+      var guards =
+          parallel.run(
+              () ->
+                  pods(
+                      "guards",
+                      everywhere(client.resources(SlimPod.class)).withLabels(Made.GUARD),
+                      _ -> true));
+      List<Companion> all = parallel.result(companions);
+      List<DaemonSet> targets = targets(all, parallel.result(daemonSets));
+      var targetPods = targetPods(targets, parallel);
+      Map<Observing, Parallel.Result<Observation>> observed = new HashMap<>();
+      for (Observing it : observed(all)) {
+        observed.put(it, parallel.run(() -> observedObjects.read(it.object(), it.from())));
+      }
+      List<Pod> everyGuard = parallel.result(guards);
+      List<Pod> everyTargetPod =
+          targetPods.stream().flatMap(it -> parallel.result(it).stream()).toList();
+      deadline.check("reading all Nodes");
+      // After the guards: one whose node is not in this list has lost it.
+      var nodes =
+          read(
+              "Nodes",
+              () -> Listing.of(client.resources(SlimNode.class), null, new Slim()::node).items());
+      return new Survey(
+          now,
+          scope,
+          guardSettings,
+          new Survey.Found(
+              all,
+              parallel.result(holds),
+              parallel.result(budgets),
+              parallel.result(daemonSets),
+              parallel.result(deployments),
+              everyGuard,
+              everyTargetPod,
+              nodes,
+              observed.entrySet().stream()
+                  .collect(
+                      Collectors.toMap(Map.Entry::getKey, it -> parallel.result(it.getValue())))));
+    }
+  }
+
+  private static Stream<Companion> readable(List<Companion> companions) {
+    return companions.stream().filter(it -> it.whyUnreadable().isEmpty());
+  }
+
+  private static Set<Observing> observed(List<Companion> companions) {
+    return readable(companions)
+        .flatMap(
+            it ->
+                it.getSpec().disruption().observe().stream()
+                    .map(object -> new Observing(object, it.getMetadata().getNamespace())))
+        .collect(Collectors.toCollection(LinkedHashSet::new));
+  }
+
+  private static List<DaemonSet> targets(List<Companion> companions, List<DaemonSet> daemonSets) {
+    Set<String> names =
+        readable(companions)
+            .filter(it -> it.getSpec().disruption().protect().contains(Protect.Nodes))
+            .map(it -> Snapshot.targetNamespace(it) + "/" + it.getSpec().targetRef().name())
+            .collect(Collectors.toSet());
+    return daemonSets.stream()
+        .filter(
+            it ->
+                names.contains(it.getMetadata().getNamespace() + "/" + it.getMetadata().getName()))
+        .toList();
+  }
+
+  private List<Parallel.Result<List<Pod>>> targetPods(List<DaemonSet> targets, Parallel parallel) {
+    record Place(String namespace, LabelSelector selector) {}
+    Set<Place> places =
+        targets.stream()
+            .map(it -> new Place(it.getMetadata().getNamespace(), it.getSpec().getSelector()))
+            .collect(Collectors.toSet());
+    Set<String> namespaces = places.stream().map(Place::namespace).collect(Collectors.toSet());
+    Set<String> uids =
+        targets.stream().map(it -> it.getMetadata().getUid()).collect(Collectors.toSet());
+    Predicate<SlimPod> isOfTarget =
+        pod ->
+            pod.getMetadata().getOwnerReferences().stream()
+                .anyMatch(owner -> uids.contains(owner.getUid()));
+    var pods = client.resources(SlimPod.class);
+    Stream<FilterWatchListDeletable<SlimPod, KubernetesResourceList<SlimPod>, ?>> queries =
+        places.size() <= FEW
+            ? places.stream()
+                .map(it -> pods.inNamespace(it.namespace).withLabelSelector(it.selector))
+            : namespaces.size() <= FEW
+                ? namespaces.stream().map(pods::inNamespace)
+                : Stream.of(everywhere(pods));
+    return queries
+        .map(query -> parallel.run(() -> pods("target pods", query, isOfTarget)))
+        .toList();
+  }
+
+  private <T extends HasMetadata, L extends KubernetesResourceList<T>, R extends Resource<T>>
+      FilterWatchListDeletable<T, L, R> everywhere(MixedOperation<T, L, R> objects) {
+    return scope.only() == null ? objects.inAnyNamespace() : objects.inNamespace(scope.only());
+  }
+
+  private <T extends HasMetadata, L extends KubernetesResourceList<T>, R extends Resource<T>>
+      List<T> all(String what, MixedOperation<T, L, R> objects) {
+    return list(what, everywhere(objects));
+  }
+
+  private static <T extends HasMetadata, L extends KubernetesResourceList<T>> List<T> list(
+      String what, FilterWatchListDeletable<T, L, ?> query) {
+    return read(what, () -> Listing.of(query).items());
+  }
+
+  private static List<Pod> pods(
+      String what,
+      FilterWatchListDeletable<SlimPod, KubernetesResourceList<SlimPod>, ?> query,
+      Predicate<SlimPod> wanted) {
+    return read(what, () -> Listing.of(query, null, wanted, new Slim()::pod).items());
+  }
+}

@@ -1,0 +1,170 @@
+package dev.chaperone.decide;
+
+import static java.util.stream.Collectors.groupingBy;
+import static java.util.stream.Collectors.toMap;
+
+import dev.chaperone.api.Companion;
+import dev.chaperone.api.CompanionSpec.Observed;
+import dev.chaperone.api.CompanionSpec.Protect;
+import dev.chaperone.api.Hold;
+import io.fabric8.kubernetes.api.model.HasMetadata;
+import io.fabric8.kubernetes.api.model.Node;
+import io.fabric8.kubernetes.api.model.Pod;
+import io.fabric8.kubernetes.api.model.apps.DaemonSet;
+import io.fabric8.kubernetes.api.model.apps.Deployment;
+import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudget;
+import java.time.Instant;
+import java.util.Collection;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+
+/// The whole cluster as it was read at one time, as far as decisions about Companions depend on it.
+///
+/// Nothing fences a decision on it. So it is good for one question only: which Companions need a
+/// look of their own.
+public final class Survey {
+  private final Instant now;
+  private final Scope scope;
+  private final GuardSettings guardSettings;
+  private final Map<String, List<Companion>> companions;
+  private final Map<CompanionRef, List<Hold>> holds;
+  private final Map<String, List<PodDisruptionBudget>> budgets;
+  private final Map<String, DaemonSet> daemonSets;
+  private final Map<String, Deployment> deployments;
+  private final Map<CompanionRef, List<Pod>> guards;
+  private final Map<String, List<Pod>> podsByOwner;
+  private final Map<String, Node> nodes;
+  private final Map<Observing, Observation> observed;
+
+  /// What a Companion observes.
+  ///
+  /// @param from the Companion's own namespace
+  public record Observing(Observed object, String from) {}
+
+  /// What was read: of each list at least what Companions need.
+  ///
+  /// @param companions every one that there is
+  /// @param deployments guard Deployments
+  /// @param guards pods with the labels of guards
+  /// @param targetPods pods of the DaemonSets that Companions name as targets
+  public record Found(
+      List<Companion> companions,
+      List<Hold> holds,
+      List<PodDisruptionBudget> budgets,
+      List<DaemonSet> daemonSets,
+      List<Deployment> deployments,
+      List<Pod> guards,
+      List<Pod> targetPods,
+      List<Node> nodes,
+      Map<Observing, Observation> observed) {}
+
+  public Survey(Instant now, Scope scope, GuardSettings guardSettings, Found found) {
+    this.now = now;
+    this.scope = scope;
+    this.guardSettings = guardSettings;
+    this.companions = byNamespace(found.companions);
+    this.holds = found.holds.stream().collect(groupingBy(CompanionRef::of));
+    this.budgets = byNamespace(found.budgets);
+    this.daemonSets = byName(found.daemonSets);
+    this.deployments = byName(found.deployments);
+    this.guards =
+        found.guards.stream()
+            .filter(pod -> Made.companion(pod).isPresent())
+            .collect(groupingBy(pod -> Made.companion(pod).get()));
+    this.podsByOwner = byOwner(found.targetPods);
+    this.nodes =
+        found.nodes.stream()
+            .collect(toMap(it -> it.getMetadata().getName(), Function.identity(), (one, _) -> one));
+    this.observed = found.observed;
+  }
+
+  /// What a look at this Companion would have seen; empty if there is none that can be read.
+  public Optional<Snapshot> of(CompanionRef ref, boolean pulse) {
+    return companions.getOrDefault(ref.namespace(), List.of()).stream()
+        .filter(it -> it.getMetadata().getName().equals(ref.name()))
+        .filter(it -> it.getMetadata().getDeletionTimestamp() == null)
+        .filter(it -> it.whyUnreadable().isEmpty())
+        .findFirst()
+        .map(companion -> snapshot(companion, ref, pulse));
+  }
+
+  private Snapshot snapshot(Companion companion, CompanionRef ref, boolean pulse) {
+    var spec = companion.getSpec();
+    boolean guarded =
+        spec.disruption().protect().contains(Protect.Nodes)
+            && scope.covers(Snapshot.targetNamespace(companion));
+    DaemonSet target =
+        scope.covers(Snapshot.targetNamespace(companion))
+            ? daemonSets.get(name(Snapshot.targetNamespace(companion), spec.targetRef().name()))
+            : null;
+    List<Pod> labelled = guards.getOrDefault(ref, List.of());
+    List<Pod> own = labelled.stream().filter(pod -> Made.isGuard(pod, ref)).toList();
+    Map<String, Observation> seen = new LinkedHashMap<>();
+    for (Observed it : spec.disruption().observe()) {
+      seen.put(
+          it.as(),
+          observed.getOrDefault(
+              new Observing(it, ref.namespace()), new Observation.Unreadable("not read")));
+    }
+    return new Snapshot(
+        now,
+        scope,
+        pulse,
+        guardSettings,
+        budgets.getOrDefault(ref.namespace(), List.of()),
+        companion,
+        Snapshot.rivals(companion, companions.getOrDefault(ref.namespace(), List.of())),
+        target,
+        spec.followerRef() == null
+            ? null
+            : daemonSets.get(name(ref.namespace(), spec.followerRef().name())),
+        deployments.get(name(ref.namespace(), Made.guards(ref.name()))),
+        holds.getOrDefault(ref, List.of()),
+        seen,
+        guarded ? own.stream().filter(pod -> !Roster.isRunning(pod)).toList() : List.of(),
+        target == null || !guarded ? Roster.NONE : roster(target, labelled, own));
+  }
+
+  private Roster roster(DaemonSet target, List<Pod> labelled, List<Pod> own) {
+    return new Roster(
+        true,
+        nodes,
+        podsByOwner.getOrDefault(target.getMetadata().getUid(), List.of()),
+        own,
+        labelled.stream().filter(pod -> !own.contains(pod)).toList());
+  }
+
+  private static <T extends HasMetadata> Map<String, List<T>> byNamespace(Collection<T> objects) {
+    return objects.stream().collect(groupingBy(it -> it.getMetadata().getNamespace()));
+  }
+
+  private static <T extends HasMetadata> Map<String, T> byName(Collection<T> objects) {
+    return objects.stream()
+        .collect(
+            toMap(
+                it -> name(it.getMetadata().getNamespace(), it.getMetadata().getName()),
+                Function.identity(),
+                (one, _) -> one));
+  }
+
+  private static Map<String, List<Pod>> byOwner(Collection<Pod> pods) {
+    return pods.stream()
+        .filter(pod -> owner(pod) != null)
+        .collect(groupingBy(pod -> String.valueOf(owner(pod))));
+  }
+
+  private static @Nullable String owner(Pod pod) {
+    return pod.getMetadata().getOwnerReferences().stream()
+        .map(it -> it.getUid())
+        .findFirst()
+        .orElse(null);
+  }
+
+  private static String name(String namespace, String name) {
+    return namespace + "/" + name;
+  }
+}

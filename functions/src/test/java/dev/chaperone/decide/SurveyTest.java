@@ -1,0 +1,94 @@
+package dev.chaperone.decide;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.chaperone.api.CompanionSpec.Policy;
+import dev.chaperone.api.CompanionSpec.Protect;
+import io.fabric8.kubernetes.api.model.IntOrString;
+import io.fabric8.kubernetes.api.model.Pod;
+import io.fabric8.kubernetes.api.model.apps.DaemonSet;
+import io.fabric8.kubernetes.api.model.apps.Deployment;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.function.Consumer;
+import java.util.stream.Stream;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/// What a survey finds of one Companion among everything else.
+class SurveyTest {
+  private final World world = new World().nodes(3).settle();
+
+  static Stream<Arguments> worlds() {
+    return Stream.of(
+        of("nothing to do", true, _ -> {}),
+        of("held, and said so", true, it -> it.hold("rebuild", null).settle()),
+        of("a new Hold", false, it -> it.hold("rebuild", null)),
+        of("a Hold that went", false, it -> it.hold("rebuild", null).settle().holds.clear()),
+        of("a node that came", false, it -> it.node("node-4").controllers()),
+        of("a node that went", false, it -> it.nodes.remove("node-1")),
+        of("a guard without its node", false, it -> it.guardPods.clear()),
+        of("no budget", false, it -> it.budgets.remove("agent-nodes")),
+        of("no follower", false, it -> it.follower = null),
+        of("no target", false, it -> it.target = null),
+        of(
+            "another spec",
+            false,
+            it ->
+                it.spec =
+                    World.spec(
+                        Policy.AlwaysHold, new IntOrString(1), Protect.Pods, Protect.Nodes)));
+  }
+
+  private static Arguments of(String name, boolean idle, Consumer<World> change) {
+    return Arguments.of(name, idle, change);
+  }
+
+  @ParameterizedTest(name = "{0}")
+  @MethodSource("worlds")
+  void a_survey_leads_to_the_same_decision_as_a_look(
+      String name, boolean idle, Consumer<World> change) {
+    change.accept(world);
+    Snapshot alone = world.snapshot(true);
+
+    Snapshot amongAll = survey().of(alone.ref(), true).orElseThrow();
+
+    assertThat(Decision.of(amongAll).isIdle()).isEqualTo(idle);
+    assertThat(asked(amongAll)).isEqualTo(asked(alone));
+  }
+
+  private static List<String> asked(Snapshot seen) {
+    Decision decision = Decision.of(seen);
+    return List.of(
+        decision.steps(true).toString(),
+        decision.report(Written.NOTHING).steps().toString(),
+        String.valueOf(decision.isPending()));
+  }
+
+  /// With objects of others beside those of the world.
+  private Survey survey() {
+    World others = new World().nodes(2).settle();
+    others.companion.getMetadata().setNamespace("elsewhere");
+    return new Survey(
+        world.now,
+        Scope.CLUSTER,
+        world.settings,
+        new Survey.Found(
+            List.of(others.companion, world.companion),
+            List.copyOf(world.holds.values()),
+            List.copyOf(world.budgets.values()),
+            Stream.of(world.target, world.follower)
+                .filter(Objects::nonNull)
+                .<DaemonSet>map(it -> it)
+                .toList(),
+            Stream.of(world.guards).filter(Objects::nonNull).<Deployment>map(it -> it).toList(),
+            Stream.concat(world.guardPods.values().stream(), world.lookAlikes.values().stream())
+                .<Pod>map(it -> it)
+                .toList(),
+            List.copyOf(world.targetPods.values()),
+            List.copyOf(world.nodes.values()),
+            Map.of()));
+  }
+}

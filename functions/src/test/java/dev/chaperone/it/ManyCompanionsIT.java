@@ -1,0 +1,198 @@
+package dev.chaperone.it;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import dev.chaperone.api.Companion;
+import dev.chaperone.lab.ApiCall;
+import dev.chaperone.lab.Lab;
+import io.fabric8.kubernetes.api.model.Condition;
+import java.net.http.HttpResponse;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.MethodOrderer;
+import org.junit.jupiter.api.Order;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestMethodOrder;
+
+/// One pulse for many Companions, in the memory that the functions have in their container: ten in
+/// each namespace, each with a guard on the node of that namespace.
+@TestMethodOrder(MethodOrderer.OrderAnnotation.class)
+class ManyCompanionsIT {
+  private static final int COMPANIONS = Thorough.times(200, 1000);
+  private static final int ON_A_NODE = 10;
+  private static final int PAGE = 500;
+  private static final Duration NEVER_IDLE = Duration.ofHours(1);
+  private static final Set<String> WRITES = Set.of("create", "update", "patch", "delete");
+
+  private static Lab lab;
+  private static OnDemand program;
+  private static Installation chaperone;
+
+  @BeforeAll
+  static void start() {
+    lab = Lab.startLarge();
+    program = OnDemand.start(lab, OnDemand.asInItsContainer(), Map.of(), NEVER_IDLE);
+    chaperone = program.chaperone();
+    for (int node = 0; node < COMPANIONS / ON_A_NODE; node++) {
+      lab.apply("apiVersion: v1\nkind: Namespace\nmetadata: {name: many-%d}".formatted(node));
+      lab.addNode("node-" + node, Map.of("number", String.valueOf(node)));
+      lab.apply(daemonSet(node));
+    }
+    for (int i = 0; i < COMPANIONS; i++) {
+      lab.apply(companion(i, "{}"));
+    }
+  }
+
+  @AfterAll
+  static void stop() {
+    program.close();
+    lab.close();
+  }
+
+  @Test
+  @Order(1)
+  void pulses_alone_set_all_of_them_up() {
+    long began = System.nanoTime();
+    int[] pulses = {0};
+    await("guards of all Companions")
+        .atMost(Scene.LONG.multipliedBy(10))
+        .until(
+            () -> {
+              pulses[0]++;
+              pulse();
+              long ready = companions().stream().filter(it -> is(it, "Ready", "True")).count();
+              System.out.printf(
+                  "ManyCompanionsIT: %d of %d are set up after %d pulses, %d s%n",
+                  ready, COMPANIONS, pulses[0], (System.nanoTime() - began) / 1_000_000_000);
+              return ready == COMPANIONS;
+            });
+  }
+
+  @Test
+  @Order(2)
+  void a_pulse_with_nothing_to_do_reads_a_few_lists_and_writes_nothing() {
+    await("nothing to do").atMost(Scene.LONG).until(() -> writes(pulse()).isEmpty());
+
+    List<Duration> times = new ArrayList<>();
+    List<ApiCall> calls = List.of();
+    for (int i = 0; i < 5; i++) {
+      int before = chaperone.calls().size();
+      long began = System.nanoTime();
+      assertThat(chaperone.pulse().statusCode()).isEqualTo(204);
+      times.add(Duration.ofNanos(System.nanoTime() - began));
+      calls = chaperone.calls().stream().skip(before).toList();
+    }
+    System.out.printf(
+        "ManyCompanionsIT: %d Companions, nothing to do: a pulse takes %s ms and %d reads; at most %d MiB resident%n",
+        COMPANIONS,
+        times.stream().map(Duration::toMillis).sorted().toList(),
+        calls.size(),
+        program.functions().peakMemoryKib() >> 10);
+    assertThat(writes(calls)).isEmpty();
+    // Companions twice, Holds, budgets, two of which each has, Deployments, guards, and what there
+    // is once for a node.
+    int objects = COMPANIONS * 7 + 3 * COMPANIONS / ON_A_NODE;
+    assertThat(calls.size()).isLessThanOrEqualTo(20 + objects / PAGE);
+    assertThat(program.functions().starts()).isEqualTo(1);
+  }
+
+  @Test
+  @Order(3)
+  void one_pulse_does_what_a_tenth_of_them_asks_for_beside_those_that_are_broken() {
+    List<String> broken =
+        List.of(
+            "{holdWhen: [{name: x, expression: no such thing}]}",
+            "{holdWhen: [{name: x, expression: \"'a'.replace('a', 'b') == o.x\"}], observe: [{as: o, apiVersion: none.example.com/v1, resource: nothings, name: x}]}",
+            "{maintenanceWindows: [{schedule: \"0 0 30 2 *\", duration: 1h}]}",
+            "{maxUnavailable: 100000}");
+    for (int i = 0; i < broken.size(); i++) {
+      lab.apply(companion(i, broken.get(i)));
+    }
+    List<Integer> held = Stream.iterate(9, i -> i < COMPANIONS, i -> i + 10).toList();
+    for (int number : held) {
+      lab.apply(
+          """
+          apiVersion: chaperone.dev/v1alpha1
+          kind: Hold
+          metadata: {name: agent-%1$d, namespace: many-%2$d}
+          spec: {companionRef: {name: agent-%1$d}, reason: a test}
+          """
+              .formatted(number, number / ON_A_NODE));
+    }
+
+    long began = System.nanoTime();
+    int status = chaperone.pulse().statusCode();
+    System.out.printf(
+        "ManyCompanionsIT: one pulse for %d Holds of %d Companions: %d after %d ms%n",
+        held.size(), COMPANIONS, status, (System.nanoTime() - began) / 1_000_000);
+
+    assertThat(
+            companions().stream()
+                .filter(
+                    it ->
+                        held.stream()
+                            .anyMatch(i -> it.getMetadata().getName().equals("agent-" + i)))
+                .filter(it -> is(it, "DisruptionAllowed", "False")))
+        .hasSameSizeAs(held);
+  }
+
+  private static String daemonSet(int node) {
+    return """
+    apiVersion: apps/v1
+    kind: DaemonSet
+    metadata: {name: target, namespace: many-%1$d}
+    spec:
+      selector: {matchLabels: {app: target}}
+      template:
+        metadata: {labels: {app: target}}
+        spec:
+          nodeSelector: {number: "%1$d"}
+          containers: [{name: main, image: none}]
+    """
+        .formatted(node);
+  }
+
+  private static String companion(int number, String disruption) {
+    return """
+    apiVersion: chaperone.dev/v1alpha1
+    kind: Companion
+    metadata: {name: agent-%d, namespace: many-%d}
+    spec:
+      targetRef: {name: target}
+      disruption: %s
+    """
+        .formatted(number, number / ON_A_NODE, disruption);
+  }
+
+  private static List<Companion> companions() {
+    return lab.client().resources(Companion.class).inAnyNamespace().list().getItems();
+  }
+
+  private static boolean is(Companion companion, String type, String status) {
+    return companion.getStatus() != null
+        && Objects.requireNonNullElse(companion.getStatus().conditions(), List.<Condition>of())
+            .stream()
+            .anyMatch(it -> it.getType().equals(type) && it.getStatus().equals(status));
+  }
+
+  /// @return what the functions asked for meanwhile
+  private static List<ApiCall> pulse() {
+    int before = chaperone.calls().size();
+    HttpResponse<String> answer =
+        chaperone.post(chaperone.event("dev.knative.sources.ping"), Scene.LONG);
+    assertThat(answer.statusCode()).as(answer.body()).isIn(200, 204, 503);
+    return chaperone.calls().stream().skip(before).toList();
+  }
+
+  private static List<ApiCall> writes(List<ApiCall> calls) {
+    return calls.stream().filter(it -> WRITES.contains(it.verb())).toList();
+  }
+}

@@ -1,0 +1,111 @@
+package dev.chaperone.it;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import dev.chaperone.cluster.ClusterReader;
+import dev.chaperone.cluster.Deadline;
+import dev.chaperone.cluster.LostRace;
+import dev.chaperone.decide.CompanionRef;
+import dev.chaperone.decide.Decision;
+import dev.chaperone.decide.KnownFacts;
+import dev.chaperone.decide.Occasion;
+import dev.chaperone.decide.Snapshot;
+import dev.chaperone.decide.Survey;
+import dev.chaperone.decide.Written;
+import io.quarkus.test.common.QuarkusTestResource;
+import io.quarkus.test.junit.QuarkusTest;
+import jakarta.inject.Inject;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.List;
+import java.util.function.Consumer;
+import org.junit.jupiter.api.Test;
+
+/// Whether a look at everything at once sees of each Companion what a look at it alone does.
+@QuarkusTest
+@QuarkusTestResource(OnTheLab.class)
+class SurveyIT {
+  private static final Deadline LATER = Deadline.in(Duration.ofMinutes(10));
+
+  private Installation chaperone;
+
+  @Inject ClusterReader reader;
+
+  @Test
+  void a_survey_leads_to_the_decision_that_a_look_at_one_companion_does() {
+    List<Consumer<Scene>> states =
+        List.of(
+            _ -> {},
+            scene -> scene.hold("rebuild"),
+            scene -> scene.companion("{policy: AlwaysHold}"),
+            scene -> scene.companion("{protect: [Pods], maxUnavailable: 50%}"),
+            scene -> scene.companion("{protect: [Nodes], holdWhen: [{name: x, expression: y}]}"),
+            scene ->
+                scene.companion(
+                    "{observe: [{as: me, apiVersion: chaperone.dev/v1alpha1, resource: holds, name: none}],"
+                        + " holdWhen: [{name: x, expression: \"me.spec.reason == 'x'\"}]}"),
+            scene -> delete(scene, "daemonset", "target"),
+            scene -> delete(scene, "daemonset", "follower"),
+            scene -> delete(scene, "deployment", "agent-guards"),
+            scene -> delete(scene, "poddisruptionbudget", "agent-nodes"),
+            scene -> scene.deleteNode(1),
+            scene -> scene.addNode(3),
+            scene -> chaperone.lab().kubectl("cordon", scene.node(2)).orFail());
+    List<Scene> scenes =
+        states.stream()
+            .map(
+                state -> {
+                  Scene scene = new Scene(chaperone, "survey-" + states.indexOf(state), 2);
+                  return scene.withCompanion("{}");
+                })
+            .toList();
+    try {
+      scenes.forEach(Scene::pulseUntilGuarded);
+      for (int i = 0; i < states.size(); i++) {
+        states.get(i).accept(scenes.get(i));
+      }
+
+      // What was done has to come to rest in the cluster's own controllers.
+      await()
+          .atMost(Scene.LONG)
+          .pollInterval(Scene.HALF_A_SECOND)
+          .untilAsserted(() -> assertSame(scenes));
+
+      chaperone.pulse();
+      chaperone.pulse();
+      await()
+          .atMost(Scene.LONG)
+          .pollInterval(Scene.HALF_A_SECOND)
+          .untilAsserted(() -> assertSame(scenes));
+    } finally {
+      scenes.forEach(Scene::close);
+    }
+  }
+
+  private void assertSame(List<Scene> scenes) throws LostRace {
+    Instant now = Instant.now();
+    Survey survey = reader.survey(now, LATER);
+    for (Scene scene : scenes) {
+      CompanionRef ref = new CompanionRef(scene.name, "agent");
+      KnownFacts known = reader.knownFacts(ref, now, LATER).orElseThrow();
+      Snapshot alone = reader.read(known, Occasion.PULSE, LATER).orElseThrow();
+      Snapshot amongAll = survey.of(ref, true).orElseThrow();
+
+      assertThat(asked(amongAll)).as(scene.name).isEqualTo(asked(alone));
+    }
+  }
+
+  private static List<String> asked(Snapshot seen) {
+    Decision decision = Decision.of(seen);
+    return List.of(
+        decision.steps(true).toString(),
+        decision.report(Written.NOTHING).steps().toString(),
+        decision.report(Written.NOTHING).answer().toString(),
+        String.valueOf(decision.isPending()));
+  }
+
+  private void delete(Scene scene, String kind, String name) {
+    chaperone.lab().kubectl("delete", kind, name, "-n", scene.name).orFail();
+  }
+}
