@@ -12,11 +12,14 @@ import java.util.Map;
 import java.util.Random;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /// What holds for every history, not only for the ones we thought of. A failing seed is in the
 /// test's name.
+@Execution(ExecutionMode.CONCURRENT)
 class DecisionPropertiesTest {
   private static final int HISTORIES = Boolean.getBoolean("chaperone.thorough") ? 1000 : 300;
 

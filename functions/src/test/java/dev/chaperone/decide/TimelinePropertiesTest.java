@@ -20,10 +20,13 @@ import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /// Time, for every history: events come late, twice or not at all, a pulse comes every minute.
+@Execution(ExecutionMode.CONCURRENT)
 class TimelinePropertiesTest {
   private static final Duration MAXIMUM = Duration.ofMinutes(10);
 

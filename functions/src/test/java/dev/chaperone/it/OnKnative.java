@@ -9,6 +9,7 @@ import java.net.http.HttpRequest;
 import java.nio.file.Path;
 import org.junit.jupiter.api.extension.ExtensionContext;
 import org.junit.jupiter.api.extension.ExtensionContext.Namespace;
+import org.junit.jupiter.api.extension.ExtensionContext.StoreScope;
 import org.junit.jupiter.api.extension.ParameterContext;
 import org.junit.jupiter.api.extension.ParameterResolver;
 import org.junit.jupiter.api.extension.TestWatcher;
@@ -89,15 +90,16 @@ final class OnKnative implements ParameterResolver, TestWatcher {
   @Override
   public Chaperone resolveParameter(ParameterContext parameter, ExtensionContext context) {
     return context
-        .getRoot()
-        .getStore(NAMESPACE)
+        .getStore(StoreScope.LAUNCHER_SESSION, NAMESPACE)
         .computeIfAbsent(Chaperone.class, _ -> new Chaperone(), Chaperone.class);
   }
 
   @Override
   public void testFailed(ExtensionContext context, Throwable cause) {
     Chaperone chaperone =
-        context.getRoot().getStore(NAMESPACE).get(Chaperone.class, Chaperone.class);
+        context
+            .getStore(StoreScope.LAUNCHER_SESSION, NAMESPACE)
+            .get(Chaperone.class, Chaperone.class);
     if (chaperone != null) {
       chaperone.lab.keepLogs();
     }

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
 import dev.chaperone.lab.Kubectl;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.Stream;
@@ -20,18 +21,30 @@ record Manifests(List<JsonNode> objects) {
   }
 
   private static Stream<JsonNode> render(String folder) {
-    try (var documents =
-        YAML.readerFor(JsonNode.class)
-            .<JsonNode>readValues(Kubectl.kustomize(HOME.resolve(folder)))) {
-      return documents.readAll().stream();
+    return parse(Kubectl.kustomize(HOME.resolve(folder))).objects().stream();
+  }
+
+  /// @param yaml any number of documents; one of nothing but comments is no object
+  static Manifests parse(String yaml) {
+    try (var documents = YAML.readerFor(JsonNode.class).<JsonNode>readValues(yaml)) {
+      return new Manifests(documents.readAll().stream().filter(JsonNode::isObject).toList());
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
   }
 
+  static Manifests in(Path file) throws IOException {
+    return parse(Files.readString(file));
+  }
+
+  /// @param path below the checkout
   static JsonNode file(String path) {
+    return read(HOME.resolve(path));
+  }
+
+  static JsonNode read(Path file) {
     try {
-      return YAML.readTree(HOME.resolve(path).toFile());
+      return YAML.readTree(file.toFile());
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }

@@ -17,15 +17,9 @@ class OneNamespaceTest {
 
   @Test
   void the_name_of_the_namespace_is_written_in_one_place() throws IOException {
-    copy("knative");
-    copy("triggers");
-    Path kustomization = copy.resolve("knative/overlays/one-namespace/kustomization.yaml");
-    Files.writeString(
-        kustomization,
-        Files.readString(kustomization)
-            .replaceFirst("\nnamespace: storage\n", "\nnamespace: ours\n"));
+    copyTo(copy, "ours");
 
-    assertThat(Kubectl.kustomize(kustomization.getParent()))
+    assertThat(Kubectl.kustomize(copy.resolve("knative/overlays/one-namespace")))
         .doesNotContain("namespace: storage")
         .doesNotContain("namespace: chaperone")
         .doesNotContain("namespaces/chaperone")
@@ -45,10 +39,21 @@ class OneNamespaceTest {
         .allSatisfy(it -> assertThat(Manifests.name(it)).endsWith(".storage"));
   }
 
-  private void copy(String folder) throws IOException {
-    try (var files = Files.walk(HOME.resolve(folder))) {
+  /// Copies the manifests and names the namespace of the overlay, as its users do.
+  static void copyTo(Path folder, String namespace) throws IOException {
+    copy("knative", folder);
+    copy("triggers", folder);
+    Path kustomization = folder.resolve("knative/overlays/one-namespace/kustomization.yaml");
+    Files.writeString(
+        kustomization,
+        Files.readString(kustomization)
+            .replaceFirst("\nnamespace: storage\n", "\nnamespace: " + namespace + "\n"));
+  }
+
+  private static void copy(String manifests, Path folder) throws IOException {
+    try (var files = Files.walk(HOME.resolve(manifests))) {
       for (Path file : files.toList()) {
-        Path to = copy.resolve(HOME.relativize(file));
+        Path to = folder.resolve(HOME.relativize(file));
         if (Files.isDirectory(file)) {
           Files.createDirectories(to);
         } else {

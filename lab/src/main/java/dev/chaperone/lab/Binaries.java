@@ -28,13 +28,26 @@ final class Binaries {
     CONTROLPLANE("4 to 7 minutes", " " + version("1", "34", "4")),
     ETCD("about 1 minute", ""),
     KWOK("1 to 2 minutes", ""),
-    KNATIVE("2 to 5 minutes", "");
+    KNATIVE("2 to 5 minutes", ""),
+    /// For a chart that is rendered without a cluster it takes this version of Kubernetes, or 1.20.
+    HELM(
+        "1 to 3 minutes",
+        "helm.sh/helm/v3/cmd/helm",
+        " -X helm.sh/helm/v3/pkg/chartutil.k8sVersionMajor=1"
+            + " -X helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor=35");
 
     private final String expected;
+    private final String main;
     private final String linkerFlags;
 
     Module(String expected, String moreLinkerFlags) {
+      this(expected, ".", moreLinkerFlags);
+    }
+
+    /// @param main the package to build: the module's own, or one that it names as a tool
+    Module(String expected, String main, String moreLinkerFlags) {
       this.expected = expected;
+      this.main = main;
       this.linkerFlags = "-s -w" + moreLinkerFlags;
     }
 
@@ -71,7 +84,7 @@ final class Binaries {
   /// @throws LabFailure if it is missing and cannot be built
   Path program(Module module) {
     try {
-      Path program = cache.resolve(module.folder()).resolve(key(module)).resolve(module.folder());
+      Path program = path(module);
       if (!Files.isExecutable(program)) {
         Files.createDirectories(program.getParent());
         synchronized (ONE_BUILD_PER_JVM) {
@@ -91,6 +104,19 @@ final class Binaries {
     } catch (IOException e) {
       throw new UncheckedIOException("The lab's cache " + cache + " cannot be used", e);
     }
+  }
+
+  /// Whether the program of a module was built on this machine.
+  boolean has(Module module) {
+    try {
+      return Files.isExecutable(path(module));
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  private Path path(Module module) throws IOException {
+    return cache.resolve(module.folder()).resolve(key(module)).resolve(module.folder());
   }
 
   /// The manifests of one of [KnativeModules#NAMES], as its Go module has them.
@@ -117,7 +143,7 @@ final class Binaries {
               program.resolveSibling("overlay"));
       command.add("-overlay=" + overlay);
     }
-    command.addAll(List.of("-o", partial.toString(), "."));
+    command.addAll(List.of("-o", partial.toString(), module.main));
     run(module, log, begin, command);
     Files.move(partial, program, StandardCopyOption.ATOMIC_MOVE);
     say("built %s in %d s".formatted(module.folder(), since(begin)));
@@ -146,7 +172,7 @@ final class Binaries {
     Process build = builder.start();
     try {
       while (!build.waitFor(PROGRESS.toSeconds(), TimeUnit.SECONDS)) {
-        say("building %s … %d s".formatted(module.folder(), since(begin)));
+        say("building %s for %d s".formatted(module.folder(), since(begin)));
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();

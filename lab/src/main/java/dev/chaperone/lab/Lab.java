@@ -49,6 +49,7 @@ public final class Lab implements AutoCloseable {
           "triggers/base/rbac.yaml");
 
   private static final Duration KUBECTL = Duration.ofMinutes(2);
+  private static final Duration HELM = Duration.ofMinutes(5);
 
   private final Path folder;
   private final Binaries binaries;
@@ -236,6 +237,27 @@ public final class Lab implements AutoCloseable {
   public Kubectl.Result kubectl(String... arguments) {
     try (Kubectl run = startKubectl(arguments)) {
       return run.await(KUBECTL);
+    }
+  }
+
+  /// Runs helm with all rights to its end. The first time on a machine this builds it.
+  ///
+  /// @throws LabFailure if it takes longer than five minutes
+  public Kubectl.Result helm(String... arguments) {
+    Map<String, String> environment =
+        Map.of(
+            "KUBECONFIG",
+            kubeconfig.toString(),
+            "HELM_CACHE_HOME",
+            folder.resolve("helm").toString(),
+            "HELM_CONFIG_HOME",
+            folder.resolve("helm").toString(),
+            "HELM_DATA_HOME",
+            folder.resolve("helm").toString());
+    try (Kubectl run =
+        new Kubectl(
+            List.of(binaries.program(Module.HELM).toString()), List.of(arguments), environment)) {
+      return run.await(HELM);
     }
   }
 

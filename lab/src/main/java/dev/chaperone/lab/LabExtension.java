@@ -4,6 +4,7 @@ import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.extension.ExtensionContext;
 import org.junit.jupiter.api.extension.ExtensionContext.Namespace;
 import org.junit.jupiter.api.extension.ExtensionContext.Store;
+import org.junit.jupiter.api.extension.ExtensionContext.StoreScope;
 import org.junit.jupiter.api.extension.LifecycleMethodExecutionExceptionHandler;
 import org.junit.jupiter.api.extension.ParameterContext;
 import org.junit.jupiter.api.extension.ParameterResolver;
@@ -24,7 +25,7 @@ public final class LabExtension
 
   @Override
   public Object resolveParameter(ParameterContext parameter, ExtensionContext context) {
-    Store store = context.getRoot().getStore(NAMESPACE);
+    Store store = context.getStore(StoreScope.LAUNCHER_SESSION, NAMESPACE);
     Lab lab = store.computeIfAbsent(Lab.class, _ -> Lab.start(), Lab.class);
     return parameter.getParameter().getType() == Lab.class
         ? lab
@@ -44,7 +45,7 @@ public final class LabExtension
   }
 
   private static void keepLogs(ExtensionContext context) {
-    Lab lab = context.getRoot().getStore(NAMESPACE).get(Lab.class, Lab.class);
+    Lab lab = context.getStore(StoreScope.LAUNCHER_SESSION, NAMESPACE).get(Lab.class, Lab.class);
     if (lab != null) {
       lab.keepLogs();
     }

@@ -59,7 +59,7 @@ record Chain(int changes, Spread whole, Map<Hop, Spread> hops) {
       // A source never watches a kind that the cluster did not know when it started.
       lab.awaitListed("companions", "holds");
       lab.apply(Contender.home().resolve("triggers"));
-      Progress.say("  … Knative is up; Broker, Triggers and sources become ready");
+      Progress.say("  ... Knative is up; Broker, Triggers and sources become ready");
       eventing.awaitReady();
       Fleet fleet = Fleet.on(lab);
       fleet.companion();

@@ -31,7 +31,7 @@ final class Drive implements AutoCloseable {
         try {
           functions.pulse().await();
         } catch (RuntimeException e) {
-          Progress.say("  … a pulse was not answered well: " + e.getMessage());
+          Progress.say("  ... a pulse was not answered well: " + e.getMessage());
         }
       }
     } catch (InterruptedException e) {

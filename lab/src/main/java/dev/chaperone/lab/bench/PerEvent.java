@@ -48,7 +48,7 @@ record PerEvent(double reads, double writes, double bytes, double cpuMillis, dou
     }
     Map<Occurrence, PerEvent> costs = new EnumMap<>(Occurrence.class);
     for (Occurrence occurrence : Occurrence.values()) {
-      Progress.say("  … " + occurrence.word());
+      Progress.say("  ... " + occurrence.word());
       int repeats = occurrence == Occurrence.NEW_NODE ? Math.max(2, times / 10) : times;
       costs.put(occurrence, measure(fleet, contender, wire, nodes, occurrence, repeats));
     }

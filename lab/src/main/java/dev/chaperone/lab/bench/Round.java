@@ -107,7 +107,7 @@ final class Round {
     try {
       functions.pulse().await();
     } catch (WrongResult e) {
-      Progress.say("  … " + e.getMessage());
+      Progress.say("  ... " + e.getMessage());
     }
   }
 

@@ -25,7 +25,7 @@ final class Wait {
       if (now - said > PROGRESS.toNanos()) {
         said = now;
         Progress.say(
-            "  … %s: %s, after %d s"
+            "  ... %s: %s, after %d s"
                 .formatted(what, progress.get(), (now - began) / 1_000_000_000));
       }
       pause(LOOK_AGAIN_MILLIS);

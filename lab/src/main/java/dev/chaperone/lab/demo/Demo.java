@@ -46,7 +46,7 @@ public final class Demo {
   private static int run(boolean keep) {
     LATENESS.setLevel(Level.OFF);
     long began = System.nanoTime();
-    System.out.println("Starting a control plane (etcd, API server, controllers, scheduler) …");
+    System.out.println("Starting a control plane (etcd, API server, controllers, scheduler)");
     try (Lab lab = Lab.start()) {
       try {
         return play(lab, began, keep);
@@ -63,12 +63,12 @@ public final class Demo {
     for (int i = 1; i <= 5; i++) {
       lab.addNode("node-" + i, i <= 3 ? Map.of("disks", "fast") : Map.of("disks", "slow"));
     }
-    System.out.println("Starting Knative Eventing (controllers, Broker, channel, sources) …");
+    System.out.println("Starting Knative Eventing (controllers, Broker, channel, sources)");
     Eventing eventing = Eventing.start(lab);
     Serving serving =
         Serving.start(
             eventing, new Serving.Program(FunctionsCommand.fastest(FunctionsCommand.built(HOME))));
-    System.out.println("Installing Chaperone: kubectl apply -k knative/, then triggers/ …");
+    System.out.println("Installing Chaperone: kubectl apply -k knative/, then triggers/");
     lab.apply(HOME.resolve("knative"));
     lab.awaitListed("companions", "holds");
     lab.apply(HOME.resolve("triggers"));

@@ -28,14 +28,14 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 
 @ExtendWith(LabExtension.class)
-class ApiProxyTest {
+class ApiProxyIT {
   private static final Duration PATIENCE = Duration.ofSeconds(60);
 
   private final ApiProxy proxy;
   private final KubernetesClient client;
   private final AtomicInteger cuts = new AtomicInteger();
 
-  ApiProxyTest(Lab lab) {
+  ApiProxyIT(Lab lab) {
     this.proxy = ApiProxy.start(lab);
     lab.kubectl(
         "create",

@@ -24,7 +24,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 
 /// Real sources, through a real Broker, to a subscriber.
 @ExtendWith(LabExtension.class)
-class EventingTest {
+class EventingIT {
   private static final Duration PATIENCE = Duration.ofSeconds(90);
 
   /// As long as two turns of a minute.
@@ -98,7 +98,7 @@ class EventingTest {
   private final String namespace = "t" + UUID.randomUUID().toString().substring(0, 8);
   private final Subscriber subscriber = new Subscriber();
 
-  EventingTest(Lab lab, Eventing eventing) {
+  EventingIT(Lab lab, Eventing eventing) {
     this.lab = lab;
     this.eventing = eventing;
   }

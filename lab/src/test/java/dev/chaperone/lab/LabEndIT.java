@@ -14,7 +14,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /// Whatever ends a lab, nothing of it is left running.
-class LabEndTest {
+class LabEndIT {
   private static final Duration SOON = Duration.ofSeconds(20);
 
   /// Ctrl-C takes the way of TERM; a JVM that was started in the background ignores it.

@@ -17,13 +17,13 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 
 @ExtendWith(LabExtension.class)
-class LabTest {
+class LabIT {
   private static final Duration PATIENCE = Duration.ofSeconds(60);
 
   private final Lab lab;
   private final KubernetesClient client;
 
-  LabTest(Lab lab) {
+  LabIT(Lab lab) {
     this.lab = lab;
     this.client = lab.client();
   }

@@ -23,7 +23,7 @@ import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
 
 @ExtendWith(LabExtension.class)
-class ApiServerSourceTest {
+class ApiServerSourceIT {
   private static final String RIGHTS =
       """
       apiVersion: v1
@@ -67,7 +67,7 @@ class ApiServerSourceTest {
   private final HttpServer sink;
   @TempDir Path folder;
 
-  ApiServerSourceTest(Lab lab) throws IOException {
+  ApiServerSourceIT(Lab lab) throws IOException {
     this.lab = lab;
     this.sink = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
   }

@@ -22,7 +22,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 
 @ExtendWith(LabExtension.class)
-class ServingTest {
+class ServingIT {
   private static final Duration PATIENCE = Duration.ofSeconds(60);
 
   private static final Program ECHO =
@@ -59,7 +59,7 @@ class ServingTest {
   private final Lab lab;
   private final Eventing eventing;
 
-  ServingTest(Lab lab, Eventing eventing) {
+  ServingIT(Lab lab, Eventing eventing) {
     this.lab = lab;
     this.eventing = eventing;
   }
