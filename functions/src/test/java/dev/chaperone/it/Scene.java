@@ -136,7 +136,7 @@ final class Scene implements AutoCloseable {
   }
 
   /// Taints nodes, and waits until the DaemonSet has counted its pods there as misscheduled. Of a
-  /// taint alone Kubernetes 1.34 takes no notice there (syncNodeUpdate); of any change to the
+  /// taint alone Kubernetes takes no notice there (syncNodeUpdate, 1.34 to 1.37); of any change to the
   /// DaemonSet it does.
   void taint(String daemonSet, Integer... numbers) {
     for (int number : numbers) {

@@ -25,10 +25,10 @@ import java.util.stream.Stream;
 final class Binaries {
   /// A Go module under lab/go, and what it becomes.
   enum Module {
-    CONTROLPLANE("4 to 7 minutes", " " + version("1", "34", "4")),
-    ETCD("about 1 minute", ""),
-    KWOK("1 to 2 minutes", ""),
-    KNATIVE("2 to 5 minutes", ""),
+    CONTROLPLANE("4 to 7 minutes"),
+    ETCD("about 1 minute"),
+    KWOK("1 to 2 minutes"),
+    KNATIVE("2 to 5 minutes"),
     /// For a chart that is rendered without a cluster it takes this version of Kubernetes, or 1.20.
     HELM(
         "1 to 3 minutes",
@@ -40,30 +40,23 @@ final class Binaries {
     private final String main;
     private final String linkerFlags;
 
-    Module(String expected, String moreLinkerFlags) {
-      this(expected, ".", moreLinkerFlags);
+    Module(String expected) {
+      this(expected, ".", "");
     }
 
     /// @param main the package to build: the module's own, or one that it names as a tool
-    Module(String expected, String main, String moreLinkerFlags) {
+    Module(String expected, String main, String linkerFlags) {
       this.expected = expected;
       this.main = main;
-      this.linkerFlags = "-s -w" + moreLinkerFlags;
+      this.linkerFlags = linkerFlags;
     }
 
     String folder() {
       return name().toLowerCase(java.util.Locale.ROOT);
     }
-
-    /// Nobody passes these flags to a library's build but its own scripts, so without them it
-    /// reports version 0.0.0.
-    private static String version(String major, String minor, String patch) {
-      String variable = "-X k8s.io/component-base/version.";
-      return "%sgitVersion=v%s.%s.%s %sgitMajor=%s %sgitMinor=%s"
-          .formatted(variable, major, minor, patch, variable, major, variable, minor);
-    }
   }
 
+  private static final String LINKER_FLAGS = "-s -w";
   private static final Duration PROGRESS = Duration.ofSeconds(20);
   private static final Object ONE_BUILD_PER_JVM = new Object();
 
@@ -119,6 +112,11 @@ final class Binaries {
     return cache.resolve(module.folder()).resolve(key(module)).resolve(module.folder());
   }
 
+  /// The versions that a module is built from.
+  Pin pin(Module module) {
+    return Pin.of(sources.resolve(module.folder()));
+  }
+
   /// The manifests of one of [KnativeModules#NAMES], as its Go module has them.
   Path manifests(String knativeModule) {
     return program(Module.KNATIVE).resolveSibling(knativeModule);
@@ -129,9 +127,11 @@ final class Binaries {
     Path partial = program.resolveSibling("partial-" + ProcessHandle.current().pid());
     Path log = program.resolveSibling("build.log");
     Instant begin = Instant.now();
-    say("building %s, once (%s)".formatted(module.folder(), module.expected));
+    Pin pin = pin(module);
+    String title = "%s %s".formatted(module.folder(), pin.version()).strip();
+    say("building %s, once (%s)".formatted(title, module.expected));
     List<String> command = new ArrayList<>(List.of("go", "build", "-trimpath", "-buildvcs=false"));
-    command.addAll(List.of("-mod=readonly", "-ldflags", module.linkerFlags));
+    command.addAll(List.of("-mod=readonly", "-ldflags", linkerFlags(module, pin)));
     if (module == Module.KNATIVE) {
       for (String name : KnativeModules.NAMES) {
         KnativeModules.copyManifests(download(name, log), program.resolveSibling(name));
@@ -146,7 +146,7 @@ final class Binaries {
     command.addAll(List.of("-o", partial.toString(), module.main));
     run(module, log, begin, command);
     Files.move(partial, program, StandardCopyOption.ATOMIC_MOVE);
-    say("built %s in %d s".formatted(module.folder(), since(begin)));
+    say("built %s in %d s".formatted(title, since(begin)));
   }
 
   /// Where Go keeps a module of Knative, in the version that the program is built from.
@@ -166,7 +166,9 @@ final class Binaries {
     ProcessBuilder builder = new ProcessBuilder(command);
     builder.directory(sources.resolve(module.folder()).toFile());
     builder.environment().put("CGO_ENABLED", "0");
-    builder.environment().put("GOFLAGS", "");
+    builder.environment().put("GOFLAGS", pin(module).goFlags());
+    // A module may need a newer Go than this machine's; Go then fetches it, unless told otherwise.
+    builder.environment().putIfAbsent("GOTOOLCHAIN", "auto");
     builder.environment().put("GOWORK", "off");
     builder.redirectErrorStream(true).redirectOutput(log.toFile());
     Process build = builder.start();
@@ -192,14 +194,18 @@ final class Binaries {
   /// old program.
   private String key(Module module) throws IOException {
     MessageDigest digest = sha256();
+    Pin pin = pin(module);
     for (String folder : List.of(module.folder(), "parent")) {
-      for (Path source : sourcesIn(sources.resolve(folder))) {
+      for (Path source : sourcesIn(sources.resolve(folder), pin)) {
         digest.update(source.getFileName().toString().getBytes(StandardCharsets.UTF_8));
         digest.update(Files.readAllBytes(source));
       }
     }
     List<String> target =
-        List.of(module.linkerFlags, System.getProperty("os.name"), System.getProperty("os.arch"));
+        List.of(
+            linkerFlags(module, pin),
+            System.getProperty("os.name"),
+            System.getProperty("os.arch"));
     if (module == Module.KNATIVE) {
       digest.update(KnativeModules.CHANGE.getBytes(StandardCharsets.UTF_8));
     }
@@ -207,10 +213,14 @@ final class Binaries {
     return HexFormat.of().formatHex(digest.digest(), 0, 8);
   }
 
-  private static List<Path> sourcesIn(Path folder) throws IOException {
+  private static String linkerFlags(Module module, Pin pin) {
+    return LINKER_FLAGS + pin.linkerFlags() + module.linkerFlags;
+  }
+
+  private static List<Path> sourcesIn(Path folder, Pin pin) throws IOException {
     try (Stream<Path> files = Files.list(folder)) {
       return files
-          .filter(file -> file.toString().matches(".*(\\.go|go\\.mod|go\\.sum)"))
+          .filter(file -> file.toString().matches(".*\\.(go|mod|sum)") && !pin.excludes(file))
           .sorted()
           .toList();
     }

@@ -110,6 +110,11 @@ public final class Lab implements AutoCloseable {
     }
   }
 
+  /// The version of Kubernetes that runs, such as `1.37.2`.
+  public String kubernetes() {
+    return binaries.pin(Module.CONTROLPLANE).version();
+  }
+
   /// A file for `KUBECONFIG`, with all rights.
   public Path kubeconfig() {
     return kubeconfig;

@@ -1,5 +1,6 @@
 package dev.chaperone.lab.bench;
 
+import dev.chaperone.lab.Pin;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -31,13 +32,17 @@ record Machine(String cpu, int cores, long memoryMib, String kernel, String java
     all.put("machine", "%s, %d cores, %d MiB".formatted(cpu, cores, memoryMib));
     all.put("system", kernel);
     all.put("Java", java);
-    all.put("Kubernetes", goModule("controlplane", "k8s.io/kubernetes"));
+    all.put("Kubernetes", pinned("controlplane"));
     all.put("KWOK", goModule("kwok", "sigs.k8s.io/kwok"));
-    all.put("Knative Eventing", goModule("knative", "knative.dev/eventing"));
+    all.put("Knative Eventing", pinned("knative"));
     all.put("Quarkus", jar("functions/target/quarkus-app/lib/main", "io.quarkus.quarkus-core-"));
     all.put("Java Operator SDK", jar("lab/peer/target/lib", "operator-framework-core-"));
     all.put("Kubernetes client", jar("lab/peer/target/lib", "kubernetes-client-api-"));
     return all;
+  }
+
+  private static String pinned(String module) {
+    return "v" + Pin.of(Contender.home().resolve("lab/go").resolve(module)).version();
   }
 
   private static String goModule(String module, String dependency) {
