@@ -136,8 +136,8 @@ final class Scene implements AutoCloseable {
   }
 
   /// Taints nodes, and waits until the DaemonSet has counted its pods there as misscheduled. Of a
-  /// taint alone Kubernetes takes no notice there (syncNodeUpdate, 1.34 to 1.37); of any change to the
-  /// DaemonSet it does.
+  /// taint alone Kubernetes takes no notice there (syncNodeUpdate, 1.34 to 1.37); of any change to
+  /// the DaemonSet it does.
   void taint(String daemonSet, Integer... numbers) {
     for (int number : numbers) {
       lab.kubectl("taint", "node", node(number), "maintenance=:NoSchedule").orFail();

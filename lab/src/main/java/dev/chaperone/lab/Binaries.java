@@ -203,9 +203,7 @@ final class Binaries {
     }
     List<String> target =
         List.of(
-            linkerFlags(module, pin),
-            System.getProperty("os.name"),
-            System.getProperty("os.arch"));
+            linkerFlags(module, pin), System.getProperty("os.name"), System.getProperty("os.arch"));
     if (module == Module.KNATIVE) {
       digest.update(KnativeModules.CHANGE.getBytes(StandardCharsets.UTF_8));
     }
