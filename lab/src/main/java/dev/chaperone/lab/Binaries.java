@@ -15,6 +15,8 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Locale;
+import java.util.Objects;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -22,24 +24,97 @@ import java.util.stream.Stream;
 
 /// The programs of the cluster, each built from its pinned Go module once per machine and kept
 /// outside the checkout.
-final class Binaries {
-  /// A Go module under lab/go, and what it becomes.
-  enum Module {
-    CONTROLPLANE("4 to 7 minutes", " " + version("1", "34", "4")),
-    ETCD("about 1 minute", ""),
-    KWOK("1 to 2 minutes", ""),
-    KNATIVE("2 to 5 minutes", "");
+public final class Binaries {
+  /// What is built at a time, from a Go module under lab/go.
+  @SuppressWarnings("ImmutableEnumChecker") // its lists are immutable
+  public enum Module {
+    /// etcd's clients: API server, controllers, scheduler; and kubectl.
+    CONTROLPLANE("4 to 7 minutes", kubernetes()),
+    /// etcd.
+    ETCD("about 1 minute"),
+    /// Nodes that are played.
+    KWOK("1 to 2 minutes"),
+    /// Every part of Knative Eventing in one program, and manifests.
+    KNATIVE("2 to 5 minutes", "", "eventing", "serving"),
+    /// Kubelet, kube-proxy and the agent for network policies, of the control plane's version.
+    NODE("3 to 7 minutes", "controlplane", List.of("./node"), kubernetes()),
+    /// What surrounds nodes, `nodes`, and what their pods run, `pod`.
+    NODES("a moment", "nodes", List.of(".", "./pod"), ""),
+    /// Knative Serving as it is released: a program for each image.
+    SERVING(
+        "5 to 13 minutes",
+        "knative",
+        cmd("serving", "activator", "autoscaler", "controller", "queue", "webhook"),
+        "",
+        "networking",
+        "caching"),
+    /// Knative Eventing as it is released: a program for each image.
+    EVENTING(
+        "2 to 5 minutes",
+        "knative",
+        cmd(
+            "eventing",
+            "apiserver_receive_adapter",
+            "broker/filter",
+            "broker/ingress",
+            "controller",
+            "in_memory/channel_controller",
+            "in_memory/channel_dispatcher",
+            "mtchannel_broker",
+            "mtping",
+            "webhook"),
+        ""),
+    /// CoreDNS, and Knative's ingress by Envoy.
+    ADDONS(
+        "5 to 13 minutes",
+        "addons",
+        List.of("./coredns", "knative.dev/net-kourier/cmd/kourier"),
+        "",
+        "net-kourier");
 
     private final String expected;
+    private final String folder;
+    private final List<String> packages;
     private final String linkerFlags;
+    private final List<String> manifests;
 
-    Module(String expected, String moreLinkerFlags) {
-      this.expected = expected;
-      this.linkerFlags = "-s -w" + moreLinkerFlags;
+    Module(String expected) {
+      this(expected, "");
     }
 
-    String folder() {
-      return name().toLowerCase(java.util.Locale.ROOT);
+    Module(String expected, String moreLinkerFlags, String... manifests) {
+      this(expected, "", List.of("."), moreLinkerFlags, manifests);
+    }
+
+    /// @param folder below lab/go; nothing: of the same name
+    /// @param packages what is built: a program for each
+    /// @param manifests modules of Knative whose manifests are kept beside it
+    Module(
+        String expected,
+        String folder,
+        List<String> packages,
+        String moreLinkerFlags,
+        String... manifests) {
+      this.expected = expected;
+      this.folder = folder.isEmpty() ? title() : folder;
+      this.packages = packages;
+      this.linkerFlags = "-s -w" + moreLinkerFlags;
+      this.manifests = List.of(manifests);
+    }
+
+    private String title() {
+      return name().toLowerCase(Locale.ROOT);
+    }
+
+    private static List<String> cmd(String module, String... programs) {
+      return Stream.of(programs)
+          .map("knative.dev/%s/cmd/%%s".formatted(module)::formatted)
+          .toList();
+    }
+
+    /// The one place for the version that the programs of Kubernetes report.
+    private static String kubernetes() {
+      return " " + version("1", "34", "4");
     }
 
     /// Nobody passes these flags to a library's build but its own scripts, so without them it
@@ -57,7 +132,8 @@ final class Binaries {
   private final Path sources;
   private final Path cache;
 
-  Binaries() {
+  /// Those of this machine's user.
+  public Binaries() {
     this(home().resolve("lab/go"), cacheFolder());
   }
 
@@ -69,9 +145,20 @@ final class Binaries {
   /// The program of a module, built first if this machine does not have it yet.
   ///
   /// @throws LabFailure if it is missing and cannot be built
-  Path program(Module module) {
+  public Path program(Module module) {
+    return built(module, module.title());
+  }
+
+  /// One program of a module that becomes several, by the last part of its package's name.
+  ///
+  /// @throws LabFailure if it is missing and cannot be built
+  public Path program(Module module, String name) {
+    return built(module, "bin").resolve(name);
+  }
+
+  private Path built(Module module, String name) {
     try {
-      Path program = cache.resolve(module.folder()).resolve(key(module)).resolve(module.folder());
+      Path program = cache.resolve(module.title()).resolve(key(module)).resolve(name);
       if (!Files.isExecutable(program)) {
         Files.createDirectories(program.getParent());
         synchronized (ONE_BUILD_PER_JVM) {
@@ -93,9 +180,36 @@ final class Binaries {
     }
   }
 
-  /// The manifests of one of [KnativeModules#NAMES], as its Go module has them.
-  Path manifests(String knativeModule) {
-    return program(Module.KNATIVE).resolveSibling(knativeModule);
+  /// The manifests of a module of Knative, by its name after `knative.dev/`, as they are there.
+  public Path manifests(String knativeModule) {
+    Module module =
+        Stream.of(Module.values())
+            .filter(it -> it.manifests.contains(knativeModule))
+            .findFirst()
+            .orElseThrow(() -> new LabFailure("No manifests are kept of " + knativeModule));
+    return built(module, module.packages.size() == 1 ? module.title() : "bin")
+        .resolveSibling(knativeModule);
+  }
+
+  /// Builds what this machine does not have yet.
+  ///
+  /// @throws LabFailure if something cannot be built
+  public void prepare(Module... modules) {
+    for (Module module : modules) {
+      built(module, module.packages.size() == 1 ? module.title() : "bin");
+    }
+  }
+
+  /// Where this project keeps what is made once per machine.
+  public Path cache() {
+    return cache;
+  }
+
+  /// The checkout.
+  public Path checkout() {
+    return Objects.requireNonNull(sources.toAbsolutePath().getParent())
+        .resolveSibling(".")
+        .normalize();
   }
 
   private void build(Module module, Path program) throws IOException {
@@ -103,32 +217,37 @@ final class Binaries {
     Path partial = program.resolveSibling("partial-" + ProcessHandle.current().pid());
     Path log = program.resolveSibling("build.log");
     Instant begin = Instant.now();
-    say("building %s, once (%s)".formatted(module.folder(), module.expected));
+    say("building %s, once (%s)".formatted(module.title(), module.expected));
     List<String> command = new ArrayList<>(List.of("go", "build", "-trimpath", "-buildvcs=false"));
     command.addAll(List.of("-mod=readonly", "-ldflags", module.linkerFlags));
+    for (String name : module.manifests) {
+      KnativeModules.copyManifests(download(module, name, log), program.resolveSibling(name));
+    }
     if (module == Module.KNATIVE) {
-      for (String name : KnativeModules.NAMES) {
-        KnativeModules.copyManifests(download(name, log), program.resolveSibling(name));
-      }
       Path overlay =
           KnativeModules.overlay(
-              sources.resolve(module.folder()),
-              download("eventing", log),
+              sources.resolve(module.folder),
+              download(module, "eventing", log),
               program.resolveSibling("overlay"));
       command.add("-overlay=" + overlay);
     }
-    command.addAll(List.of("-o", partial.toString(), "."));
+    if (module.packages.size() > 1) {
+      // Go then takes it for a folder, and names each program after its package.
+      Files.createDirectories(partial);
+    }
+    command.addAll(List.of("-o", partial.toString()));
+    command.addAll(module.packages);
     run(module, log, begin, command);
     Files.move(partial, program, StandardCopyOption.ATOMIC_MOVE);
-    say("built %s in %d s".formatted(module.folder(), since(begin)));
+    say("built %s in %d s".formatted(module.title(), since(begin)));
   }
 
   /// Where Go keeps a module of Knative, in the version that the program is built from.
-  private Path download(String name, Path log) throws IOException {
+  private Path download(Module module, String name, Path log) throws IOException {
     String path = "knative.dev/" + name;
-    run(Module.KNATIVE, log, Instant.now(), List.of("go", "mod", "download", path));
+    run(module, log, Instant.now(), List.of("go", "mod", "download", path));
     run(
-        Module.KNATIVE,
+        module,
         log,
         Instant.now(),
         List.of("go", "list", "-mod=readonly", "-m", "-f", "{{.Dir}}", path));
@@ -138,7 +257,7 @@ final class Binaries {
   private void run(Module module, Path log, Instant begin, List<String> command)
       throws IOException {
     ProcessBuilder builder = new ProcessBuilder(command);
-    builder.directory(sources.resolve(module.folder()).toFile());
+    builder.directory(sources.resolve(module.folder).toFile());
     builder.environment().put("CGO_ENABLED", "0");
     builder.environment().put("GOFLAGS", "");
     builder.environment().put("GOWORK", "off");
@@ -146,11 +265,11 @@ final class Binaries {
     Process build = builder.start();
     try {
       while (!build.waitFor(PROGRESS.toSeconds(), TimeUnit.SECONDS)) {
-        say("building %s … %d s".formatted(module.folder(), since(begin)));
+        say("building %s … %d s".formatted(module.title(), since(begin)));
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
-      throw new LabFailure("Interrupted while building " + module.folder());
+      throw new LabFailure("Interrupted while building " + module.title());
     } finally {
       build.descendants().forEach(ProcessHandle::destroy);
       build.destroy();
@@ -158,7 +277,7 @@ final class Binaries {
     if (build.exitValue() != 0) {
       throw new LabFailure(
           "go %s of %s failed, see %s%n%s"
-              .formatted(command.get(1), module.folder(), log, ServerProcess.lastLines(log)));
+              .formatted(command.get(1), module.title(), log, ServerProcess.lastLines(log)));
     }
   }
 
@@ -166,11 +285,20 @@ final class Binaries {
   /// old program.
   private String key(Module module) throws IOException {
     MessageDigest digest = sha256();
-    for (String folder : List.of(module.folder(), "parent")) {
+    List<String> folders = new ArrayList<>(List.of(module.folder, "parent"));
+    // What is the module's own beside its folder itself.
+    module.packages.stream()
+        .filter(it -> it.startsWith("./"))
+        .map(it -> module.folder + it.substring(1))
+        .forEach(folders::add);
+    for (String folder : folders) {
       for (Path source : sourcesIn(sources.resolve(folder))) {
         digest.update(source.getFileName().toString().getBytes(StandardCharsets.UTF_8));
         digest.update(Files.readAllBytes(source));
       }
+    }
+    if (module.packages.size() > 1) {
+      digest.update(module.packages.toString().getBytes(StandardCharsets.UTF_8));
     }
     List<String> target =
         List.of(module.linkerFlags, System.getProperty("os.name"), System.getProperty("os.arch"));
