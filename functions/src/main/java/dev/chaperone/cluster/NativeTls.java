@@ -11,6 +11,7 @@ import io.vertx.core.spi.tls.SslContextFactory;
 import io.vertx.ext.web.client.WebClientOptions;
 import javax.net.ssl.KeyManager;
 import javax.net.ssl.TrustManager;
+import org.jboss.logging.Logger;
 import org.jspecify.annotations.Nullable;
 
 /// TLS by BoringSSL, where there is one for the machine. The JDK's own is Java: a cold start
@@ -20,6 +21,8 @@ import org.jspecify.annotations.Nullable;
 /// Whom to trust remains the Kubernetes client's decision, and that a certificate is for the host
 /// is checked as before.
 final class NativeTls extends VertxHttpClientFactory {
+  private static final Logger LOG = Logger.getLogger(NativeTls.class);
+
   private final Vertx vertx;
 
   /// As the client that is being built was told.
@@ -50,9 +53,26 @@ final class NativeTls extends VertxHttpClientFactory {
 
   @Override
   protected void additionalConfig(WebClientOptions options) {
-    if (options.isSsl() && OpenSsl.isAvailable()) {
-      options.setSslEngineOptions(new Engine(managers));
+    if (!options.isSsl()) {
+      return;
     }
+    if (OpenSsl.isAvailable()) {
+      options.setSslEngineOptions(new Engine(managers));
+    } else {
+      LOG.warn(fallback(OpenSsl.unavailabilityCause()));
+    }
+  }
+
+  /// What the log says where there is no BoringSSL.
+  ///
+  /// @param cause why, if that is known
+  static String fallback(@Nullable Throwable cause) {
+    Throwable root = cause;
+    while (root != null && root.getCause() != null) {
+      root = root.getCause();
+    }
+    return "BoringSSL cannot be loaded (%s): the JDK's TLS is used, and cold starts take longer. On Linux it needs glibc and libgcc_s.so.1 in the image"
+        .formatted(root == null ? "no cause is known" : root.getMessage());
   }
 
   /// Vert.x knows BoringSSL only with certificates from files.

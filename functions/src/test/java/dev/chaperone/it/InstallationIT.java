@@ -68,6 +68,16 @@ class InstallationIT {
   }
 
   @Test
+  void applying_the_definitions_again_changes_nothing() {
+    String definitions = OnKnative.HOME.resolve("knative/crds").toString();
+    lab.kubectl("apply", "-k", definitions).orFail();
+
+    assertThat(lab.kubectl("apply", "-k", definitions).orFail().out().lines())
+        .hasSize(2)
+        .allSatisfy(line -> assertThat(line).endsWith(" unchanged"));
+  }
+
+  @Test
   void deleting_it_leaves_what_users_wrote_and_nothing_that_hangs() {
     try (OnKnative.Chaperone own = new OnKnative.Chaperone();
         Scene scene = new Scene(own.installation(), "left", 2).withCompanion("{}")) {

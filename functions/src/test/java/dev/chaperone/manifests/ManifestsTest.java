@@ -255,6 +255,8 @@ class ManifestsTest {
     assertThat(annotations.path("autoscaling.knative.dev/max-scale").asText()).isEqualTo("1");
     assertThat(Duration.ofSeconds(spec.path("timeoutSeconds").asInt()))
         .isGreaterThan(eventDeadline().plusSeconds(5));
+    // The default of 10 s is what a start takes longer when the first look comes too early.
+    assertThat(spec.at("/containers/0/readinessProbe/periodSeconds").asInt()).isEqualTo(1);
     assertThat(service.at("/spec/traffic/0/latestRevision").asBoolean()).isTrue();
     assertThat(spec.at("/containers/0/image").asText()).doesNotContain("chaperone-functions");
   }

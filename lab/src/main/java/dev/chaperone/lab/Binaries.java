@@ -15,6 +15,8 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Locale;
+import java.util.Objects;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -22,37 +24,99 @@ import java.util.stream.Stream;
 
 /// The programs of the cluster, each built from its pinned Go module once per machine and kept
 /// outside the checkout.
-final class Binaries {
-  /// A Go module under lab/go, and what it becomes.
-  enum Module {
+public final class Binaries {
+  /// What is built at a time, from a Go module under lab/go.
+  @SuppressWarnings("ImmutableEnumChecker") // its lists are immutable
+  public enum Module {
+    /// etcd's clients: API server, controllers, scheduler; and kubectl.
     CONTROLPLANE("4 to 7 minutes"),
+    /// etcd.
     ETCD("about 1 minute"),
+    /// Nodes that are played.
     KWOK("1 to 2 minutes"),
-    KNATIVE("2 to 5 minutes"),
+    /// Every part of Knative Eventing in one program, and manifests.
+    KNATIVE("2 to 5 minutes", "", "eventing", "serving"),
+    /// Kubelet, kube-proxy and the agent for network policies, of the control plane's version.
+    NODE("3 to 7 minutes", "controlplane", List.of("./node"), ""),
+    /// What surrounds nodes, `nodes`, and what their pods run, `pod`.
+    NODES("a moment", "nodes", List.of(".", "./pod"), ""),
+    /// Knative Serving as it is released: a program for each image.
+    SERVING(
+        "5 to 13 minutes",
+        "knative",
+        cmd("serving", "activator", "autoscaler", "controller", "queue", "webhook"),
+        "",
+        "networking",
+        "caching"),
+    /// Knative Eventing as it is released: a program for each image.
+    EVENTING(
+        "2 to 5 minutes",
+        "knative",
+        cmd(
+            "eventing",
+            "apiserver_receive_adapter",
+            "broker/filter",
+            "broker/ingress",
+            "controller",
+            "in_memory/channel_controller",
+            "in_memory/channel_dispatcher",
+            "mtchannel_broker",
+            "mtping",
+            "webhook"),
+        ""),
+    /// CoreDNS, and Knative's ingress by Envoy.
+    ADDONS(
+        "5 to 13 minutes",
+        "addons",
+        List.of("./coredns", "knative.dev/net-kourier/cmd/kourier"),
+        "",
+        "net-kourier"),
     /// For a chart that is rendered without a cluster it takes this version of Kubernetes, or 1.20.
     HELM(
         "1 to 3 minutes",
-        "helm.sh/helm/v3/cmd/helm",
+        "",
+        List.of("helm.sh/helm/v3/cmd/helm"),
         " -X helm.sh/helm/v3/pkg/chartutil.k8sVersionMajor=1"
             + " -X helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor=35");
 
     private final String expected;
-    private final String main;
+    private final String folder;
+    private final List<String> packages;
     private final String linkerFlags;
+    private final List<String> manifests;
 
     Module(String expected) {
-      this(expected, ".", "");
+      this(expected, "");
     }
 
-    /// @param main the package to build: the module's own, or one that it names as a tool
-    Module(String expected, String main, String linkerFlags) {
+    Module(String expected, String moreLinkerFlags, String... manifests) {
+      this(expected, "", List.of("."), moreLinkerFlags, manifests);
+    }
+
+    /// @param folder below lab/go; nothing: of the same name
+    /// @param packages what is built: a program for each
+    /// @param manifests modules of Knative whose manifests are kept beside it
+    Module(
+        String expected,
+        String folder,
+        List<String> packages,
+        String moreLinkerFlags,
+        String... manifests) {
       this.expected = expected;
-      this.main = main;
-      this.linkerFlags = linkerFlags;
+      this.folder = folder.isEmpty() ? title() : folder;
+      this.packages = packages;
+      this.linkerFlags = moreLinkerFlags;
+      this.manifests = List.of(manifests);
     }
 
-    String folder() {
-      return name().toLowerCase(java.util.Locale.ROOT);
+    private String title() {
+      return name().toLowerCase(Locale.ROOT);
+    }
+
+    private static List<String> cmd(String module, String... programs) {
+      return Stream.of(programs)
+          .map("knative.dev/%s/cmd/%%s".formatted(module)::formatted)
+          .toList();
     }
   }
 
@@ -63,7 +127,8 @@ final class Binaries {
   private final Path sources;
   private final Path cache;
 
-  Binaries() {
+  /// Those of this machine's user.
+  public Binaries() {
     this(home().resolve("lab/go"), cacheFolder());
   }
 
@@ -75,9 +140,20 @@ final class Binaries {
   /// The program of a module, built first if this machine does not have it yet.
   ///
   /// @throws LabFailure if it is missing and cannot be built
-  Path program(Module module) {
+  public Path program(Module module) {
+    return built(module, module.title());
+  }
+
+  /// One program of a module that becomes several, by the last part of its package's name.
+  ///
+  /// @throws LabFailure if it is missing and cannot be built
+  public Path program(Module module, String name) {
+    return built(module, "bin").resolve(name);
+  }
+
+  private Path built(Module module, String name) {
     try {
-      Path program = path(module);
+      Path program = path(module, name);
       if (!Files.isExecutable(program)) {
         Files.createDirectories(program.getParent());
         synchronized (ONE_BUILD_PER_JVM) {
@@ -102,24 +178,51 @@ final class Binaries {
   /// Whether the program of a module was built on this machine.
   boolean has(Module module) {
     try {
-      return Files.isExecutable(path(module));
+      return Files.isExecutable(path(module, module.title()));
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
   }
 
-  private Path path(Module module) throws IOException {
-    return cache.resolve(module.folder()).resolve(key(module)).resolve(module.folder());
+  private Path path(Module module, String name) throws IOException {
+    return cache.resolve(module.title()).resolve(key(module)).resolve(name);
   }
 
   /// The versions that a module is built from.
   Pin pin(Module module) {
-    return Pin.of(sources.resolve(module.folder()));
+    return Pin.of(sources.resolve(module.folder));
   }
 
-  /// The manifests of one of [KnativeModules#NAMES], as its Go module has them.
-  Path manifests(String knativeModule) {
-    return program(Module.KNATIVE).resolveSibling(knativeModule);
+  /// The manifests of a module of Knative, by its name after `knative.dev/`, as they are there.
+  public Path manifests(String knativeModule) {
+    Module module =
+        Stream.of(Module.values())
+            .filter(it -> it.manifests.contains(knativeModule))
+            .findFirst()
+            .orElseThrow(() -> new LabFailure("No manifests are kept of " + knativeModule));
+    return built(module, module.packages.size() == 1 ? module.title() : "bin")
+        .resolveSibling(knativeModule);
+  }
+
+  /// Builds what this machine does not have yet.
+  ///
+  /// @throws LabFailure if something cannot be built
+  public void prepare(Module... modules) {
+    for (Module module : modules) {
+      built(module, module.packages.size() == 1 ? module.title() : "bin");
+    }
+  }
+
+  /// Where this project keeps what is made once per machine.
+  public Path cache() {
+    return cache;
+  }
+
+  /// The checkout.
+  public Path checkout() {
+    return Objects.requireNonNull(sources.toAbsolutePath().getParent())
+        .resolveSibling(".")
+        .normalize();
   }
 
   private void build(Module module, Path program) throws IOException {
@@ -128,33 +231,38 @@ final class Binaries {
     Path log = program.resolveSibling("build.log");
     Instant begin = Instant.now();
     Pin pin = pin(module);
-    String title = "%s %s".formatted(module.folder(), pin.version()).strip();
+    String title = "%s %s".formatted(module.title(), pin.version()).strip();
     say("building %s, once (%s)".formatted(title, module.expected));
     List<String> command = new ArrayList<>(List.of("go", "build", "-trimpath", "-buildvcs=false"));
     command.addAll(List.of("-mod=readonly", "-ldflags", linkerFlags(module, pin)));
+    for (String name : module.manifests) {
+      KnativeModules.copyManifests(download(module, name, log), program.resolveSibling(name));
+    }
     if (module == Module.KNATIVE) {
-      for (String name : KnativeModules.NAMES) {
-        KnativeModules.copyManifests(download(name, log), program.resolveSibling(name));
-      }
       Path overlay =
           KnativeModules.overlay(
-              sources.resolve(module.folder()),
-              download("eventing", log),
+              sources.resolve(module.folder),
+              download(module, "eventing", log),
               program.resolveSibling("overlay"));
       command.add("-overlay=" + overlay);
     }
-    command.addAll(List.of("-o", partial.toString(), module.main));
+    if (module.packages.size() > 1) {
+      // Go then takes it for a folder, and names each program after its package.
+      Files.createDirectories(partial);
+    }
+    command.addAll(List.of("-o", partial.toString()));
+    command.addAll(module.packages);
     run(module, log, begin, command);
     Files.move(partial, program, StandardCopyOption.ATOMIC_MOVE);
     say("built %s in %d s".formatted(title, since(begin)));
   }
 
   /// Where Go keeps a module of Knative, in the version that the program is built from.
-  private Path download(String name, Path log) throws IOException {
+  private Path download(Module module, String name, Path log) throws IOException {
     String path = "knative.dev/" + name;
-    run(Module.KNATIVE, log, Instant.now(), List.of("go", "mod", "download", path));
+    run(module, log, Instant.now(), List.of("go", "mod", "download", path));
     run(
-        Module.KNATIVE,
+        module,
         log,
         Instant.now(),
         List.of("go", "list", "-mod=readonly", "-m", "-f", "{{.Dir}}", path));
@@ -164,7 +272,7 @@ final class Binaries {
   private void run(Module module, Path log, Instant begin, List<String> command)
       throws IOException {
     ProcessBuilder builder = new ProcessBuilder(command);
-    builder.directory(sources.resolve(module.folder()).toFile());
+    builder.directory(sources.resolve(module.folder).toFile());
     builder.environment().put("CGO_ENABLED", "0");
     builder.environment().put("GOFLAGS", pin(module).goFlags());
     // A module may need a newer Go than this machine's; Go then fetches it, unless told otherwise.
@@ -174,11 +282,11 @@ final class Binaries {
     Process build = builder.start();
     try {
       while (!build.waitFor(PROGRESS.toSeconds(), TimeUnit.SECONDS)) {
-        say("building %s for %d s".formatted(module.folder(), since(begin)));
+        say("building %s for %d s".formatted(module.title(), since(begin)));
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
-      throw new LabFailure("Interrupted while building " + module.folder());
+      throw new LabFailure("Interrupted while building " + module.title());
     } finally {
       build.descendants().forEach(ProcessHandle::destroy);
       build.destroy();
@@ -186,7 +294,7 @@ final class Binaries {
     if (build.exitValue() != 0) {
       throw new LabFailure(
           "go %s of %s failed, see %s%n%s"
-              .formatted(command.get(1), module.folder(), log, ServerProcess.lastLines(log)));
+              .formatted(command.get(1), module.title(), log, ServerProcess.lastLines(log)));
     }
   }
 
@@ -195,11 +303,20 @@ final class Binaries {
   private String key(Module module) throws IOException {
     MessageDigest digest = sha256();
     Pin pin = pin(module);
-    for (String folder : List.of(module.folder(), "parent")) {
+    List<String> folders = new ArrayList<>(List.of(module.folder, "parent"));
+    // What is the module's own beside its folder itself.
+    module.packages.stream()
+        .filter(it -> it.startsWith("./"))
+        .map(it -> module.folder + it.substring(1))
+        .forEach(folders::add);
+    for (String folder : folders) {
       for (Path source : sourcesIn(sources.resolve(folder), pin)) {
         digest.update(source.getFileName().toString().getBytes(StandardCharsets.UTF_8));
         digest.update(Files.readAllBytes(source));
       }
+    }
+    if (module.packages.size() > 1) {
+      digest.update(module.packages.toString().getBytes(StandardCharsets.UTF_8));
     }
     List<String> target =
         List.of(

@@ -4,22 +4,16 @@ import dev.chaperone.lab.Binaries.Module;
 import java.io.IOException;
 import java.io.InputStream;
 import java.net.URI;
-import java.net.http.HttpClient;
-import java.net.http.HttpRequest;
-import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.security.GeneralSecurityException;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.stream.Stream;
-import org.jspecify.annotations.Nullable;
 
-/// The processes of one cluster, in the order in which they need each other.
-final class ControlPlane {
+/// The processes of one cluster whose nodes are played, in the order in which they need each other.
+final class ControlPlane implements Cluster {
   private final Binaries binaries;
   private final Path folder;
   private final boolean large;
@@ -28,7 +22,6 @@ final class ControlPlane {
   private final ServerProcess etcd;
   private final ServerProcess apiServer;
   private final List<ServerProcess> others;
-  private @Nullable HttpClient probe;
 
   ControlPlane(Binaries binaries, Path folder, boolean large) throws IOException {
     this.binaries = binaries;
@@ -41,23 +34,28 @@ final class ControlPlane {
     this.others = List.of(controllerManager(), scheduler(), kwok());
   }
 
-  URI address() {
+  @Override
+  public URI address() {
     return URI.create("https://127.0.0.1:" + port);
   }
 
-  Credentials credentials() {
+  @Override
+  public Credentials credentials() {
     return credentials;
   }
 
-  ServerProcess apiServer() {
+  @Override
+  public ServerProcess apiServer() {
     return apiServer;
   }
 
-  Path auditLog() {
+  @Override
+  public Path auditLog() {
     return folder.resolve("audit.log");
   }
 
-  void start() {
+  @Override
+  public void start() {
     // The API server waits for etcd by itself; the others would wait longer than the API server
     // takes.
     etcd.launch();
@@ -68,7 +66,8 @@ final class ControlPlane {
     others.forEach(ServerProcess::awaitReady);
   }
 
-  void stop() {
+  @Override
+  public void stop() {
     List<ServerProcess> all = List.of(others.get(2), others.get(1), others.get(0), apiServer, etcd);
     all.forEach(ServerProcess::askToEnd);
     all.forEach(ServerProcess::awaitEnd);
@@ -119,7 +118,7 @@ final class ControlPlane {
             "--audit-policy-file=" + resource("audit-policy.yaml")),
         Map.of(),
         folder,
-        this::apiServerIsReady);
+        new ApiServerProbe(port, address(), credentials)::isReady);
   }
 
   private ServerProcess controllerManager() throws IOException {
@@ -216,27 +215,5 @@ final class ControlPlane {
       Files.copy(in, copy);
     }
     return copy;
-  }
-
-  private boolean apiServerIsReady() {
-    try {
-      if (!port.accepts()) {
-        return false;
-      }
-      if (probe == null) {
-        probe = HttpClient.newBuilder().sslContext(credentials.trust()).build();
-      }
-      HttpRequest request =
-          HttpRequest.newBuilder(address().resolve("/readyz"))
-              .timeout(Duration.ofSeconds(5))
-              .header("Authorization", "Bearer " + credentials.token(Credentials.ADMIN))
-              .build();
-      return probe.send(request, BodyHandlers.discarding()).statusCode() == 200;
-    } catch (IOException | GeneralSecurityException _) {
-      return false;
-    } catch (InterruptedException _) {
-      Thread.currentThread().interrupt();
-      return false;
-    }
   }
 }

@@ -13,59 +13,79 @@ import java.security.cert.Certificate;
 import java.security.cert.CertificateFactory;
 import java.util.Base64;
 import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
 import java.util.UUID;
+import java.util.stream.Collectors;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.TrustManagerFactory;
 
 /// Who may talk to the API server of one lab: the administrator and the components, each under its
 /// own name so that their calls can be told apart in the audit log, and the key that signs
 /// ServiceAccount tokens.
-final class Credentials {
-  static final String ADMIN = "admin";
-  static final String CONTROLLER_MANAGER = "system:kube-controller-manager";
-  static final String SCHEDULER = "system:kube-scheduler";
+public final class Credentials {
+  /// All rights.
+  public static final String ADMIN = "admin";
+
+  public static final String CONTROLLER_MANAGER = "system:kube-controller-manager";
+  public static final String SCHEDULER = "system:kube-scheduler";
   static final String KWOK = "kwok";
+
+  private static final String ALL_RIGHTS = "system:masters";
 
   private final Path folder;
   private final String secret = UUID.randomUUID().toString();
 
   Credentials(Path folder) throws IOException {
+    this(folder, Map.of(KWOK, ALL_RIGHTS));
+  }
+
+  /// @param folder where tokens and keys are kept
+  /// @param more users besides the administrator and the components, each with its group
+  public Credentials(Path folder, Map<String, String> more) throws IOException {
     this.folder = folder;
     Files.createDirectories(certificates());
+    Map<String, String> users = new TreeMap<>(more);
+    List.of(ADMIN, CONTROLLER_MANAGER, SCHEDULER).forEach(user -> users.put(user, ALL_RIGHTS));
     Files.writeString(
         tokens(),
-        String.join(
-            "\n",
-            List.of(ADMIN, CONTROLLER_MANAGER, SCHEDULER, KWOK).stream()
-                .map(user -> "%s,%s,%s,system:masters".formatted(token(user), user, user))
-                .toList()));
+        users.entrySet().stream()
+            .map(
+                user ->
+                    "%1$s,%2$s,%2$s,%3$s"
+                        .formatted(token(user.getKey()), user.getKey(), user.getValue()))
+            .collect(Collectors.joining("\n")));
     Files.writeString(serviceAccountKey(), newKey());
   }
 
-  String token(String user) {
+  /// The secret of a user.
+  public String token(String user) {
     return secret + "-" + user.replace(':', '-');
   }
 
-  Path tokens() {
+  /// Of all users, as the API server reads it.
+  public Path tokens() {
     return folder.resolve("tokens.csv");
   }
 
-  Path serviceAccountKey() {
+  /// Signs the tokens of ServiceAccounts.
+  public Path serviceAccountKey() {
     return folder.resolve("service-accounts.pem");
   }
 
   /// Where the API server writes its own certificate.
-  Path certificates() {
+  public Path certificates() {
     return folder.resolve("certificates");
   }
 
   /// Certificate of the API server and of the authority that signed it; exists once the API server
   /// has begun to start.
-  Path authority() {
+  public Path authority() {
     return certificates().resolve("apiserver.crt");
   }
 
-  Path writeKubeconfig(String fileName, URI apiServer, String token) throws IOException {
+  /// Writes a file for `KUBECONFIG`, and returns it.
+  public Path writeKubeconfig(String fileName, URI apiServer, String token) throws IOException {
     return Files.writeString(
         folder.resolve(fileName),
         """
@@ -79,7 +99,8 @@ final class Credentials {
             .formatted(apiServer, authority(), token));
   }
 
-  SSLContext trust() throws IOException, GeneralSecurityException {
+  /// Trusts the API server, and nobody else.
+  public SSLContext trust() throws IOException, GeneralSecurityException {
     KeyStore store = KeyStore.getInstance(KeyStore.getDefaultType());
     store.load(null, null);
     try (InputStream file = Files.newInputStream(authority())) {

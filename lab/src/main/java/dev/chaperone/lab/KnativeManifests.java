@@ -16,12 +16,11 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
 
-/// Knative's own manifests, as its modules have them, with what a lab has to say otherwise: images
-/// are the lab's, pods go to its node, and no custom resource is converted, because its webhook may
-/// not run.
-final class KnativeManifests {
+/// Knative's own manifests, as its modules have them, with what a lab has to say otherwise.
+public final class KnativeManifests {
   private static final ObjectMapper JSON = new ObjectMapper();
   private static final ObjectMapper YAML = new ObjectMapper(new YAMLFactory());
   private static final String NAMESPACE = "knative-eventing";
@@ -30,10 +29,22 @@ final class KnativeManifests {
   private static final String ADAPTERS_NODE = "apiserversources-nodeselector-";
 
   private final ArrayNode items = JSON.createArrayNode();
+  private final UnaryOperator<ObjectNode> adapt;
 
+  /// For a lab whose nodes are played: images are the lab's, pods go to its node, and no custom
+  /// resource is converted, because its webhook may not run.
+  ///
   /// @param patterns files below a module's `config` folder, as globs, in the order in which they
   /// are needed
   KnativeManifests(Path config, List<String> patterns) {
+    this(config, patterns, KnativeManifests::adapted);
+  }
+
+  /// @param config where a module's manifests are
+  /// @param patterns files below it, as globs, in the order in which they are needed
+  /// @param adapt what becomes of each object; nothing: as it is
+  public KnativeManifests(Path config, List<String> patterns, UnaryOperator<ObjectNode> adapt) {
+    this.adapt = adapt;
     List<Path> files = files(config);
     for (String pattern : patterns) {
       PathMatcher matcher = FileSystems.getDefault().getPathMatcher("glob:" + pattern);
@@ -48,7 +59,7 @@ final class KnativeManifests {
   }
 
   /// Writes all of them into one file for kubectl.
-  Path write(Path file) throws IOException {
+  public Path write(Path file) throws IOException {
     ObjectNode list = JSON.createObjectNode().put("apiVersion", "v1").put("kind", "List");
     list.set("items", items);
     JSON.writeValue(file.toFile(), list);
@@ -60,7 +71,7 @@ final class KnativeManifests {
         var documents = YAML.readerFor(JsonNode.class).<JsonNode>readValues(in)) {
       while (documents.hasNext()) {
         if (documents.next() instanceof ObjectNode item && item.has("kind")) {
-          items.add(adapted(item));
+          items.add(adapt.apply(item));
         }
       }
     } catch (IOException e) {

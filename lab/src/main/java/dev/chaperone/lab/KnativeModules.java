@@ -5,7 +5,6 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.stream.Stream;
@@ -13,8 +12,6 @@ import java.util.stream.Stream;
 /// What the lab takes from the Go modules of Knative besides their code: the manifests, so that a
 /// later start needs no Go, and one package of which it builds a changed copy.
 final class KnativeModules {
-  static final List<String> NAMES = List.of("eventing", "serving");
-
   /// The in-memory channel listens on 8080, always. Two labs on one machine need two ports.
   private static final String DISPATCHER = "pkg/reconciler/inmemorychannel/dispatcher";
 

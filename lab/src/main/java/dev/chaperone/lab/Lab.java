@@ -53,7 +53,7 @@ public final class Lab implements AutoCloseable {
 
   private final Path folder;
   private final Binaries binaries;
-  private final ControlPlane controlPlane;
+  private final Cluster controlPlane;
   private final AuditLog auditLog;
   private final Path kubeconfig;
   private final List<ServerProcess> more = new CopyOnWriteArrayList<>();
@@ -64,10 +64,10 @@ public final class Lab implements AutoCloseable {
   private volatile boolean keepLogs = System.getenv("CHAPERONE_KEEP_LOGS") != null;
   private final KubernetesClient client;
 
-  private Lab(Binaries binaries, Path folder, boolean large) throws IOException {
+  private Lab(Binaries binaries, Path folder, Cluster cluster) throws IOException {
     this.folder = folder;
     this.binaries = binaries;
-    this.controlPlane = new ControlPlane(binaries, folder, large);
+    this.controlPlane = cluster;
     this.auditLog = new AuditLog(controlPlane.auditLog());
     this.kubeconfig =
         controlPlane.credentials().writeKubeconfig("kubeconfig", apiServer(), adminToken());
@@ -104,7 +104,20 @@ public final class Lab implements AutoCloseable {
     // Before there is a folder to delete: this is what fails on a machine without Go.
     List.of(Module.CONTROLPLANE, Module.ETCD, Module.KWOK).forEach(binaries::program);
     try {
-      return new Lab(binaries, Files.createTempDirectory("chaperone-lab-"), large);
+      Path folder = Files.createTempDirectory("chaperone-lab-");
+      return new Lab(binaries, folder, new ControlPlane(binaries, folder, large));
+    } catch (IOException e) {
+      throw new UncheckedIOException("The lab's folder cannot be written", e);
+    }
+  }
+
+  /// Starts a cluster of another make, which ends with this lab.
+  ///
+  /// @param folder for logs and credentials, deleted with the lab
+  /// @throws LabFailure if a part does not start
+  public static Lab on(Cluster cluster, Binaries binaries, Path folder) {
+    try {
+      return new Lab(binaries, folder, cluster);
     } catch (IOException e) {
       throw new UncheckedIOException("The lab's folder cannot be written", e);
     }
@@ -395,7 +408,7 @@ public final class Lab implements AutoCloseable {
   }
 
   /// Something that stands on this lab, and ends before it.
-  void endBefore(Runnable end) {
+  public void endBefore(Runnable end) {
     guests.addFirst(end);
   }
 

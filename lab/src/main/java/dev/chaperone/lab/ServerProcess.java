@@ -30,7 +30,9 @@ public final class ServerProcess {
   private Instant launched = Instant.MAX;
   private boolean paused;
 
-  ServerProcess(
+  /// @param folder where it runs and where its log is
+  /// @param ready whether it is ready now
+  public ServerProcess(
       String name,
       List<String> command,
       Map<String, String> environment,
@@ -63,7 +65,10 @@ public final class ServerProcess {
     awaitReady();
   }
 
-  void awaitReady() {
+  /// Waits until it is ready.
+  ///
+  /// @throws LabFailure as [#start()]
+  public void awaitReady() {
     Waiting.until(
         START,
         () -> {
@@ -76,7 +81,7 @@ public final class ServerProcess {
   }
 
   /// Starts it without waiting.
-  synchronized void launch() {
+  public synchronized void launch() {
     if (isRunning()) {
       return;
     }
@@ -137,12 +142,23 @@ public final class ServerProcess {
     return process != null && process.isAlive();
   }
 
+  /// Its process id.
+  ///
+  /// @throws LabFailure if it does not run
+  public synchronized long pid() {
+    if (process == null) {
+      throw new LabFailure(name + " does not run");
+    }
+    return process.pid();
+  }
+
   /// What it wrote, across restarts.
   public Path log() {
     return log;
   }
 
-  synchronized void askToEnd() {
+  /// Asks it to end (SIGTERM) without waiting.
+  public synchronized void askToEnd() {
     if (process == null) {
       return;
     }
@@ -152,13 +168,21 @@ public final class ServerProcess {
     }
   }
 
-  void awaitEnd() {
+  /// Returns when it is gone. It is killed if it takes longer than seconds.
+  public void awaitEnd() {
+    awaitEnd(END);
+  }
+
+  /// The same for what has more to clean up.
+  ///
+  /// @param atMost after which it is killed
+  public void awaitEnd(Duration atMost) {
     Process ending = forget();
     if (ending == null) {
       return;
     }
     try {
-      if (!ending.waitFor(END.toMillis(), TimeUnit.MILLISECONDS)) {
+      if (!ending.waitFor(atMost.toMillis(), TimeUnit.MILLISECONDS)) {
         ending.destroyForcibly().waitFor();
       }
     } catch (InterruptedException e) {

@@ -9,8 +9,10 @@ import dev.chaperone.lab.LabFailure;
 import dev.chaperone.lab.Serving;
 import io.fabric8.kubernetes.client.KubernetesClientException;
 import java.nio.file.Path;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.logging.Level;
 import java.util.logging.Logger;
 
@@ -22,7 +24,25 @@ public final class Demo {
   static final Map<String, String> COMPANION = Map.of("app", "storage-agent");
   static final Map<String, String> GUARD = Map.of("app.kubernetes.io/component", "guard");
 
+  static final String COMPANION_OBJECT =
+      """
+      apiVersion: chaperone.dev/v1alpha1
+      kind: Companion
+      metadata: {name: storage-agent, namespace: storage}
+      spec:
+        targetRef: {name: storage-node}
+        followerRef: {name: storage-agent}
+      """;
+  static final String HOLD =
+      """
+      apiVersion: chaperone.dev/v1alpha1
+      kind: Hold
+      metadata: {name: rebuild-42, namespace: storage}
+      spec: {companionRef: {name: storage-agent}, reason: rebuilding pool 42}
+      """;
+
   private static final String CHAPERONE = "chaperone";
+  private static final int MEASURED = 10;
   private static final Path HOME = Path.of(System.getProperty("chaperone.home", "."));
 
   /// On a busy machine the client's event loop is late, which is no news.
@@ -33,18 +53,22 @@ public final class Demo {
 
   /// Runs the demo.
   ///
-  /// @param arguments nothing, or `--keep`: leave it running until Ctrl-C
+  /// @param arguments nothing, or `--keep`: leave it running until Ctrl-C; `--nodes`: on real
+  ///     nodes; with that, `--measure`: and measure ten cold starts
   public static void main(String[] arguments) {
-    boolean keep = List.of(arguments).contains("--keep");
-    if (arguments.length > (keep ? 1 : 0)) {
-      System.err.println("usage: scripts/demo [--keep]");
+    Set<String> options = new HashSet<>(List.of(arguments));
+    boolean keep = options.remove("--keep");
+    boolean nodes = options.remove("--nodes");
+    boolean measure = nodes && options.remove("--measure");
+    if (!options.isEmpty()) {
+      System.err.println("usage: scripts/demo [--keep] [--nodes [--measure]]");
       System.exit(2);
     }
-    System.exit(run(keep));
+    LATENESS.setLevel(Level.OFF);
+    System.exit(nodes ? NodesDemo.run(HOME, keep, measure ? MEASURED : 0) : run(keep));
   }
 
   private static int run(boolean keep) {
-    LATENESS.setLevel(Level.OFF);
     long began = System.nanoTime();
     System.out.println("Starting a control plane (etcd, API server, controllers, scheduler)");
     try (Lab lab = Lab.start()) {
@@ -111,31 +135,17 @@ public final class Demo {
 
   private static void tell(Stage stage) {
     stage.begin(1, "The companion follows the target, and every node of it gets a guard");
-    stage.apply(daemonSets());
+    stage.apply(daemonSets("none"));
     stage.awaitOn(TARGET, "node-1", "node-2", "node-3");
     stage.awaitOn(COMPANION, "node-1", "node-2", "node-3", "node-4", "node-5");
-    stage.apply(
-        """
-        apiVersion: chaperone.dev/v1alpha1
-        kind: Companion
-        metadata: {name: storage-agent, namespace: storage}
-        spec:
-          targetRef: {name: storage-node}
-          followerRef: {name: storage-agent}
-        """);
+    stage.apply(COMPANION_OBJECT);
     stage.awaitOn(COMPANION, "node-1", "node-2", "node-3");
     stage.awaitOn(GUARD, "node-1", "node-2", "node-3");
     stage.awaitAllowed(1);
     stage.done("from five nodes to the target's three, all guarded, one node may go");
 
     stage.begin(2, "A Hold closes the budgets");
-    stage.apply(
-        """
-        apiVersion: chaperone.dev/v1alpha1
-        kind: Hold
-        metadata: {name: rebuild-42, namespace: storage}
-        spec: {companionRef: {name: storage-agent}, reason: rebuilding pool 42}
-        """);
+    stage.apply(HOLD);
     stage.awaitAllowed(0);
     stage.kubectl("wait", "--for=condition=Enforced", "hold/rebuild-42", "-n", Stage.NAMESPACE);
     stage.done("no node may go");
@@ -192,7 +202,8 @@ public final class Demo {
     stage.done("target, companion and guards are on the other nodes");
   }
 
-  private static String daemonSets() {
+  /// Target and companion; the companion runs wherever it may, as yet.
+  static String daemonSets(String image) {
     return """
         apiVersion: v1
         kind: Namespace
@@ -203,31 +214,32 @@ public final class Demo {
         metadata: {name: storage-node, namespace: storage}
         spec:
           selector: {matchLabels: {app: storage-node}}
-          updateStrategy: {rollingUpdate: {maxUnavailable: 100%}}
+          updateStrategy: {rollingUpdate: {maxUnavailable: 100%%}}
           template:
             metadata: {labels: {app: storage-node}}
             spec:
               nodeSelector: {disks: fast}
-              containers: [{name: node, image: none}]
+              terminationGracePeriodSeconds: 1
+              containers: [{name: node, image: "%1$s"}]
         ---
         apiVersion: apps/v1
         kind: DaemonSet
         metadata: {name: storage-agent, namespace: storage}
         spec:
           selector: {matchLabels: {app: storage-agent}}
-          updateStrategy: {rollingUpdate: {maxUnavailable: 100%}}
+          updateStrategy: {rollingUpdate: {maxUnavailable: 100%%}}
           template:
             metadata: {labels: {app: storage-agent}}
             spec:
-              containers: [{name: agent, image: none}]
-        """;
+              terminationGracePeriodSeconds: 1
+              containers: [{name: agent, image: "%1$s"}]
+        """
+        .formatted(image);
   }
 
   private static void keep(Lab lab, Eventing eventing, FunctionsOnDemand functions) {
-    System.out.printf(
+    leaveRunning(
         """
-
-        Left running until Ctrl-C.
           export KUBECONFIG=%s
         A pulse by hand, through the Broker (202: accepted), which lets through what its PingSource would send:
           curl -i %s -X POST -H 'ce-specversion: 1.0' -H 'ce-id: 1' \\
@@ -235,8 +247,14 @@ public final class Demo {
         The same to the functions themselves (204: done, nothing to say):
           curl -i %s -X POST -H 'ce-specversion: 1.0' -H 'ce-id: 2' \\
             -H 'ce-source: /by-hand' -H 'ce-type: dev.knative.sources.ping'
-        """,
-        lab.kubeconfig(), eventing.broker(CHAPERONE, CHAPERONE), functions.address());
+        """
+            .formatted(
+                lab.kubeconfig(), eventing.broker(CHAPERONE, CHAPERONE), functions.address()));
+  }
+
+  /// Waits for Ctrl-C.
+  static void leaveRunning(String howToUse) {
+    System.out.printf("%nLeft running until Ctrl-C.%n%s", howToUse);
     try {
       Thread.currentThread().join();
     } catch (InterruptedException e) {

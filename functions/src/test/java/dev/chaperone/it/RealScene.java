@@ -1,0 +1,221 @@
+package dev.chaperone.it;
+
+import static org.awaitility.Awaitility.await;
+
+import dev.chaperone.api.Companion;
+import dev.chaperone.api.Hold;
+import dev.chaperone.lab.Kubectl;
+import dev.chaperone.lab.Lab;
+import dev.chaperone.lab.nodes.ColdStarts;
+import dev.chaperone.lab.nodes.NodeLab;
+import io.fabric8.kubernetes.api.model.Condition;
+import io.fabric8.kubernetes.api.model.Pod;
+import io.fabric8.kubernetes.client.KubernetesClient;
+import java.time.Duration;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.stream.Collectors;
+
+/// A namespace on real nodes for one test: a target on some of them, a follower on all workers, and
+/// a Companion for them. At the end every node is as it was.
+final class RealScene implements AutoCloseable {
+  /// Two beats of the pulse, a cold start for each, and a busy machine.
+  static final Duration LONG = Duration.ofMinutes(4);
+
+  private final NodeLab nodes;
+  private final Lab lab;
+  private final KubernetesClient client;
+  private final String name;
+
+  RealScene(NodeLab nodes, String name) {
+    this.nodes = nodes;
+    this.lab = nodes.lab();
+    this.client = lab.client();
+    this.name = name;
+    lab.apply("apiVersion: v1\nkind: Namespace\nmetadata: {name: %s}".formatted(name));
+  }
+
+  String name() {
+    return name;
+  }
+
+  NodeLab nodes() {
+    return nodes;
+  }
+
+  /// The target on these workers, and the rest.
+  RealScene withCompanion(String... workers) {
+    for (String worker : workers) {
+      lab.kubectl("label", "node", worker, "pool=" + name, "--overwrite").orFail();
+    }
+    daemonSet("target", "{pool: %s}".formatted(name));
+    daemonSet("follower", "{}");
+    lab.apply(
+        """
+        apiVersion: chaperone.dev/v1alpha1
+        kind: Companion
+        metadata: {name: agent, namespace: %s}
+        spec:
+          targetRef: {name: target}
+          followerRef: {name: follower}
+        """
+            .formatted(name));
+    return this;
+  }
+
+  private void daemonSet(String daemonSet, String nodeSelector) {
+    lab.apply(
+        """
+        apiVersion: apps/v1
+        kind: DaemonSet
+        metadata: {name: %1$s, namespace: %2$s}
+        spec:
+          selector: {matchLabels: {app: %1$s}}
+          updateStrategy: {rollingUpdate: {maxUnavailable: 100%%}}
+          template:
+            metadata: {labels: {app: %1$s}}
+            spec:
+              nodeSelector: %3$s
+              terminationGracePeriodSeconds: 1
+              containers: [{name: main, image: "%4$s"}]
+        """
+            .formatted(daemonSet, name, nodeSelector, NodeLab.POD_IMAGE));
+  }
+
+  void hold(String hold) {
+    lab.apply(
+        """
+        apiVersion: chaperone.dev/v1alpha1
+        kind: Hold
+        metadata: {name: %s, namespace: %s}
+        spec: {companionRef: {name: agent}, reason: a test}
+        """
+            .formatted(hold, name));
+  }
+
+  void release(String hold) {
+    lab.kubectl("delete", "hold", hold, "-n", name).orFail();
+  }
+
+  void awaitEnforced(String hold) {
+    awaitHold(hold, "Enforced", "True");
+  }
+
+  /// The condition of a Hold, once it has this status.
+  Condition awaitHold(String hold, String type, String status) {
+    return await(hold + " " + type + " " + status)
+        .atMost(LONG)
+        .until(
+            () ->
+                Optional.ofNullable(
+                        client.resources(Hold.class).inNamespace(name).withName(hold).get())
+                    .flatMap(it -> Optional.ofNullable(it.getStatus()))
+                    .flatMap(it -> find(it.conditions(), type))
+                    .filter(it -> it.getStatus().equals(status))
+                    .orElse(null),
+            Objects::nonNull);
+  }
+
+  Condition awaitCondition(String type, String status) {
+    return await(type + " " + status)
+        .atMost(LONG)
+        .until(
+            () -> condition(type).filter(it -> it.getStatus().equals(status)).orElse(null),
+            Objects::nonNull);
+  }
+
+  Optional<Condition> condition(String type) {
+    return Optional.ofNullable(
+            client.resources(Companion.class).inNamespace(name).withName("agent").get())
+        .flatMap(it -> Optional.ofNullable(it.getStatus()))
+        .flatMap(it -> find(it.conditions(), type));
+  }
+
+  private static Optional<Condition> find(List<Condition> conditions, String type) {
+    return Optional.ofNullable(conditions).orElse(List.of()).stream()
+        .filter(it -> it.getType().equals(type))
+        .findFirst();
+  }
+
+  Kubectl drain(String node) {
+    return lab.startKubectl(
+        "drain", node, "--ignore-daemonsets", "--delete-emptydir-data", "--force");
+  }
+
+  void awaitPods(String app, String... on) {
+    awaitOn("app", app, on);
+  }
+
+  void awaitGuarded(String... on) {
+    awaitOn("app.kubernetes.io/component", "guard", on);
+  }
+
+  private void awaitOn(String label, String value, String... on) {
+    Set<String> wanted = new TreeSet<>(Arrays.asList(on));
+    await("pods %s=%s on %s".formatted(label, value, wanted))
+        .atMost(LONG)
+        .until(
+            () ->
+                client.pods().inNamespace(name).withLabel(label, value).list().getItems().stream()
+                    .filter(Scene::isReady)
+                    .map(pod -> pod.getSpec().getNodeName())
+                    .collect(Collectors.toCollection(TreeSet::new))
+                    .equals(wanted));
+  }
+
+  List<Pod> pods(String app) {
+    return client.pods().inNamespace(name).withLabel("app", app).list().getItems();
+  }
+
+  /// Whether both budgets let nothing go.
+  boolean closed() {
+    return List.of("agent-nodes", "agent-pods").stream()
+        .map(
+            budget ->
+                client.policy().v1().podDisruptionBudget().inNamespace(name).withName(budget).get())
+        .allMatch(
+            it ->
+                it != null
+                    && it.getSpec().getMinAvailable() != null
+                    && Integer.valueOf(Integer.MAX_VALUE)
+                        .equals(it.getSpec().getMinAvailable().getIntVal()));
+  }
+
+  void awaitOpen() {
+    await("open budgets").atMost(LONG).until(() -> !closed());
+  }
+
+  /// Waits until Knative has let the functions go.
+  void awaitAsleep() {
+    await("no pod of the functions").atMost(LONG).until(() -> ColdStarts.pods(lab).isEmpty());
+  }
+
+  /// Wakes the functions, and returns their pod once it is Ready.
+  Pod wake() {
+    lab.kubectl(
+            "annotate",
+            "companion",
+            "agent",
+            "-n",
+            name,
+            "--overwrite",
+            "touched=" + System.nanoTime())
+        .orFail();
+    return await("a pod of the functions")
+        .atMost(LONG)
+        .until(
+            () -> ColdStarts.pods(lab).stream().filter(Scene::isReady).findFirst().orElse(null),
+            Objects::nonNull);
+  }
+
+  @Override
+  public void close() {
+    nodes.workers().forEach(it -> lab.kubectl("uncordon", it.name()));
+    lab.kubectl("label", "nodes", "--all", "pool-").orFail();
+    lab.kubectl("delete", "namespace", name, "--timeout=90s");
+  }
+}

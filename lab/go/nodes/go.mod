@@ -1,0 +1,7 @@
+module lab/nodes
+
+go 1.24.0
+
+require lab/parent v0.0.0
+
+replace lab/parent => ../parent

@@ -1,0 +1,107 @@
+package dev.chaperone.lab.nodes;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assumptions.assumeThat;
+import static org.awaitility.Awaitility.await;
+
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/// Whatever ends real nodes, nothing of them is left on the machine.
+@EnabledIfSystemProperty(named = NodeLabExtension.PROPERTY, matches = "true")
+class NodeLabEndTest {
+  private static final Duration SOON = Duration.ofSeconds(60);
+
+  @ParameterizedTest
+  @ValueSource(strings = {"TERM", "KILL"})
+  void a_signal_ends_every_process_and_takes_all_that_it_left(String signal) throws Exception {
+    assumeThat(NodeLab.missing()).isEmpty();
+    List<String> interfaces = interfaces();
+    Process jvm =
+        new ProcessBuilder(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "-Dchaperone.home=" + System.getProperty("chaperone.home"),
+                "-cp",
+                System.getProperty("java.class.path"),
+                Main.class.getName(),
+                "1")
+            .redirectError(ProcessBuilder.Redirect.INHERIT)
+            .start();
+    try {
+      Path folder = folder(jvm);
+      String name = folder.getFileName().toString();
+      List<ProcessHandle> processes = jvm.descendants().toList();
+      // Of two nodes: containerd, kubelet, kube-proxy, policies; a control plane; a shim and two
+      // processes of a pod.
+      assertThat(processes).hasSizeGreaterThan(20);
+      assertThat(controlGroups(name)).isNotEmpty();
+      assertThat(folder.resolve("nodes")).isNotEmptyDirectory();
+
+      new ProcessBuilder("kill", "-" + signal, String.valueOf(jvm.pid())).start().waitFor();
+
+      await("processes")
+          .atMost(SOON)
+          .until(() -> processes.stream().noneMatch(ProcessHandle::isAlive));
+      await("processes that lost their parent")
+          .atMost(SOON)
+          .untilAsserted(() -> assertThat(processesOf(name)).isEmpty());
+      await("control groups")
+          .atMost(SOON)
+          .untilAsserted(() -> assertThat(controlGroups(name)).isEmpty());
+      await("data of the nodes")
+          .atMost(SOON)
+          .untilAsserted(() -> assertThat(dataOf(folder)).isEmpty());
+      assertThat(Files.readString(Path.of("/proc/mounts"))).doesNotContain(name);
+      assertThat(interfaces()).isEqualTo(interfaces);
+    } finally {
+      jvm.destroyForcibly();
+    }
+  }
+
+  private static Path folder(Process jvm) throws IOException {
+    try (BufferedReader out = jvm.inputReader(StandardCharsets.UTF_8)) {
+      String line = out.readLine();
+      assertThat(line).startsWith("export KUBECONFIG=");
+      return Path.of(line.substring(line.indexOf('=') + 1)).getParent();
+    }
+  }
+
+  private static List<String> processesOf(String folder) {
+    return ProcessHandle.allProcesses()
+        .map(process -> process.info().commandLine().orElse(""))
+        .filter(command -> command.contains(folder))
+        .toList();
+  }
+
+  private static List<Path> controlGroups(String name) throws IOException {
+    try (Stream<Path> all =
+        Files.find(Path.of("/sys/fs/cgroup"), 2, (path, _) -> path.endsWith(name))) {
+      return all.toList();
+    }
+  }
+
+  private static List<String> interfaces() throws IOException {
+    try (Stream<Path> all = Files.list(Path.of("/sys/class/net"))) {
+      return all.map(Path::toString).sorted().toList();
+    }
+  }
+
+  private static List<Path> dataOf(Path folder) throws IOException {
+    Path nodes = folder.resolve("nodes");
+    if (!Files.exists(nodes)) {
+      return List.of();
+    }
+    try (Stream<Path> all = Files.list(nodes)) {
+      return all.toList();
+    }
+  }
+}

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.chaperone.lab.nodes;
+
+import org.jspecify.annotations.NullMarked;
