@@ -92,9 +92,9 @@ func cleanUp(groups, data string) {
 	}
 }
 
-// again tries for ten seconds: what was killed is not gone at once.
+// again tries for a while: what was killed is not gone at once, least of all on a busy machine.
 func again(try func() error) error {
-	end := time.Now().Add(10 * time.Second)
+	end := time.Now().Add(45 * time.Second)
 	for {
 		err := try()
 		if err == nil || errors.Is(err, os.ErrNotExist) || time.Now().After(end) {
