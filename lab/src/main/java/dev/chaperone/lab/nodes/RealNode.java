@@ -24,7 +24,7 @@ import java.util.function.LongSupplier;
 ///
 /// Everything in it ends with its process 1, and that ends with the lab.
 public final class RealNode {
-  private static final Duration CLEAN_UP = Duration.ofSeconds(120);
+  private static final Duration CLEAN_UP = Duration.ofMinutes(2);
 
   private final String name;
   private final int index;
