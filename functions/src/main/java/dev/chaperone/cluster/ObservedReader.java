@@ -17,6 +17,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
@@ -26,6 +27,9 @@ import java.util.stream.Stream;
 /// aggregated API server sends may be: the answer is read no further than [#MAX_BYTES].
 final class ObservedReader {
   static final int MAX_BYTES = 256 << 10;
+
+  /// `/namespaces/NAME/status` is a part of the Namespace, whatever comes after it.
+  private static final Set<String> OF_NAMESPACES = Set.of("status", "finalize");
 
   private static final int FORBIDDEN = 403;
   private static final int NOT_FOUND = 404;
@@ -57,9 +61,10 @@ final class ObservedReader {
                 what.name(),
                 what.as());
     if (!Stream.concat(
-            Stream.of(what.apiVersion().split("/", 2)),
-            Stream.of(what.resource(), namespace, what.name()))
-        .allMatch(PathName::isOne)) {
+                Stream.of(what.apiVersion().split("/", 2)),
+                Stream.of(what.resource(), namespace, what.name()))
+            .allMatch(PathName::isOne)
+        || OF_NAMESPACES.contains(what.resource())) {
       return new Observation.Unreadable("cannot read " + name + ": nothing can have such a name");
     }
     String path =

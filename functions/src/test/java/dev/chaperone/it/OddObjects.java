@@ -154,11 +154,16 @@ record OddObjects(Random random) {
   }
 
   private String observe(int number) {
-    return "{as: o%d, apiVersion: %s, resource: %s, name: %s, scope: %s%s}"
+    return "{as: o%d, %s, name: %s, scope: %s%s}"
         .formatted(
             number,
-            one("v1", "example.com/v9", "apps/v1", "chaperone.dev/v1alpha1"),
-            one("nothings", "secrets", "companions", "daemonsets", "pods", "status"),
+            one(
+                "apiVersion: v1, resource: secrets",
+                "apiVersion: v1, resource: status",
+                "apiVersion: apps/v1, resource: daemonsets",
+                "apiVersion: chaperone.dev/v1alpha1, resource: companions",
+                "apiVersion: example.com/v9, resource: nothings",
+                "apiVersion: example.com/v9, resource: pods"),
             one("x", "a.b", "a:b", "x".repeat(253)),
             one("Namespaced", "Cluster"),
             random.nextInt(3) == 0 ? ", namespace: kube-system" : "");

@@ -162,7 +162,7 @@ class ChartIT {
 
     Set<String> expected =
         installYaml.objects().stream()
-            .filter(it -> !Set.of(kind, other).contains(it.path("kind").asText()))
+            .filter(it -> !List.of(kind, other).contains(it.path("kind").asText()))
             .map(Manifests::describe)
             .filter(it -> !NOT_IN_THE_CHART.contains(it))
             .collect(Collectors.toSet());
