@@ -30,10 +30,29 @@ final class Effort implements CelEvaluationListener {
   /// For what is dear in time alone, such as comparing the same long lists again and again.
   private static final Duration LONGEST = Duration.ofSeconds(2);
 
+  private final Time time;
+
   /// From the first step on: before it, the JVM may have to load what evaluates.
   private long began;
 
   private long cost;
+
+  /// What the expressions of one decision have together: there may be many.
+  static final class Time {
+    private long left;
+
+    Time() {
+      this(LONGEST);
+    }
+
+    Time(Duration left) {
+      this.left = left.toNanos();
+    }
+  }
+
+  Effort(Time time) {
+    this.time = time;
+  }
 
   /// An evaluation that is not worth what it costs.
   static final class Exceeded extends RuntimeException {
@@ -63,9 +82,19 @@ final class Effort implements CelEvaluationListener {
     if (cost > MOST) {
       throw new Exceeded("it takes too many steps, or makes too much text or too long lists");
     }
-    if (cost > 0 && System.nanoTime() - began > LONGEST.toNanos()) {
-      throw new Exceeded("it takes longer than " + LONGEST.toSeconds() + " s");
+    if (taken() > time.left) {
+      throw new Exceeded(
+          "it takes longer than %d s, or those before it did".formatted(LONGEST.toSeconds()));
     }
+  }
+
+  /// Takes what it took from those that come after it.
+  void end() {
+    time.left -= taken();
+  }
+
+  private long taken() {
+    return cost == 0 ? 0 : System.nanoTime() - began;
   }
 
   private void addSizeOf(Object made) {

@@ -136,7 +136,12 @@ public final class Expression {
   /// @param values as JSON; an Instant becomes a timestamp
   /// @throws Failed when something that it reads is not there or not of the right type
   public boolean isTrue(Map<String, Object> values) throws Failed {
-    Object result = evaluate(values);
+    return isTrue(values, new Effort.Time());
+  }
+
+  /// The same, for one of several.
+  boolean isTrue(Map<String, Object> values, Effort.Time time) throws Failed {
+    Object result = evaluate(values, time);
     if (result instanceof Boolean truth) {
       return truth;
     }
@@ -147,17 +152,17 @@ public final class Expression {
   ///
   /// @throws Failed as [#isTrue], and when it gives no text
   public String text(Map<String, Object> values) throws Failed {
-    Object result = evaluate(values);
+    Object result = evaluate(values, new Effort.Time());
     if (result instanceof String text) {
       return text;
     }
     throw new Failed("gives " + shown(result) + ", not a string");
   }
 
-  private Object evaluate(Map<String, Object> values) throws Failed {
+  private Object evaluate(Map<String, Object> values, Effort.Time time) throws Failed {
     Map<String, Object> converted = new LinkedHashMap<>();
     values.forEach((name, value) -> converted.put(name, convert(value)));
-    Effort effort = new Effort();
+    Effort effort = new Effort(time);
     try {
       Object result = cel.createProgram(ast).trace(converted, effort);
       effort.check();
@@ -168,6 +173,8 @@ public final class Expression {
       throw new Failed("cannot be evaluated: " + told(e.getMessage()));
     } catch (RuntimeException | StackOverflowError e) {
       throw new Failed("cannot be evaluated: " + told(e.toString()));
+    } finally {
+      effort.end();
     }
   }
 

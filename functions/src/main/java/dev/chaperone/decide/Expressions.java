@@ -48,6 +48,7 @@ record Expressions(List<HoldReason> reasons, List<String> failures) {
     names.addAll(missing.keySet());
 
     Expression.Language language = Expression.language(names);
+    Effort.Time time = new Effort.Time();
     List<HoldReason> reasons = new ArrayList<>();
     List<String> failures = new ArrayList<>();
     for (HoldExpression it : seen.disruption().holdWhen()) {
@@ -67,7 +68,7 @@ record Expressions(List<HoldReason> reasons, List<String> failures) {
         }
         if (!absent.isEmpty()) {
           fail(seen, it, absent, unreadable, reasons, failures);
-        } else if (expression.isTrue(values)) {
+        } else if (expression.isTrue(values, time)) {
           reasons.add(
               new HoldReason(
                   Reason.ExpressionTrue, it.name(), describe(it, expression.read(values))));

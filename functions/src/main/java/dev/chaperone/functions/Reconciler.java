@@ -228,23 +228,31 @@ class Reconciler {
     if (companions.size() < 2) {
       return each(companions, occasion, deadline);
     }
+    Deadline half = share(deadline);
     Survey survey;
     try {
-      survey = reader.survey(clock.instant(), share(deadline));
+      survey = reader.survey(clock.instant(), half);
     } catch (RuntimeException e) {
       LOG.warnf("Not everything could be read at once: %s", e.getMessage());
       return each(companions, occasion, deadline);
     }
     List<Outcome> idle = new ArrayList<>();
     List<CompanionRef> others = new ArrayList<>();
-    for (CompanionRef ref : companions) {
-      idleAsOf(survey, ref, occasion).ifPresentOrElse(idle::add, () -> others.add(ref));
+    for (CompanionRef ref : waitingFirst(companions)) {
+      // What many expressions cost must not be all the time that there is.
+      Optional<Outcome> outcome =
+          half.left().isPositive() ? idleAsOf(survey, ref, occasion) : Optional.empty();
+      outcome.ifPresentOrElse(idle::add, () -> others.add(ref));
     }
     waiting.removeIf(ref -> companions.contains(ref) && !others.contains(ref));
     return Stream.concat(
             idle.stream(),
             others.isEmpty() ? Stream.empty() : each(others, occasion, deadline).stream())
         .toList();
+  }
+
+  private List<CompanionRef> waitingFirst(Collection<CompanionRef> companions) {
+    return companions.stream().sorted(Comparator.comparing(it -> !waiting.contains(it))).toList();
   }
 
   /// Empty: it needs a look of its own.
@@ -268,7 +276,7 @@ class Reconciler {
       return List.of(one(companions.iterator().next(), occasion, deadline));
     }
     return Several.map(
-        companions.stream().sorted(Comparator.comparing(it -> !waiting.contains(it))).toList(),
+        waitingFirst(companions),
         occasion.pulse() ? AT_ONCE_WITH_EVERY_NODE : AT_ONCE,
         ref -> {
           Outcome outcome = one(ref, occasion, share(deadline));

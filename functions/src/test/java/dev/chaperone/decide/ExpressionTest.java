@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.stream.IntStream;
+import java.time.Duration;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -228,5 +229,22 @@ class ExpressionTest {
 
     assertThatThrownBy(() -> Expression.language(Set.of("L")).compile(chain).uses())
         .isInstanceOf(Expression.Failed.class);
+  }
+
+  @Test
+  void expressions_of_one_decision_share_their_time() throws Exception {
+    Expression slow =
+        Expression.language(List.of()).compile("[1, 2, 3].all(x, [1, 2, 3].all(y, x + y > 0))");
+    Effort.Time time = new Effort.Time(Duration.ofSeconds(2));
+    assertThat(slow.isTrue(Map.of(), time)).isTrue();
+
+    assertThatThrownBy(
+            () -> {
+              for (int i = 0; i < 1_000_000; i++) {
+                slow.isTrue(Map.of(), time);
+              }
+            })
+        .isInstanceOf(Expression.Failed.class)
+        .hasMessageContaining("or those before it did");
   }
 }
