@@ -153,7 +153,7 @@ public class ClusterReader {
     return observed.namespace() == null ? own : observed.namespace();
   }
 
-  private static Stream<Companion> readable(List<Companion> companions) {
+  static Stream<Companion> readable(List<Companion> companions) {
     return companions.stream().filter(it -> it.whyUnreadable().isEmpty());
   }
 

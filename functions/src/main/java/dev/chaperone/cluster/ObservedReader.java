@@ -11,13 +11,17 @@ import io.fabric8.kubernetes.api.model.Status;
 import io.fabric8.kubernetes.api.model.StatusDetails;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.KubernetesClientException;
+import io.fabric8.kubernetes.client.http.AsyncBody;
 import io.fabric8.kubernetes.client.http.HttpClient;
 import io.fabric8.kubernetes.client.http.HttpResponse;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.io.InputStream;
+import java.nio.ByteBuffer;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
@@ -90,31 +94,66 @@ final class ObservedReader {
     }
   }
 
-  /// @return at most a byte more than is allowed
+  /// Ends in time whatever the other side does, also one that sends its answer bit by bit.
+  ///
+  /// @return more than is allowed if there was more
   private byte[] get(String path) throws IOException {
     HttpClient http = client.getHttpClient();
     // It may be behind a path of its own.
     String server = client.getMasterUrl().toString().replaceFirst("/$", "");
+    ByteArrayOutputStream read = new ByteArrayOutputStream();
+    CompletableFuture<HttpResponse<AsyncBody>> sent =
+        http.consumeBytes(
+            http.newHttpRequestBuilder().uri(server + path).build(),
+            (parts, body) -> {
+              for (ByteBuffer part : parts) {
+                byte[] bytes = new byte[part.remaining()];
+                part.get(bytes);
+                read.writeBytes(bytes);
+              }
+              if (read.size() > MAX_BYTES) {
+                body.cancel();
+              } else {
+                body.consume();
+              }
+            });
+    CompletableFuture<Integer> status =
+        sent.thenCompose(
+            response -> {
+              response.body().consume();
+              return response
+                  .body()
+                  .done()
+                  .handle(
+                      (_, failure) -> {
+                        if (failure != null && read.size() <= MAX_BYTES) {
+                          throw new CompletionException(failure);
+                        }
+                        return response.code();
+                      });
+            });
     try {
-      HttpResponse<InputStream> response =
-          http.sendAsync(http.newHttpRequestBuilder().uri(server + path).build(), InputStream.class)
-              .get(client.getConfiguration().getRequestTimeout(), TimeUnit.MILLISECONDS);
-      InputStream body = response.body();
-      byte[] read = body.readNBytes(MAX_BYTES + 1);
-      if (read.length > MAX_BYTES) {
-        // Ends the connection, so not where all was read: by then it serves somebody else.
-        body.close();
+      int code = status.get(client.getConfiguration().getRequestTimeout(), TimeUnit.MILLISECONDS);
+      byte[] body = read.toByteArray();
+      if (!isSuccess(code)) {
+        throw new KubernetesClientException("", code, status(body));
       }
-      if (!response.isSuccessful()) {
-        throw new KubernetesClientException("", response.code(), status(read));
-      }
-      return read;
+      return body;
     } catch (ExecutionException | TimeoutException e) {
       throw new KubernetesClientException("", e);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw new KubernetesClientException("", e);
+    } finally {
+      if (!status.isDone()) {
+        // Whatever still comes of it is for nobody.
+        var _ = sent.thenAccept(response -> response.body().cancel());
+      }
     }
+  }
+
+  private static boolean isSuccess(int code) {
+    return code / 100 == 2;
   }
 
   /// Others than the API server answer as they like.

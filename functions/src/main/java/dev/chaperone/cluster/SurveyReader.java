@@ -1,6 +1,7 @@
 package dev.chaperone.cluster;
 
 import static dev.chaperone.cluster.ClusterReader.read;
+import static dev.chaperone.cluster.ClusterReader.readable;
 
 import dev.chaperone.api.Companion;
 import dev.chaperone.api.CompanionSpec.Protect;
@@ -23,6 +24,7 @@ import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.dsl.FilterWatchListDeletable;
 import io.fabric8.kubernetes.client.dsl.MixedOperation;
 import io.fabric8.kubernetes.client.dsl.Resource;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.HashMap;
 import java.util.LinkedHashSet;
@@ -37,6 +39,9 @@ import java.util.stream.Stream;
 final class SurveyReader {
   /// With more DaemonSets, or more namespaces, one list of everything is cheaper.
   private static final int FEW = 8;
+
+  /// Beyond the time that the lists take.
+  private static final Duration FOR_OBSERVED = Duration.ofSeconds(1);
 
   private final KubernetesClient client;
   private final Scope scope;
@@ -93,6 +98,12 @@ final class SurveyReader {
           read(
               "Nodes",
               () -> Listing.of(client.resources(SlimNode.class), null, new Slim()::node).items());
+      // One that is slow is left to the looks of those who observe it.
+      Deadline soon = deadline.orIn(FOR_OBSERVED);
+      Map<Observing, Observation> seen = new HashMap<>();
+      observed.forEach(
+          (what, result) ->
+              parallel.resultBefore(soon, result).ifPresent(it -> seen.put(what, it)));
       return new Survey(
           now,
           scope,
@@ -106,14 +117,8 @@ final class SurveyReader {
               everyGuard,
               everyTargetPod,
               nodes,
-              observed.entrySet().stream()
-                  .collect(
-                      Collectors.toMap(Map.Entry::getKey, it -> parallel.result(it.getValue())))));
+              seen));
     }
-  }
-
-  private static Stream<Companion> readable(List<Companion> companions) {
-    return companions.stream().filter(it -> it.whyUnreadable().isEmpty());
   }
 
   private static Set<Observing> observed(List<Companion> companions) {

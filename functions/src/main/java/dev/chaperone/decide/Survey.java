@@ -18,6 +18,7 @@ import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
@@ -51,6 +52,7 @@ public final class Survey {
   /// @param deployments guard Deployments
   /// @param guards pods with the labels of guards
   /// @param targetPods pods of the DaemonSets that Companions name as targets
+  /// @param observed those that could be read soon enough
   public record Found(
       List<Companion> companions,
       List<Hold> holds,
@@ -82,12 +84,17 @@ public final class Survey {
     this.observed = found.observed;
   }
 
-  /// What a look at this Companion would have seen; empty if there is none that can be read.
+  /// What a look at this Companion would have seen; empty if there is none that can be read, or
+  /// not all of it is in this survey.
   public Optional<Snapshot> of(CompanionRef ref, boolean pulse) {
     return companions.getOrDefault(ref.namespace(), List.of()).stream()
         .filter(it -> it.getMetadata().getName().equals(ref.name()))
         .filter(it -> it.getMetadata().getDeletionTimestamp() == null)
         .filter(it -> it.whyUnreadable().isEmpty())
+        .filter(
+            it ->
+                it.getSpec().disruption().observe().stream()
+                    .allMatch(what -> observed.containsKey(new Observing(what, ref.namespace()))))
         .findFirst()
         .map(companion -> snapshot(companion, ref, pulse));
   }
@@ -105,10 +112,7 @@ public final class Survey {
     List<Pod> own = labelled.stream().filter(pod -> Made.isGuard(pod, ref)).toList();
     Map<String, Observation> seen = new LinkedHashMap<>();
     for (Observed it : spec.disruption().observe()) {
-      seen.put(
-          it.as(),
-          observed.getOrDefault(
-              new Observing(it, ref.namespace()), new Observation.Unreadable("not read")));
+      seen.put(it.as(), Objects.requireNonNull(observed.get(new Observing(it, ref.namespace()))));
     }
     return new Snapshot(
         now,
@@ -126,16 +130,14 @@ public final class Survey {
         holds.getOrDefault(ref, List.of()),
         seen,
         guarded ? own.stream().filter(pod -> !Roster.isRunning(pod)).toList() : List.of(),
-        target == null || !guarded ? Roster.NONE : roster(target, labelled, own));
-  }
-
-  private Roster roster(DaemonSet target, List<Pod> labelled, List<Pod> own) {
-    return new Roster(
-        true,
-        nodes,
-        podsByOwner.getOrDefault(target.getMetadata().getUid(), List.of()),
-        own,
-        labelled.stream().filter(pod -> !own.contains(pod)).toList());
+        target == null || !guarded
+            ? Roster.NONE
+            : new Roster(
+                true,
+                nodes,
+                podsByOwner.getOrDefault(target.getMetadata().getUid(), List.of()),
+                own,
+                labelled.stream().filter(pod -> !Made.isGuard(pod, ref)).toList()));
   }
 
   private static <T extends HasMetadata> Map<String, List<T>> byNamespace(Collection<T> objects) {

@@ -47,8 +47,10 @@ class HoldKeeper {
   }
 
   /// The time that one of several Companions has.
-  Deadline share(Deadline deadline) {
-    return reconciler.share(deadline);
+  ///
+  /// @param among how many they are
+  Deadline share(Deadline deadline, int among) {
+    return reconciler.share(deadline, among);
   }
 
   /// Makes the Hold if it is missing, or lets it end later.

@@ -72,7 +72,7 @@ public class HoldOnSignal {
                             language,
                             values,
                             rights,
-                            keeper.share(deadline))));
+                            keeper.share(deadline, listening.size()))));
     List<RuntimeException> failures =
         outcomes.stream().flatMap(it -> it.failures().stream()).toList();
     List<Answer> turned = outcomes.stream().flatMap(it -> it.turned().stream()).toList();

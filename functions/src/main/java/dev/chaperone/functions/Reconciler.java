@@ -39,7 +39,6 @@ import java.util.Set;
 import java.util.SortedSet;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Predicate;
-import java.util.stream.Stream;
 import org.eclipse.microprofile.config.inject.ConfigProperty;
 import org.jboss.logging.Logger;
 
@@ -97,8 +96,10 @@ class Reconciler {
   }
 
   /// The time that one of several Companions has, which must not be all that there is.
-  Deadline share(Deadline deadline) {
-    return deadline.orIn(patience.dividedBy(2));
+  ///
+  /// @param among how many they are
+  Deadline share(Deadline deadline, int among) {
+    return among == 1 ? deadline : deadline.orIn(patience.dividedBy(2));
   }
 
   /// Looks again at every Companion that the object concerns.
@@ -228,7 +229,7 @@ class Reconciler {
     if (companions.size() < 2) {
       return each(companions, occasion, deadline);
     }
-    Deadline half = share(deadline);
+    Deadline half = share(deadline, companions.size());
     Survey survey;
     try {
       survey = reader.survey(clock.instant(), half);
@@ -236,19 +237,21 @@ class Reconciler {
       LOG.warnf("Not everything could be read at once: %s", e.getMessage());
       return each(companions, occasion, deadline);
     }
-    List<Outcome> idle = new ArrayList<>();
+    List<Outcome> outcomes = new ArrayList<>();
     List<CompanionRef> others = new ArrayList<>();
     for (CompanionRef ref : waitingFirst(companions)) {
       // What many expressions cost must not be all the time that there is.
       Optional<Outcome> outcome =
           half.left().isPositive() ? idleAsOf(survey, ref, occasion) : Optional.empty();
-      outcome.ifPresentOrElse(idle::add, () -> others.add(ref));
+      if (outcome.isPresent()) {
+        outcomes.add(outcome.get());
+        waiting.remove(ref);
+      } else {
+        others.add(ref);
+      }
     }
-    waiting.removeIf(ref -> companions.contains(ref) && !others.contains(ref));
-    return Stream.concat(
-            idle.stream(),
-            others.isEmpty() ? Stream.empty() : each(others, occasion, deadline).stream())
-        .toList();
+    outcomes.addAll(each(others, occasion, deadline));
+    return outcomes;
   }
 
   private List<CompanionRef> waitingFirst(Collection<CompanionRef> companions) {
@@ -263,7 +266,7 @@ class Reconciler {
           .map(Decision::of)
           .filter(Decision::isIdle)
           .map(it -> new Outcome(new Result.Seen(Optional.empty(), it.isPending()), true));
-    } catch (RuntimeException | StackOverflowError e) {
+    } catch (RuntimeException | Error e) {
       // It will be told of it by its own look.
       return Optional.empty();
     }
@@ -279,7 +282,7 @@ class Reconciler {
         waitingFirst(companions),
         occasion.pulse() ? AT_ONCE_WITH_EVERY_NODE : AT_ONCE,
         ref -> {
-          Outcome outcome = one(ref, occasion, share(deadline));
+          Outcome outcome = one(ref, occasion, share(deadline, companions.size()));
           if (outcome.result() instanceof Result.Failed) {
             waiting.add(ref);
           } else {
