@@ -3,9 +3,6 @@ package dev.chaperone.lab;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
-import java.io.BufferedReader;
-import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -21,30 +18,16 @@ class LabEndIT {
   @ParameterizedTest
   @ValueSource(strings = {"TERM", "KILL"})
   void a_signal_ends_every_process(String signal) throws Exception {
-    Process jvm =
-        new ProcessBuilder(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "-Dchaperone.home=" + System.getProperty("chaperone.home"),
-                "-cp",
-                System.getProperty("java.class.path"),
-                Main.class.getName(),
-                "up",
-                "--knative")
-            .redirectError(ProcessBuilder.Redirect.INHERIT)
-            .start();
-    try {
-      Path folder = folder(jvm);
-      List<ProcessHandle> processes = jvm.descendants().toList();
+    try (LabJvm jvm = LabJvm.start(Main.class, "up", "--knative")) {
+      List<ProcessHandle> processes = jvm.process().descendants().toList();
       assertThat(processes).hasSizeGreaterThanOrEqualTo(11);
 
-      new ProcessBuilder("kill", "-" + signal, String.valueOf(jvm.pid())).start().waitFor();
+      jvm.send(signal);
 
       await().atMost(SOON).until(() -> processes.stream().noneMatch(ProcessHandle::isAlive));
       if (!signal.equals("KILL")) {
-        await().atMost(SOON).untilAsserted(() -> assertThat(folder).doesNotExist());
+        await().atMost(SOON).untilAsserted(() -> assertThat(jvm.folder()).doesNotExist());
       }
-    } finally {
-      jvm.destroyForcibly();
     }
   }
 
@@ -52,26 +35,11 @@ class LabEndIT {
   void closing_ends_every_process_and_deletes_the_folder() {
     Lab lab = Lab.start();
     Path folder = lab.folder();
-    assertThat(processesOf(folder)).hasSizeGreaterThanOrEqualTo(5);
+    assertThat(LabJvm.processesOf(folder.toString())).hasSizeGreaterThanOrEqualTo(5);
 
     lab.close();
 
-    assertThat(processesOf(folder)).isEmpty();
+    assertThat(LabJvm.processesOf(folder.toString())).isEmpty();
     assertThat(folder).doesNotExist();
-  }
-
-  private static Path folder(Process jvm) throws IOException {
-    try (BufferedReader out = jvm.inputReader(StandardCharsets.UTF_8)) {
-      String line = out.readLine();
-      assertThat(line).startsWith("export KUBECONFIG=");
-      return Path.of(line.substring(line.indexOf('=') + 1)).getParent();
-    }
-  }
-
-  private static List<String> processesOf(Path folder) {
-    return ProcessHandle.allProcesses()
-        .map(process -> process.info().commandLine().orElse(""))
-        .filter(command -> command.contains(folder.toString()))
-        .toList();
   }
 }

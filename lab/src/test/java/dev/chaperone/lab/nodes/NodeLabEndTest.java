@@ -4,9 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assumptions.assumeThat;
 import static org.awaitility.Awaitility.await;
 
-import java.io.BufferedReader;
+import dev.chaperone.lab.LabJvm;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -26,34 +25,24 @@ class NodeLabEndTest {
   void a_signal_ends_every_process_and_takes_all_that_it_left(String signal) throws Exception {
     assumeThat(NodeLab.missing()).isEmpty();
     List<String> interfaces = interfaces();
-    Process jvm =
-        new ProcessBuilder(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "-Dchaperone.home=" + System.getProperty("chaperone.home"),
-                "-cp",
-                System.getProperty("java.class.path"),
-                Main.class.getName(),
-                "1")
-            .redirectError(ProcessBuilder.Redirect.INHERIT)
-            .start();
-    try {
-      Path folder = folder(jvm);
+    try (LabJvm jvm = LabJvm.start(Main.class, "1")) {
+      Path folder = jvm.folder();
       String name = folder.getFileName().toString();
-      List<ProcessHandle> processes = jvm.descendants().toList();
+      List<ProcessHandle> processes = jvm.process().descendants().toList();
       // Of two nodes: containerd, kubelet, kube-proxy, policies; a control plane; a shim and two
       // processes of a pod.
       assertThat(processes).hasSizeGreaterThan(20);
       assertThat(controlGroups(name)).isNotEmpty();
       assertThat(folder.resolve("nodes")).isNotEmptyDirectory();
 
-      new ProcessBuilder("kill", "-" + signal, String.valueOf(jvm.pid())).start().waitFor();
+      jvm.send(signal);
 
       await("processes")
           .atMost(SOON)
           .until(() -> processes.stream().noneMatch(ProcessHandle::isAlive));
       await("processes that lost their parent")
           .atMost(SOON)
-          .untilAsserted(() -> assertThat(processesOf(name)).isEmpty());
+          .untilAsserted(() -> assertThat(LabJvm.processesOf(name)).isEmpty());
       await("control groups")
           .atMost(SOON)
           .untilAsserted(() -> assertThat(controlGroups(name)).isEmpty());
@@ -62,24 +51,7 @@ class NodeLabEndTest {
           .untilAsserted(() -> assertThat(dataOf(folder)).isEmpty());
       assertThat(Files.readString(Path.of("/proc/mounts"))).doesNotContain(name);
       assertThat(interfaces()).isEqualTo(interfaces);
-    } finally {
-      jvm.destroyForcibly();
     }
-  }
-
-  private static Path folder(Process jvm) throws IOException {
-    try (BufferedReader out = jvm.inputReader(StandardCharsets.UTF_8)) {
-      String line = out.readLine();
-      assertThat(line).startsWith("export KUBECONFIG=");
-      return Path.of(line.substring(line.indexOf('=') + 1)).getParent();
-    }
-  }
-
-  private static List<String> processesOf(String folder) {
-    return ProcessHandle.allProcesses()
-        .map(process -> process.info().commandLine().orElse(""))
-        .filter(command -> command.contains(folder))
-        .toList();
   }
 
   private static List<Path> controlGroups(String name) throws IOException {
