@@ -67,12 +67,8 @@ final class NativeTls extends VertxHttpClientFactory {
   ///
   /// @param cause why, if that is known
   static String fallback(@Nullable Throwable cause) {
-    Throwable root = cause;
-    while (root != null && root.getCause() != null) {
-      root = root.getCause();
-    }
     return "BoringSSL cannot be loaded (%s): the JDK's TLS is used, and cold starts take longer. On Linux it needs glibc and libgcc_s.so.1 in the image"
-        .formatted(root == null ? "no cause is known" : root.getMessage());
+        .formatted(cause == null ? "no cause is known" : Words.root(cause).getMessage());
   }
 
   /// Vert.x knows BoringSSL only with certificates from files.

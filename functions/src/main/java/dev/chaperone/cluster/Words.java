@@ -17,10 +17,15 @@ final class Words {
   }
 
   private static String noAnswer(KubernetesClientException e) {
-    Throwable cause = e;
+    return "no answer (%s)".formatted(root(e).getClass().getSimpleName());
+  }
+
+  /// What it began with.
+  static Throwable root(Throwable failure) {
+    Throwable cause = failure;
     while (cause.getCause() != null && cause.getCause() != cause) {
       cause = cause.getCause();
     }
-    return "no answer (%s)".formatted(cause.getClass().getSimpleName());
+    return cause;
   }
 }

@@ -69,7 +69,10 @@ public final class Survey {
     this.scope = scope;
     this.guardSettings = guardSettings;
     this.companions = byNamespace(found.companions);
-    this.holds = found.holds.stream().collect(groupingBy(CompanionRef::of));
+    this.holds =
+        found.holds.stream()
+            .filter(hold -> hold.getSpec() != null)
+            .collect(groupingBy(CompanionRef::of));
     this.budgets = byNamespace(found.budgets);
     this.daemonSets = byName(found.daemonSets);
     this.deployments = byName(found.deployments);
