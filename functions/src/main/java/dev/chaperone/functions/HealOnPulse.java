@@ -11,17 +11,19 @@ import org.jspecify.annotations.Nullable;
 public class HealOnPulse {
   private final Reconciler reconciler;
   private final Rounds rounds;
+  private final Replies replies;
 
-  HealOnPulse(Reconciler reconciler, Rounds rounds) {
+  HealOnPulse(Reconciler reconciler, Rounds rounds, Replies replies) {
     this.reconciler = reconciler;
     this.rounds = rounds;
+    this.replies = replies;
   }
 
   @Funq
   @CloudEventMapping(trigger = "dev.knative.sources.ping")
   public @Nullable CloudEvent<ReplyData> pulse(CloudEvent<byte[]> event) {
     Envelope.of(event);
-    return Replies.about(
+    return replies.about(
         rounds.share(
             Rounds.Kind.PULSE,
             Occasion.PULSE,

@@ -6,7 +6,6 @@ import dev.chaperone.cluster.ClusterWriter;
 import dev.chaperone.cluster.Deadline;
 import dev.chaperone.cluster.LostRace;
 import dev.chaperone.cluster.Unavailable;
-import dev.chaperone.decide.Answer;
 import dev.chaperone.decide.Change;
 import dev.chaperone.decide.HoldRequest;
 import dev.chaperone.decide.ObjectRef;
@@ -56,11 +55,10 @@ class HoldKeeper {
   /// Makes the Hold if it is missing, or lets it end later.
   ///
   /// @param sent when the event was sent, if it says so
-  /// @return the answers that turned
   /// @throws Malformed when there is no such Companion
   /// @throws Ineffective when the Hold holds nothing, now and when the event is sent again
   /// @throws Unavailable when it does not hold yet
-  List<Answer> hold(
+  void hold(
       HoldRequest request,
       String reason,
       Optional<Instant> sent,
@@ -94,7 +92,7 @@ class HoldKeeper {
                     new Unavailable(
                         "Hold %s of Companion %s was deleted meanwhile"
                             .formatted(request.holdName(), request.companion())));
-    return reconciler.enforce(written, deadline);
+    reconciler.enforce(written, deadline);
   }
 
   private static Optional<Hold> wanted(
@@ -112,9 +110,7 @@ class HoldKeeper {
   }
 
   /// Deletes the Hold if there is one.
-  ///
-  /// @return the answers that turned
-  List<Answer> release(HoldRequest request, Deadline deadline) {
+  void release(HoldRequest request, Deadline deadline) {
     Optional<Hold> hold = existing(request, deadline);
     hold.ifPresent(it -> write(new Change.Delete(it), deadline));
     metrics.holdAsked(false, hold.isPresent() ? HoldChange.DELETED : HoldChange.UNCHANGED);
@@ -124,7 +120,7 @@ class HoldKeeper {
         request.source(),
         hold.map(it -> "Hold " + it.getMetadata().getName() + " deleted")
             .orElse("nothing to release"));
-    return reconciler.react(companion(request), Occasion.CHANGE, deadline);
+    reconciler.react(companion(request), Occasion.CHANGE, deadline);
   }
 
   private Optional<Hold> existing(HoldRequest request, Deadline deadline) {

@@ -8,6 +8,7 @@ import dev.chaperone.decide.HoldRequest;
 import io.quarkus.funqy.Funq;
 import io.quarkus.funqy.knative.events.CloudEvent;
 import io.quarkus.funqy.knative.events.CloudEventMapping;
+import java.util.List;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
@@ -19,10 +20,12 @@ public class HoldOnRequest {
 
   private final Sender sender;
   private final HoldKeeper keeper;
+  private final Replies replies;
 
-  HoldOnRequest(Sender sender, HoldKeeper keeper) {
+  HoldOnRequest(Sender sender, HoldKeeper keeper, Replies replies) {
     this.sender = sender;
     this.keeper = keeper;
+    this.replies = replies;
   }
 
   @Funq
@@ -36,7 +39,8 @@ public class HoldOnRequest {
     String reason = Payload.reason(Payload.text(data, "reason", ""));
     var ttl = Payload.length(Payload.text(data, "ttl", ""));
     rights.require(Verb.CREATE, request.companion().namespace());
-    return Replies.about(keeper.hold(request, reason, Payload.time(received), ttl, deadline));
+    keeper.hold(request, reason, Payload.time(received), ttl, deadline);
+    return replies.about(List.of(request.companion()));
   }
 
   @Funq
@@ -47,7 +51,8 @@ public class HoldOnRequest {
     Sender.Rights rights = sender.of(event, deadline);
     HoldRequest request = request(event.getSource().toString(), Payload.object(received));
     rights.require(Verb.DELETE, request.companion().namespace());
-    return Replies.about(keeper.release(request, deadline));
+    keeper.release(request, deadline);
+    return replies.about(List.of(request.companion()));
   }
 
   private static HoldRequest request(String source, JsonNode data) {

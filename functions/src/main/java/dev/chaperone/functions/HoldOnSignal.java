@@ -6,7 +6,6 @@ import dev.chaperone.cluster.Access.Verb;
 import dev.chaperone.cluster.ClusterReader;
 import dev.chaperone.cluster.Deadline;
 import dev.chaperone.cluster.Unavailable;
-import dev.chaperone.decide.Answer;
 import dev.chaperone.decide.CompanionRef;
 import dev.chaperone.decide.Durations;
 import dev.chaperone.decide.Expression;
@@ -32,11 +31,13 @@ public class HoldOnSignal {
   private final ClusterReader reader;
   private final Sender sender;
   private final HoldKeeper keeper;
+  private final Replies replies;
 
-  HoldOnSignal(ClusterReader reader, Sender sender, HoldKeeper keeper) {
+  HoldOnSignal(ClusterReader reader, Sender sender, HoldKeeper keeper, Replies replies) {
     this.reader = reader;
     this.sender = sender;
     this.keeper = keeper;
+    this.replies = replies;
   }
 
   @Funq
@@ -75,7 +76,8 @@ public class HoldOnSignal {
                             keeper.share(deadline, listening.size()))));
     List<RuntimeException> failures =
         outcomes.stream().flatMap(it -> it.failures().stream()).toList();
-    List<Answer> turned = outcomes.stream().flatMap(it -> it.turned().stream()).toList();
+    List<CompanionRef> asked =
+        outcomes.stream().filter(Outcome::asked).map(Outcome::companion).toList();
     // For all of them once more: those that hold already find their Hold.
     failures.stream()
         .filter(Unavailable.class::isInstance)
@@ -84,44 +86,48 @@ public class HoldOnSignal {
             unavailable -> {
               throw unavailable;
             });
-    if (!failures.isEmpty() && turned.isEmpty()) {
+    if (!failures.isEmpty() && !replies.areWaiting(asked)) {
       throw failures.getFirst();
     }
-    return Replies.about(turned);
+    return replies.about(asked);
   }
 
   /// What came of one Companion.
-  private record Outcome(List<Answer> turned, List<RuntimeException> failures) {}
+  ///
+  /// @param asked whether anything was asked of it that the sender may ask
+  private record Outcome(CompanionRef companion, boolean asked, List<RuntimeException> failures) {}
 
   private interface Application {
-    List<Answer> of(Signal signal, CompanionRef ref) throws Expression.Failed;
+    boolean of(Signal signal, CompanionRef ref) throws Expression.Failed;
   }
 
   /// Whatever goes wrong for one of them, the others who listen are asked all the same.
   private static Outcome ask(Companion companion, String type, Application application) {
     var ref = CompanionRef.of(companion);
-    Outcome outcome = new Outcome(new ArrayList<>(), new ArrayList<>());
+    boolean asked = false;
+    List<RuntimeException> failures = new ArrayList<>();
     for (Signal signal : companion.getSpec().signals()) {
       if (!signal.type().equals(type)) {
         continue;
       }
       try {
-        outcome.turned.addAll(application.of(signal, ref));
+        asked |= application.of(signal, ref);
       } catch (Expression.Failed e) {
         LOG.warnf("%s: signal %s: %s", ref, type, e.getMessage());
-        outcome.failures.add(new Malformed("signal of Companion " + ref + ": " + e.getMessage()));
+        failures.add(new Malformed("signal of Companion " + ref + ": " + e.getMessage()));
       } catch (Unavailable | Denied | Malformed | Ineffective e) {
         LOG.warnf("%s: signal %s: %s", ref, type, e.getMessage());
-        outcome.failures.add(e);
+        failures.add(e);
       } catch (RuntimeException e) {
         LOG.errorf(e, "%s: signal %s: internal error", ref, type);
-        outcome.failures.add(e);
+        failures.add(e);
       }
     }
-    return outcome;
+    return new Outcome(ref, asked, failures);
   }
 
-  private List<Answer> apply(
+  /// @return whether anything was asked
+  private boolean apply(
       Signal signal,
       CompanionRef ref,
       CloudEvent<byte[]> received,
@@ -138,19 +144,21 @@ public class HoldOnSignal {
           signal.reason() == null || signal.reason().isBlank()
               ? Payload.cut("signal " + signal.type() + " " + key)
               : signal.reason();
-      return keeper.hold(
+      keeper.hold(
           new HoldRequest(ref, source, key),
           reason,
           Payload.time(received),
           Durations.parse(signal.ttl()),
           deadline);
+      return true;
     }
     if (signal.releaseWhen() != null && language.compile(signal.releaseWhen()).isTrue(values)) {
       String key = key(signal, language, values);
       rights.require(Verb.DELETE, ref.namespace());
-      return keeper.release(new HoldRequest(ref, source, key), deadline);
+      keeper.release(new HoldRequest(ref, source, key), deadline);
+      return true;
     }
-    return List.of();
+    return false;
   }
 
   /// Keys of two signals never meet: the type is part of each.

@@ -16,10 +16,12 @@ import org.jspecify.annotations.Nullable;
 public class ReactToChange {
   private final Reconciler reconciler;
   private final Rounds rounds;
+  private final Replies replies;
 
-  ReactToChange(Reconciler reconciler, Rounds rounds) {
+  ReactToChange(Reconciler reconciler, Rounds rounds, Replies replies) {
     this.reconciler = reconciler;
     this.rounds = rounds;
+    this.replies = replies;
   }
 
   @Funq
@@ -70,7 +72,7 @@ public class ReactToChange {
 
   private @Nullable CloudEvent<ReplyData> look(ObjectRef object, Occasion occasion) {
     Deadline deadline = reconciler.begin();
-    return Replies.about(
+    return replies.about(
         object.kind().equals("Node")
             ? rounds.share(
                 Rounds.Kind.NODES,

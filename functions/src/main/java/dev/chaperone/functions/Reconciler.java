@@ -66,6 +66,7 @@ class Reconciler {
 
   private final ClusterReader reader;
   private final ClusterWriter writer;
+  private final Replies replies;
   private final Metrics metrics;
   private final Tracing tracing;
   private final Clock clock = Clock.systemUTC();
@@ -80,11 +81,13 @@ class Reconciler {
   Reconciler(
       ClusterReader reader,
       ClusterWriter writer,
+      Replies replies,
       Metrics metrics,
       Tracing tracing,
       @ConfigProperty(name = "chaperone.event-deadline") Duration patience) {
     this.reader = reader;
     this.writer = writer;
+    this.replies = replies;
     this.metrics = metrics;
     this.tracing = tracing;
     this.patience = patience;
@@ -104,21 +107,21 @@ class Reconciler {
 
   /// Looks again at every Companion that the object concerns.
   ///
-  /// @return the answers that turned
+  /// @return those Companions
   /// @throws Unavailable when the API server does not answer; the same event again finishes the
   ///     rest
-  List<Answer> react(ObjectRef object, Occasion occasion, Deadline deadline) {
+  Collection<CompanionRef> react(ObjectRef object, Occasion occasion, Deadline deadline) {
     Concern concern = reader.concern(object, deadline);
     concern.hold().ifPresent(hold -> closeAtOnce(hold, deadline));
-    return turned(reconcile(concern.companions(), occasion, deadline));
+    reconcile(concern.companions(), occasion, deadline);
+    return concern.companions();
   }
 
   /// Looks again at the Companion of a Hold that an event has just asked for.
   ///
-  /// @return the answers that turned
   /// @throws Unavailable when the API server does not answer, or a budget could not be closed
   /// @throws Ineffective when the Hold holds nothing, and sending the event again would not help
-  List<Answer> enforce(Hold hold, Deadline deadline) {
+  void enforce(Hold hold, Deadline deadline) {
     closeAtOnce(hold, deadline);
     CompanionRef ref = CompanionRef.of(hold);
     List<Outcome> outcomes = reconcile(List.of(ref), Occasion.CHANGE, deadline);
@@ -141,18 +144,19 @@ class Reconciler {
                     : new Ineffective(message);
               });
     }
-    return turned(outcomes);
   }
 
   /// Looks again at everything.
   ///
-  /// @return the answers that turned
+  /// @return every Companion
   /// @throws Unavailable when the API server does not answer; the same event again finishes the
   ///     rest
-  List<Answer> pulse(Deadline deadline) {
+  Collection<CompanionRef> pulse(Deadline deadline) {
     SortedSet<CompanionRef> everyone = reader.everyone(deadline);
     waiting.retainAll(everyone);
-    return turned(reconcile(everyone, Occasion.PULSE, deadline));
+    replies.retain(everyone);
+    reconcile(everyone, Occasion.PULSE, deadline);
+    return everyone;
   }
 
   /// A new Hold closes before its Companion's turn comes and before anything else is read, each of
@@ -168,16 +172,6 @@ class Reconciler {
         LOG.debugf("%s: not closed at once: %s", ref, e.getMessage());
       }
     }
-  }
-
-  private static List<Answer> turned(List<Outcome> outcomes) {
-    // One of those who share a run tells of it.
-    return outcomes.stream()
-        .filter(Outcome::own)
-        .flatMap(it -> it.report().stream())
-        .filter(Decision.Report::answerChanged)
-        .map(Decision.Report::answer)
-        .toList();
   }
 
   private List<Outcome> reconcile(
@@ -202,8 +196,7 @@ class Reconciler {
       try {
         comesSoon = beat(pending, deadline);
       } catch (Unavailable e) {
-        // The same event again would set it, but find that nothing turned, and the answer be lost.
-        if (turned(outcomes).isEmpty() && failures.isEmpty()) {
+        if (failures.isEmpty()) {
           throw e;
         }
         LOG.warnf("The pulse stays as it is until the next event: %s", e.getMessage());
@@ -211,7 +204,9 @@ class Reconciler {
     }
     Optional<RuntimeException> unavailable =
         failures.stream().filter(Unavailable.class::isInstance).findFirst();
-    if (unavailable.isPresent() && (turned(outcomes).isEmpty() || !comesSoon)) {
+    // The pulse finishes the rest; what there is to tell is not to wait for that.
+    boolean tells = comesSoon && replies.areWaiting(companions);
+    if (unavailable.isPresent() && !tells) {
       throw failures.size() == 1
           ? unavailable.get()
           : new Unavailable(
@@ -491,6 +486,9 @@ class Reconciler {
     Written told = Written.NOTHING;
     for (List<Change> step : report.steps()) {
       told = told.and(writer.write(step, deadline));
+    }
+    if (report.answerChanged()) {
+      replies.turned(answer);
     }
     if (!written.equals(Written.NOTHING) || !report.steps().isEmpty()) {
       LOG.infof(

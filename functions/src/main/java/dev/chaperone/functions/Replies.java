@@ -1,33 +1,79 @@
 package dev.chaperone.functions;
 
 import dev.chaperone.decide.Answer;
+import dev.chaperone.decide.CompanionRef;
 import io.quarkus.funqy.knative.events.CloudEvent;
 import io.quarkus.funqy.knative.events.CloudEventBuilder;
-import java.util.List;
-import org.jboss.logging.Logger;
+import io.quarkus.vertx.http.runtime.CurrentVertxRequest;
+import io.vertx.ext.web.RoutingContext;
+import jakarta.enterprise.context.ApplicationScoped;
+import java.util.Collection;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 
 /// What goes back to whoever sent the event, and with a Broker in between to all who subscribe.
-final class Replies {
-  private static final Logger LOG = Logger.getLogger(Replies.class);
+///
+/// An event has one reply, about one Companion, so that `subject` can be filtered on. An answer
+/// that turned waits here until a reply with it was taken: where one event turned several, or its
+/// sender was gone before it was answered, the next event that concerns the Companion brings it.
+/// There is one at once, because the status that says so was written. Only the last answer of each
+/// Companion waits, and it goes with the process.
+@ApplicationScoped
+class Replies {
+  private final Map<CompanionRef, Turn> waiting = new ConcurrentHashMap<>();
+  private final CurrentVertxRequest request;
 
-  private Replies() {}
+  Replies(CurrentVertxRequest request) {
+    this.request = request;
+  }
 
-  /// The reply for the answers that turned; none if none did.
+  /// An answer that turned, and whether a reply took it along.
+  private record Turn(Answer answer, AtomicBoolean taken) {}
+
+  /// The answer of a Companion is another than the last.
+  void turned(Answer answer) {
+    waiting.put(answer.companion(), new Turn(answer, new AtomicBoolean()));
+  }
+
+  /// These are all the Companions there are.
+  void retain(Collection<CompanionRef> everyone) {
+    waiting.keySet().retainAll(everyone);
+  }
+
+  /// Whether an answer of one of these is still to be told.
+  boolean areWaiting(Collection<CompanionRef> companions) {
+    return waiting.entrySet().stream()
+        .anyMatch(it -> !it.getValue().taken().get() && companions.contains(it.getKey()));
+  }
+
+  /// The reply to the present event, about one of the Companions that it concerned.
   ///
-  /// An event has one reply, about one Companion, so that `subject` can be filtered on. Where one
-  /// event turned several, the others are in their status and Events only.
-  static @Nullable CloudEvent<ReplyData> about(List<Answer> turned) {
-    if (turned.isEmpty()) {
+  /// @return none if nothing is to be told of them
+  @Nullable CloudEvent<ReplyData> about(Collection<CompanionRef> companions) {
+    RoutingContext http = request.getCurrent();
+    if (http.response().closed()) {
       return null;
     }
-    Answer answer = turned.getFirst();
-    turned.stream()
-        .skip(1)
-        .forEach(
-            other ->
-                LOG.warnf(
-                    "%s: turned with the same event, no reply of its own", other.companion()));
+    for (CompanionRef companion : companions) {
+      Turn turn = waiting.get(companion);
+      if (turn != null && turn.taken().compareAndSet(false, true)) {
+        http.addEndHandler(
+            answered -> {
+              if (answered.succeeded()) {
+                waiting.remove(companion, turn);
+              } else {
+                turn.taken().set(false);
+              }
+            });
+        return reply(turn.answer());
+      }
+    }
+    return null;
+  }
+
+  private static CloudEvent<ReplyData> reply(Answer answer) {
     return CloudEventBuilder.create()
         .type(
             "dev.chaperone.disruption."

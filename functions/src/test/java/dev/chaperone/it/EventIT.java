@@ -1,17 +1,22 @@
 package dev.chaperone.it;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
 
 import dev.chaperone.lab.ApiCall;
 import io.quarkus.test.common.QuarkusTestResource;
 import io.quarkus.test.junit.QuarkusTest;
+import java.io.IOException;
+import java.net.Socket;
 import java.net.http.HttpRequest;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse;
+import java.nio.charset.StandardCharsets;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -27,6 +32,7 @@ class EventIT {
   /// What Knative sends again (kncloudevents/retries.go).
   private static final Set<Integer> SENT_AGAIN = Set.of(404, 408, 409, 429);
 
+  private static final int NO_CONTENT = 204;
   private static final String JSON = "application/json";
   private static final String STRUCTURED = "application/cloudevents+json";
 
@@ -181,6 +187,78 @@ class EventIT {
       assertThat(chaperone.changed("Hold", scene.name, "rebuild").headers().firstValue("ce-type"))
           .contains("dev.chaperone.disruption.allowed");
     }
+  }
+
+  @Test
+  void an_answer_whose_sender_was_gone_comes_with_the_next_event() throws IOException {
+    try (Scene scene = guarded("replies-gone")) {
+      scene.hold("rebuild");
+      String gone =
+          """
+          POST / HTTP/1.1\r
+          Host: functions\r
+          ce-specversion: 1.0\r
+          ce-id: 1\r
+          ce-source: /gone\r
+          ce-type: dev.knative.apiserver.ref.update\r
+          ce-kind: Hold\r
+          ce-namespace: replies-gone\r
+          ce-name: rebuild\r
+          Content-Length: 0\r
+          \r
+          """;
+      try (Socket sender =
+          new Socket(chaperone.functions().getHost(), chaperone.functions().getPort())) {
+        sender.getOutputStream().write(gone.getBytes(StandardCharsets.US_ASCII));
+      }
+      scene.awaitCondition("DisruptionAllowed", "False Hold");
+
+      await("the answer with a later event")
+          .atMost(Scene.LONG)
+          .until(
+              () ->
+                  replied(chaperone.changed("Hold", scene.name, "rebuild"))
+                      .equals("dev.chaperone.disruption.held replies-gone/agent"));
+      assertThat(chaperone.changed("Hold", scene.name, "rebuild").statusCode()).isEqualTo(204);
+    }
+  }
+
+  @Test
+  void each_of_several_answers_that_one_event_turned_is_replied() {
+    try (Scene one = guarded("replies-one");
+        Scene other = guarded("replies-other")) {
+      one.hold("rebuild");
+      other.hold("rebuild");
+
+      assertThat(
+              List.of(
+                  replied(chaperone.pulse()),
+                  replied(chaperone.changed("Companion", one.name, "agent")),
+                  replied(chaperone.changed("Companion", other.name, "agent"))))
+          .contains(
+              "dev.chaperone.disruption.held replies-one/agent",
+              "dev.chaperone.disruption.held replies-other/agent");
+    }
+  }
+
+  private Scene guarded(String namespace) {
+    Scene scene = new Scene(chaperone, namespace, 1).withCompanion("{}");
+    scene.awaitPods("target", 1);
+    scene.pulseUntilGuarded();
+    await("nothing more to tell")
+        .atMost(Scene.LONG)
+        .until(
+            () ->
+                scene.condition("DisruptionAllowed").equals("True NothingHolds")
+                    && chaperone.pulse().statusCode() == NO_CONTENT);
+    return scene;
+  }
+
+  /// Type and subject of the reply; empty if there was none.
+  private static String replied(HttpResponse<String> answer) {
+    return Stream.of("ce-type", "ce-subject")
+        .flatMap(it -> answer.headers().firstValue(it).stream())
+        .collect(Collectors.joining(" "));
   }
 
   private static Bad bad(String what, String says, Map<String, String> headers, String body) {
