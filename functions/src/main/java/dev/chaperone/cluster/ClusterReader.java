@@ -2,6 +2,7 @@ package dev.chaperone.cluster;
 
 import dev.chaperone.api.Companion;
 import dev.chaperone.api.CompanionSpec;
+import dev.chaperone.api.CompanionSpec.FollowerRef;
 import dev.chaperone.api.CompanionSpec.Observed;
 import dev.chaperone.api.CompanionSpec.Protect;
 import dev.chaperone.api.Hold;
@@ -199,15 +200,14 @@ public class ClusterReader {
     }
   }
 
-  /// Everything that a decision about the Companion depends on; empty if it is gone meanwhile.
+  /// Everything that a decision about the Companion depends on.
   ///
   /// All of it comes after the known facts, because the specs of its budgets, as they were then,
   /// fence the decision: the Companion and its Holds are read once more.
   ///
-  /// @throws LostRace when the Companion asks for something else the second time
+  /// @throws LostRace when the Companion is gone the second time, or asks for something else
   /// @throws Unavailable when the API server does not answer
-  public Optional<Snapshot> read(KnownFacts known, Occasion occasion, Deadline deadline)
-      throws LostRace {
+  public Snapshot read(KnownFacts known, Occasion occasion, Deadline deadline) throws LostRace {
     Companion first = known.companion();
     CompanionRef ref = CompanionRef.of(first);
     deadline.check("reading what Companion " + ref + " names");
@@ -216,8 +216,7 @@ public class ClusterReader {
       var targetRef = first.getSpec().targetRef();
       var followerRef = first.getSpec().followerRef();
       String targetNamespace = Snapshot.targetNamespace(first);
-      // Itself, and those that may name the same follower.
-      var companions = parallel.run(() -> companionsIn(namespace));
+      var companions = parallel.run(() -> withTheSameFollower(first));
       var budgets = parallel.run(() -> budgets(namespace));
       var target =
           parallel.run(
@@ -239,17 +238,12 @@ public class ClusterReader {
               ? Optional.of(
                   new RosterReader(client, ref, targetNamespace, occasion.deletedNodes(), parallel))
               : Optional.empty();
-      Optional<Companion> companion =
+      Companion companion =
           parallel.result(companions).stream()
-              .filter(it -> it.getMetadata().getName().equals(ref.name()))
+              .filter(it -> asksTheSame(first, it))
               .filter(ClusterReader::isLiving)
-              .findFirst();
-      if (companion.isEmpty()) {
-        return Optional.empty();
-      }
-      if (!asksTheSame(first, companion.get())) {
-        throw new LostRace("Companion " + ref + " changed while it was read");
-      }
+              .findFirst()
+              .orElseThrow(() -> new LostRace("Companion " + ref + " changed while it was read"));
       DaemonSet theTarget = parallel.result(target);
       deadline.check("reading the cordoned nodes for Companion " + ref);
       Snapshot seen =
@@ -259,8 +253,8 @@ public class ClusterReader {
               occasion.pulse(),
               guardSettings,
               known.budgetsAnd(parallel.result(budgets)),
-              companion.get(),
-              Snapshot.rivals(companion.get(), parallel.result(companions)),
+              companion,
+              Snapshot.rivals(companion, parallel.result(companions)),
               theTarget,
               parallel.result(follower),
               parallel.result(guards),
@@ -269,10 +263,10 @@ public class ClusterReader {
               rosters.map(RosterReader::notRunning).orElse(List.of()),
               theTarget == null || rosters.isEmpty() ? Roster.NONE : rosters.get().few(theTarget));
       if (theTarget == null || rosters.isEmpty() || !seen.needsEveryNode()) {
-        return Optional.of(seen);
+        return seen;
       }
       deadline.check("reading every node for Companion " + ref);
-      return Optional.of(seen.with(rosters.get().all(theTarget)));
+      return seen.with(rosters.get().all(theTarget));
     }
   }
 
@@ -364,6 +358,20 @@ public class ClusterReader {
         : read(
             "Companions of " + namespace,
             () -> all(client.resources(Companion.class).inNamespace(namespace)));
+  }
+
+  /// The Companion, and the others of its namespace with a followerRef of this name.
+  private List<Companion> withTheSameFollower(Companion companion) {
+    String namespace = companion.getMetadata().getNamespace();
+    Optional<String> follower =
+        Optional.ofNullable(companion.getSpec().followerRef())
+            .map(FollowerRef::name)
+            .filter(PathName::isOne);
+    String field = follower.isPresent() ? "spec.followerRef.name" : "metadata.name";
+    String name = follower.orElse(companion.getMetadata().getName());
+    return read(
+        "Companions of " + namespace,
+        () -> all(client.resources(Companion.class).inNamespace(namespace).withField(field, name)));
   }
 
   /// Whether there is such a Companion, in a namespace that Chaperone serves.

@@ -415,13 +415,10 @@ class Reconciler {
       tell(facts, Reason.SpecUnreadable, "The spec cannot be read: " + unreadable.get(), deadline);
       return Optional.of(new Result.Seen(Optional.empty(), false));
     }
-    Optional<Snapshot> seen =
+    Snapshot seen =
         orTell(
             facts, Reason.FactUnreadable, deadline, () -> reader.read(facts, occasion, deadline));
-    if (seen.isEmpty()) {
-      return Optional.of(gone(ref, facts.now(), deadline));
-    }
-    Decision decision = Decision.of(seen.get());
+    Decision decision = Decision.of(seen);
     Written written =
         orTell(
             facts,

@@ -191,7 +191,7 @@ class WhatIsSeenIT {
     CompanionRef ref = new CompanionRef(scene.name, "agent");
     Deadline deadline = Deadline.in(Duration.ofMinutes(1));
     KnownFacts known = reader.knownFacts(ref, Instant.now(), deadline).orElseThrow();
-    return reader.read(known, occasion, deadline).orElseThrow();
+    return reader.read(known, occasion, deadline);
   }
 
   /// The same with every object that is read in part as the API server has it.
