@@ -7,7 +7,6 @@ import dev.chaperone.api.CompanionSpec.Observed;
 import dev.chaperone.api.CompanionSpec.Protect;
 import dev.chaperone.api.Hold;
 import dev.chaperone.decide.CompanionRef;
-import dev.chaperone.decide.GuardSettings;
 import dev.chaperone.decide.KnownFacts;
 import dev.chaperone.decide.Made;
 import dev.chaperone.decide.ObjectRef;
@@ -15,11 +14,13 @@ import dev.chaperone.decide.Observation;
 import dev.chaperone.decide.Occasion;
 import dev.chaperone.decide.Roster;
 import dev.chaperone.decide.Scope;
+import dev.chaperone.decide.Settings;
 import dev.chaperone.decide.Snapshot;
 import dev.chaperone.decide.Survey;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.KubernetesResourceList;
+import io.fabric8.kubernetes.api.model.Node;
 import io.fabric8.kubernetes.api.model.apps.DaemonSet;
 import io.fabric8.kubernetes.api.model.apps.Deployment;
 import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudget;
@@ -68,7 +69,7 @@ public class ClusterReader {
       new SharedRuns<>((all, _) -> all, PAUSE);
   private final Scope scope;
   private final ObservedReader observedObjects;
-  private final GuardSettings guardSettings;
+  private final Settings settings;
   private final String pulseNamespace;
   private final String pulseName;
 
@@ -76,12 +77,13 @@ public class ClusterReader {
       KubernetesClient client,
       @ConfigProperty(name = "chaperone.namespace") Optional<String> namespace,
       GuardConfig guardConfig,
+      @ConfigProperty(name = "chaperone.node-conditions") boolean marksNodes,
       @ConfigProperty(name = "chaperone.pulse.namespace") String pulseNamespace,
       @ConfigProperty(name = "chaperone.pulse.name") String pulseName) {
     this.client = client;
     this.scope = new Scope(namespace.orElse(null));
     this.observedObjects = new ObservedReader(client, scope);
-    this.guardSettings = guardConfig.settings();
+    this.settings = new Settings(scope, guardConfig.settings(), marksNodes);
     this.pulseNamespace = pulseNamespace;
     this.pulseName = pulseName;
   }
@@ -169,7 +171,7 @@ public class ClusterReader {
   ///
   /// @throws Unavailable when the API server does not answer
   public Survey survey(Instant now, Deadline deadline) {
-    return new SurveyReader(client, scope, guardSettings, observedObjects).survey(now, deadline);
+    return new SurveyReader(client, settings, observedObjects).survey(now, deadline);
   }
 
   /// The Companion, its budgets, each by its name, and its Holds: for a list, the API server may
@@ -249,9 +251,8 @@ public class ClusterReader {
       Snapshot seen =
           new Snapshot(
               known.now(),
-              scope,
+              settings,
               occasion.pulse(),
-              guardSettings,
               known.budgetsAnd(parallel.result(budgets)),
               companion,
               Snapshot.rivals(companion, parallel.result(companions)),
@@ -282,6 +283,15 @@ public class ClusterReader {
                     .resources(Hold.class)
                     .inNamespace(ref.namespace())
                     .withField("spec.companionRef.name", ref.name())));
+  }
+
+  /// Every cordoned node; none where the installation wants no conditions on nodes.
+  ///
+  /// @throws Unavailable when the API server does not answer
+  public List<Node> cordonedNodes() {
+    return settings.marksNodes()
+        ? RosterReader.nodes(client, "spec.unschedulable", "true")
+        : List.of();
   }
 
   private static <T> Map<String, T> results(

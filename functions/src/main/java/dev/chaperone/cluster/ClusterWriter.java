@@ -1,6 +1,7 @@
 package dev.chaperone.cluster;
 
 import dev.chaperone.decide.Change;
+import dev.chaperone.decide.DrainBlocked;
 import dev.chaperone.decide.Made;
 import dev.chaperone.decide.Placement;
 import dev.chaperone.decide.Written;
@@ -11,6 +12,7 @@ import io.fabric8.kubernetes.api.model.Event;
 import io.fabric8.kubernetes.api.model.EventBuilder;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 import io.fabric8.kubernetes.api.model.HasMetadata;
+import io.fabric8.kubernetes.api.model.Node;
 import io.fabric8.kubernetes.api.model.ObjectMeta;
 import io.fabric8.kubernetes.api.model.ObjectMetaBuilder;
 import io.fabric8.kubernetes.api.model.Pod;
@@ -137,6 +139,8 @@ public class ClusterWriter {
       case Change.Delete delete when e.getCode() == NOT_FOUND -> Optional.empty();
       case Change.Report report when e.getCode() == NOT_FOUND -> Optional.empty();
       case Change.ReportHold report when e.getCode() == NOT_FOUND -> Optional.empty();
+      case Change.Mark mark when e.getCode() == NOT_FOUND -> Optional.empty();
+      case Change.Unmark unmark when e.getCode() == NOT_FOUND -> Optional.empty();
       case Change.SetSchedule beat when e.getCode() == NOT_FOUND || e.getCode() == CONFLICT ->
           Optional.empty();
       case Change.TellOnce told when e.getCode() == CONFLICT -> Optional.empty();
@@ -184,6 +188,8 @@ public class ClusterWriter {
       case Change.Report report -> client.resource(report.object()).updateStatus();
       case Change.ReportHold report -> client.resource(report.object()).updateStatus();
       case Change.SetSchedule beat -> setSchedule(beat);
+      case Change.Mark mark -> patchConditions(mark.object(), mark.condition());
+      case Change.Unmark unmark -> unmark(unmark);
       case Change.Tell tell -> {
         String about = tell.object().getMetadata().getName();
         ObjectMetaBuilder anyName = new ObjectMetaBuilder().withGenerateName(about + ".");
@@ -423,6 +429,32 @@ public class ClusterWriter {
             client.getKubernetesSerialization().asJson(patch));
   }
 
+  private void unmark(Change.Unmark unmark) {
+    Node node = client.nodes().withName(unmark.object().getMetadata().getName()).get();
+    if (node != null
+        && DrainBlocked.of(node)
+            .filter(it -> DrainBlocked.isOf(unmark.companion(), it))
+            .isPresent()) {
+      patchConditions(node, Map.of("type", DrainBlocked.CONDITION, "$patch", "delete"));
+    }
+  }
+
+  /// Conditions are merged by their type, so that those of others stay as they are.
+  private void patchConditions(Node node, Object condition) {
+    client
+        .nodes()
+        .withName(node.getMetadata().getName())
+        .subresource("status")
+        .patch(
+            new PatchContext.Builder()
+                .withPatchType(PatchType.STRATEGIC_MERGE)
+                .withFieldManager(Made.FIELD_MANAGER)
+                .build(),
+            client
+                .getKubernetesSerialization()
+                .asJson(Map.of("status", Map.of("conditions", List.of(condition)))));
+  }
+
   private void delete(HasMetadata object) {
     if (object instanceof Pod) {
       // The kubelet of a vanished node never confirms. Pods have names of their own for ever, so
@@ -487,6 +519,8 @@ public class ClusterWriter {
       case Change.Report report -> "status of " + name;
       case Change.ReportHold report -> "status of " + name;
       case Change.SetSchedule beat -> "set schedule " + beat.schedule() + " of " + name;
+      case Change.Mark mark -> "condition " + DrainBlocked.CONDITION + " on " + name;
+      case Change.Unmark unmark -> "remove condition " + DrainBlocked.CONDITION + " from " + name;
       case Change.Tell tell -> "Event " + tell.reason() + " on " + name;
       case Change.TellOnce tell -> "Event " + tell.reason() + " on " + name;
     };

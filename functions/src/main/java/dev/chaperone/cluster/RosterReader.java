@@ -55,7 +55,7 @@ final class RosterReader {
     this.gone = gone;
     this.parallel = parallel;
     this.notRunning = parallel.run(this::guardsNotRunning);
-    this.cordoned = parallel.run(() -> nodes("spec.unschedulable", "true"));
+    this.cordoned = parallel.run(() -> nodes(client, "spec.unschedulable", "true"));
     if (gone.size() <= FEW) {
       gone.forEach(node -> askForPodsOn(node, null));
     }
@@ -86,7 +86,7 @@ final class RosterReader {
         .map(guard -> guard.getSpec().getNodeName())
         .distinct()
         .filter(node -> !known.containsKey(node))
-        .flatMap(node -> nodes("metadata.name", node).stream())
+        .flatMap(node -> nodes(client, "metadata.name", node).stream())
         .forEach(node -> known.put(node.getMetadata().getName(), node));
     return new Roster(
         false, known, running.stream().filter(of(target)).toList(), guards, List.of());
@@ -175,7 +175,7 @@ final class RosterReader {
                 new Slim()::pod));
   }
 
-  private List<Node> nodes(String field, String value) {
+  static List<Node> nodes(KubernetesClient client, String field, String value) {
     return read(
             "Nodes with %s=%s".formatted(field, value),
             () ->

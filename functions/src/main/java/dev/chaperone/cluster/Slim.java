@@ -4,13 +4,16 @@ import com.fasterxml.jackson.annotation.JsonIgnoreProperties;
 import com.fasterxml.jackson.databind.JsonDeserializer;
 import com.fasterxml.jackson.databind.annotation.JsonDeserialize;
 import dev.chaperone.cluster.Slim.SlimPod.PodState;
+import dev.chaperone.decide.DrainBlocked;
 import io.fabric8.kubernetes.api.model.ContainerStateWaiting;
 import io.fabric8.kubernetes.api.model.ContainerStatus;
 import io.fabric8.kubernetes.api.model.ContainerStatusBuilder;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.Namespaced;
 import io.fabric8.kubernetes.api.model.Node;
+import io.fabric8.kubernetes.api.model.NodeCondition;
 import io.fabric8.kubernetes.api.model.NodeSpec;
+import io.fabric8.kubernetes.api.model.NodeStatus;
 import io.fabric8.kubernetes.api.model.ObjectMeta;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.PodCondition;
@@ -83,12 +86,20 @@ final class Slim {
   @JsonDeserialize(using = JsonDeserializer.None.class)
   static final class SlimNode extends Read {
     private @Nullable NodeState spec;
+    private @Nullable NodeReport status;
 
     @JsonIgnoreProperties(ignoreUnknown = true)
     record NodeState(@Nullable Boolean unschedulable, @Nullable List<Taint> taints) {}
 
+    @JsonIgnoreProperties(ignoreUnknown = true)
+    record NodeReport(@Nullable List<NodeCondition> conditions) {}
+
     public void setSpec(NodeState spec) {
       this.spec = spec;
+    }
+
+    public void setStatus(NodeReport status) {
+      this.status = status;
     }
   }
 
@@ -169,6 +180,14 @@ final class Slim {
       spec.setTaints(once(read.spec.taints()));
     }
     node.setSpec(spec);
+    NodeStatus status = new NodeStatus();
+    status.setConditions(
+        Stream.ofNullable(read.status)
+            .flatMap(it -> Stream.ofNullable(it.conditions()))
+            .flatMap(List::stream)
+            .filter(it -> DrainBlocked.CONDITION.equals(it.getType()))
+            .toList());
+    node.setStatus(status);
     return node;
   }
 

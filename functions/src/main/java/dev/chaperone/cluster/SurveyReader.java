@@ -8,10 +8,9 @@ import dev.chaperone.api.CompanionSpec.Protect;
 import dev.chaperone.api.Hold;
 import dev.chaperone.cluster.Slim.SlimNode;
 import dev.chaperone.cluster.Slim.SlimPod;
-import dev.chaperone.decide.GuardSettings;
 import dev.chaperone.decide.Made;
 import dev.chaperone.decide.Observation;
-import dev.chaperone.decide.Scope;
+import dev.chaperone.decide.Settings;
 import dev.chaperone.decide.Snapshot;
 import dev.chaperone.decide.Survey;
 import dev.chaperone.decide.Survey.Observing;
@@ -44,18 +43,12 @@ final class SurveyReader {
   private static final Duration FOR_OBSERVED = Duration.ofSeconds(1);
 
   private final KubernetesClient client;
-  private final Scope scope;
-  private final GuardSettings guardSettings;
+  private final Settings settings;
   private final ObservedReader observedObjects;
 
-  SurveyReader(
-      KubernetesClient client,
-      Scope scope,
-      GuardSettings guardSettings,
-      ObservedReader observedObjects) {
+  SurveyReader(KubernetesClient client, Settings settings, ObservedReader observedObjects) {
     this.client = client;
-    this.scope = scope;
-    this.guardSettings = guardSettings;
+    this.settings = settings;
     this.observedObjects = observedObjects;
   }
 
@@ -106,8 +99,7 @@ final class SurveyReader {
               parallel.resultBefore(soon, result).ifPresent(it -> seen.put(what, it)));
       return new Survey(
           now,
-          scope,
-          guardSettings,
+          settings,
           new Survey.Found(
               all,
               parallel.result(holds),
@@ -171,7 +163,8 @@ final class SurveyReader {
 
   private <T extends HasMetadata, L extends KubernetesResourceList<T>, R extends Resource<T>>
       FilterWatchListDeletable<T, L, R> everywhere(MixedOperation<T, L, R> objects) {
-    return scope.only() == null ? objects.inAnyNamespace() : objects.inNamespace(scope.only());
+    String only = settings.scope().only();
+    return only == null ? objects.inAnyNamespace() : objects.inNamespace(only);
   }
 
   private <T extends HasMetadata, L extends KubernetesResourceList<T>, R extends Resource<T>>

@@ -4,6 +4,8 @@ import dev.chaperone.api.Companion;
 import dev.chaperone.api.Hold;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 import io.fabric8.kubernetes.api.model.HasMetadata;
+import io.fabric8.kubernetes.api.model.Node;
+import io.fabric8.kubernetes.api.model.NodeCondition;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.apps.DaemonSet;
 import java.util.List;
@@ -50,6 +52,13 @@ public sealed interface Change {
   ///
   /// @param schedule cron with five fields
   record SetSchedule(GenericKubernetesResource object, String schedule) implements Change {}
+
+  /// Sets the condition on the node.
+  record Mark(Node object, NodeCondition condition) implements Change {}
+
+  /// Removes the condition [DrainBlocked#CONDITION] from the node, if it is there and of the
+  /// Companion.
+  record Unmark(Node object, CompanionRef companion) implements Change {}
 
   /// Tells people, as a Kubernetes Event about an object.
   record Tell(HasMetadata object, boolean warning, String reason, String message)

@@ -11,7 +11,6 @@ import io.fabric8.kubernetes.api.model.Condition;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import java.time.Instant;
 import java.util.ArrayList;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
@@ -145,13 +144,15 @@ public final class Decision {
       return holds.size() > MAX_HOLDS_AT_ONCE;
     }
 
-    /// Events for what turned and the status of Holds, then the Companion's status. Last, because
-    /// it tells what was done; empty if all of it has been said before.
+    /// Events for what turned, what is told on nodes and the status of Holds, then the Companion's
+    /// status. Last, because it tells what was done; empty if all of it has been said before.
     public List<List<Change>> steps() {
       List<Change> told = new ArrayList<>();
       told.addAll(turns(conditions(before), conditions(after)));
       told.addAll(newlyOverdue());
-      told.addAll(newlyBlocked());
+      told.addAll(
+          DrainBlocked.changes(
+              seen, orEmpty(before.blockedNodes()), orEmpty(after.blockedNodes()), allowed));
       told.addAll(holds.stream().limit(MAX_HOLDS_AT_ONCE).toList());
       return Decision.steps(
           Stream.of(
@@ -337,24 +338,6 @@ public final class Decision {
       return seen.roster().cordoned().stream()
           .map(node -> node.getMetadata().getName())
           .filter(guarded::contains)
-          .toList();
-    }
-
-    private List<Change> newlyBlocked() {
-      Set<String> known = new HashSet<>(orEmpty(before.blockedNodes()));
-      List<String> blocked = orEmpty(after.blockedNodes());
-      return seen.roster().cordoned().stream()
-          .filter(node -> blocked.contains(node.getMetadata().getName()))
-          .filter(node -> !known.contains(node.getMetadata().getName()))
-          .<Change>map(
-              node ->
-                  tell(
-                      // Events on Nodes are in a namespace of their own.
-                      seen.scope().only() == null ? node : seen.companion(),
-                      false,
-                      "DrainBlocked",
-                      "Companion %s blocks the drain of node %s: %s"
-                          .formatted(seen.ref(), node.getMetadata().getName(), allowed.message())))
           .toList();
     }
 

@@ -359,7 +359,7 @@ record GuardPlan(List<Change> changes, Finding finding, List<String> tainted, in
   }
 
   private static PodTemplateSpec template(Snapshot seen, DaemonSet target) {
-    GuardSettings settings = seen.guardSettings();
+    GuardSettings settings = seen.settings().guards();
     Map<String, String> labels = guardLabels(seen);
     String priority =
         settings.priorityClass() != null
@@ -394,7 +394,7 @@ record GuardPlan(List<Change> changes, Finding finding, List<String> tainted, in
 
   /// What guard pods are labelled with, but for what Kubernetes adds.
   static Map<String, String> guardLabels(Snapshot seen) {
-    Map<String, String> labels = new TreeMap<>(seen.guardSettings().labels());
+    Map<String, String> labels = new TreeMap<>(seen.settings().guards().labels());
     labels.putAll(Made.MANAGED);
     labels.putAll(Made.guardSelector(seen.companion()));
     return labels;

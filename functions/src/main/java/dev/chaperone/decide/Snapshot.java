@@ -27,7 +27,7 @@ import org.jspecify.annotations.Nullable;
 /// Everything that a [Decision] about one Companion may depend on, read once.
 ///
 /// @param now read once per event
-/// @param scope which namespaces could be read at all
+/// @param settings of the installation, among them which namespaces could be read at all
 /// @param pulse whether a pulse asked: only then is what a kubelet refused tried again
 /// @param budgets every budget of the Companion's namespace, its own as they were read before all
 ///     else
@@ -41,9 +41,8 @@ import org.jspecify.annotations.Nullable;
 /// @param roster who is where: on a few nodes, or on all of them when [#needsEveryNode] said so
 public record Snapshot(
     Instant now,
-    Scope scope,
+    Settings settings,
     boolean pulse,
-    GuardSettings guardSettings,
     List<PodDisruptionBudget> budgets,
     Companion companion,
     List<Companion> rivals,
@@ -88,7 +87,7 @@ public record Snapshot(
 
   /// Whether the target cannot be read: it may exist, and its pods run.
   boolean targetIsElsewhere() {
-    return !scope.covers(targetNamespace(companion));
+    return !settings.scope().covers(targetNamespace(companion));
   }
 
   /// What is said when there is no target.
@@ -97,7 +96,7 @@ public record Snapshot(
         ? Finding.bad(
             Reason.TargetElsewhere,
             "DaemonSet %s cannot be read, because Chaperone serves only namespace %s: name one of that namespace in targetRef, or install Chaperone for the whole cluster"
-                .formatted(targetName(), scope.only()))
+                .formatted(targetName(), settings.scope().only()))
         : Finding.bad(
             Reason.TargetNotFound,
             "DaemonSet " + targetName() + " does not exist: create it, or correct targetRef");
@@ -280,9 +279,8 @@ public record Snapshot(
   public Snapshot with(Roster everyNode) {
     return new Snapshot(
         now,
-        scope,
+        settings,
         pulse,
-        guardSettings,
         budgets,
         companion,
         rivals,

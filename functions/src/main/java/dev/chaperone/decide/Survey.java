@@ -29,8 +29,7 @@ import org.jspecify.annotations.Nullable;
 /// look of their own.
 public final class Survey {
   private final Instant now;
-  private final Scope scope;
-  private final GuardSettings guardSettings;
+  private final Settings settings;
   private final Map<String, List<Companion>> companions;
   private final Map<CompanionRef, List<Hold>> holds;
   private final Map<String, List<PodDisruptionBudget>> budgets;
@@ -64,10 +63,9 @@ public final class Survey {
       List<Node> nodes,
       Map<Observing, Observation> observed) {}
 
-  public Survey(Instant now, Scope scope, GuardSettings guardSettings, Found found) {
+  public Survey(Instant now, Settings settings, Found found) {
     this.now = now;
-    this.scope = scope;
-    this.guardSettings = guardSettings;
+    this.settings = settings;
     this.companions = byNamespace(found.companions);
     this.holds =
         found.holds.stream()
@@ -106,9 +104,9 @@ public final class Survey {
     var spec = companion.getSpec();
     boolean guarded =
         spec.disruption().protect().contains(Protect.Nodes)
-            && scope.covers(Snapshot.targetNamespace(companion));
+            && settings.scope().covers(Snapshot.targetNamespace(companion));
     DaemonSet target =
-        scope.covers(Snapshot.targetNamespace(companion))
+        settings.scope().covers(Snapshot.targetNamespace(companion))
             ? daemonSets.get(name(Snapshot.targetNamespace(companion), spec.targetRef().name()))
             : null;
     List<Pod> labelled = guards.getOrDefault(ref, List.of());
@@ -119,9 +117,8 @@ public final class Survey {
     }
     return new Snapshot(
         now,
-        scope,
+        settings,
         pulse,
-        guardSettings,
         budgets.getOrDefault(ref.namespace(), List.of()),
         companion,
         Snapshot.rivals(companion, companions.getOrDefault(ref.namespace(), List.of())),

@@ -12,6 +12,7 @@ import dev.chaperone.decide.Answer;
 import dev.chaperone.decide.Change;
 import dev.chaperone.decide.CompanionRef;
 import dev.chaperone.decide.Decision;
+import dev.chaperone.decide.DrainBlocked;
 import dev.chaperone.decide.Holds;
 import dev.chaperone.decide.KnownFacts;
 import dev.chaperone.decide.ObjectRef;
@@ -472,6 +473,7 @@ class Reconciler {
 
   private Result gone(CompanionRef ref, Instant now, Deadline deadline) throws LostRace {
     writer.write(Holds.withoutCompanion(reader.holds(ref), now), deadline);
+    writer.write(DrainBlocked.withoutCompanion(ref, reader.cordonedNodes()), deadline);
     return new Result.Seen(Optional.empty(), false);
   }
 

@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.Set;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.parallel.Execution;
@@ -126,6 +127,17 @@ class DecisionPropertiesTest {
             .noneMatch(world::canBeDrained);
       }
     }
+  }
+
+  @ParameterizedTest
+  @MethodSource("seeds")
+  void a_node_is_marked_exactly_while_its_drain_is_said_to_be_blocked(int seed) {
+    World world = new World().nodes(4);
+    world.marksNodes = true;
+    history(new Random(seed), world, 12).settle();
+
+    assertThat(world.markedNodes())
+        .isEqualTo(Set.copyOf(world.companion.getStatus().blockedNodes()));
   }
 
   /// Something that happens to a cluster.

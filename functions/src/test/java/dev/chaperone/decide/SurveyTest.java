@@ -73,8 +73,7 @@ class SurveyTest {
     others.companion.getMetadata().setNamespace("elsewhere");
     return new Survey(
         world.now,
-        Scope.CLUSTER,
-        world.settings,
+        new Settings(Scope.CLUSTER, world.settings, world.marksNodes),
         new Survey.Found(
             List.of(others.companion, world.companion),
             List.copyOf(world.holds.values()),

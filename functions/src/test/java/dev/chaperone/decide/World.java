@@ -12,6 +12,8 @@ import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.IntOrString;
 import io.fabric8.kubernetes.api.model.Node;
 import io.fabric8.kubernetes.api.model.NodeBuilder;
+import io.fabric8.kubernetes.api.model.NodeStatus;
+import io.fabric8.kubernetes.api.model.NodeStatusBuilder;
 import io.fabric8.kubernetes.api.model.ObjectMetaBuilder;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.PodBuilder;
@@ -69,6 +71,7 @@ final class World {
   final SortedMap<String, Pod> guardPods = new TreeMap<>();
   final SortedMap<String, Pod> lookAlikes = new TreeMap<>();
   GuardSettings settings = GuardSettings.of("guard:1");
+  boolean marksNodes;
 
   /// Of which template guards are made; what is new in a paused Deployment makes none.
   private String revision = "";
@@ -198,9 +201,8 @@ final class World {
     Snapshot seen =
         new Snapshot(
             now,
-            scope,
+            new Settings(scope, settings, marksNodes),
             pulse,
-            settings,
             List.copyOf(budgets.values()),
             companion,
             List.copyOf(rivals),
@@ -259,6 +261,13 @@ final class World {
     return this;
   }
 
+  Set<String> markedNodes() {
+    return nodes.values().stream()
+        .filter(it -> DrainBlocked.of(it).isPresent())
+        .map(World::name)
+        .collect(Collectors.toSet());
+  }
+
   void apply(Change change) {
     switch (change) {
       case Change.Create create -> store(create.object());
@@ -288,6 +297,18 @@ final class World {
       case Change.ReportHold report ->
           holds.computeIfPresent(name(report.object()), (name, hold) -> report.object());
       case Change.SetSchedule beat -> {}
+      case Change.Mark mark ->
+          nodes
+              .get(name(mark.object()))
+              .setStatus(new NodeStatusBuilder().withConditions(mark.condition()).build());
+      case Change.Unmark unmark ->
+          Optional.ofNullable(nodes.get(name(unmark.object())))
+              .filter(
+                  node ->
+                      DrainBlocked.of(node)
+                          .filter(it -> DrainBlocked.isOf(unmark.companion(), it))
+                          .isPresent())
+              .ifPresent(node -> node.setStatus(new NodeStatus()));
       case Change.Tell tell -> {}
       case Change.TellOnce tell -> {}
     }

@@ -215,9 +215,8 @@ class WhatIsSeenIT {
             List.of());
     return new Snapshot(
         seen.now(),
-        seen.scope(),
+        seen.settings(),
         seen.pulse(),
-        seen.guardSettings(),
         seen.budgets(),
         seen.companion(),
         seen.rivals(),
@@ -331,6 +330,8 @@ class WhatIsSeenIT {
               case Change.Report it -> Serialization.asYaml(it.object().getStatus());
               case Change.ReportHold it -> Serialization.asYaml(it.object().getStatus());
               case Change.SetSchedule it -> it.schedule();
+              case Change.Mark it -> String.valueOf(it.condition());
+              case Change.Unmark it -> it.companion().toString();
               case Change.Tell it -> it.reason() + " " + it.message();
               case Change.TellOnce it -> it.reason() + " " + it.message();
             });

@@ -9,6 +9,8 @@ record Wiring(String name, Manifests manifests) {
   static final Wiring ONE_NAMESPACE = of("one namespace", "knative/overlays/one-namespace");
   static final Wiring KAFKA = of("kafka", "knative/overlays/kafka");
   static final Wiring OIDC = of("oidc", "knative/overlays/oidc");
+  static final Wiring NODE_CONDITIONS =
+      of("node conditions", "knative/overlays/node-conditions", "triggers");
   static final Wiring NODE_UPDATES =
       of("node updates", "knative", "triggers/overlays/node-updates");
   static final Wiring CEPH = of("ceph", "knative", "triggers", "triggers/examples/ceph");
@@ -18,7 +20,15 @@ record Wiring(String name, Manifests manifests) {
 
   static Stream<Wiring> all() {
     return Stream.of(
-        DEFAULT, ONE_NAMESPACE, KAFKA, OIDC, NODE_UPDATES, CEPH, SIGNAL, HOLDS_WITH_OIDC);
+        DEFAULT,
+        ONE_NAMESPACE,
+        KAFKA,
+        OIDC,
+        NODE_CONDITIONS,
+        NODE_UPDATES,
+        CEPH,
+        SIGNAL,
+        HOLDS_WITH_OIDC);
   }
 
   private static Wiring of(String name, String... folders) {

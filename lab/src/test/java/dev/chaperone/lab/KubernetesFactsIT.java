@@ -5,7 +5,6 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
 import dev.chaperone.lab.Binaries.Module;
-import io.fabric8.kubernetes.api.model.Condition;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.apps.DaemonSetStatus;
 import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudget;
@@ -66,12 +65,15 @@ class KubernetesFactsIT {
       await()
           .atMost(LONG)
           .untilAsserted(
-              () -> {
-                Condition condition = facts.budget().getStatus().getConditions().getFirst();
-                assertThat(condition.getReason()).isEqualTo("SyncFailed");
-                assertThat(condition.getMessage())
-                    .contains("does not implement the scale subresource");
-              });
+              () ->
+                  assertThat(facts.budget().getStatus().getConditions())
+                      .singleElement()
+                      .satisfies(
+                          it -> {
+                            assertThat(it.getReason()).isEqualTo("SyncFailed");
+                            assertThat(it.getMessage())
+                                .contains("does not implement the scale subresource");
+                          }));
       assertThat(facts.budget().getStatus().getDisruptionsAllowed()).isZero();
       assertThat(facts.evict(facts.pods().getFirst()).code()).isEqualTo(429);
     }

@@ -1,0 +1,125 @@
+package dev.chaperone.decide;
+
+import io.fabric8.kubernetes.api.model.Node;
+import io.fabric8.kubernetes.api.model.NodeBuilder;
+import io.fabric8.kubernetes.api.model.NodeCondition;
+import io.fabric8.kubernetes.api.model.NodeConditionBuilder;
+import java.time.temporal.ChronoUnit;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.Set;
+import java.util.stream.Stream;
+
+/// What is told on a cordoned node whose drain waits: a Kubernetes Event when it begins to, and, if
+/// the installation wants that, a condition for as long as it does.
+///
+/// A node has one such condition. Where several Companions block its drain, it is of the one that
+/// wrote it first; its message begins with that Companion, which alone changes and removes it.
+public final class DrainBlocked {
+  public static final String CONDITION = "chaperone.dev/DrainBlocked";
+
+  private static final String TRUE = "True";
+
+  private DrainBlocked() {}
+
+  /// The condition on the node.
+  public static Optional<NodeCondition> of(Node node) {
+    return Stream.ofNullable(node.getStatus())
+        .flatMap(it -> Stream.ofNullable(it.getConditions()))
+        .flatMap(List::stream)
+        .filter(it -> it.getType().equals(CONDITION))
+        .findFirst();
+  }
+
+  /// Whether the condition is of this Companion.
+  public static boolean isOf(CompanionRef companion, NodeCondition condition) {
+    return Objects.requireNonNullElse(condition.getMessage(), "").startsWith(author(companion));
+  }
+
+  private static String author(CompanionRef companion) {
+    return "Companion " + companion + " ";
+  }
+
+  /// @param before names of the nodes that it was last said of
+  /// @param blocked names of the cordoned nodes of which it is so now
+  static List<Change> changes(
+      Snapshot seen, Collection<String> before, Collection<String> blocked, Finding why) {
+    List<Change> changes = new ArrayList<>();
+    for (String name : blocked) {
+      Node node = seen.roster().node(name).orElseThrow();
+      if (!before.contains(name)) {
+        changes.add(event(seen, node, why));
+      }
+      if (seen.settings().marksNodes()) {
+        mark(seen, node, why).ifPresent(changes::add);
+      }
+    }
+    if (seen.settings().marksNodes()) {
+      Set<String> wrong = new HashSet<>(before);
+      seen.roster().nodes().values().stream()
+          .filter(node -> of(node).filter(it -> isOf(seen.ref(), it)).isPresent())
+          .forEach(node -> wrong.add(node.getMetadata().getName()));
+      wrong.removeAll(blocked);
+      wrong.stream().sorted().map(name -> unmark(name, seen.ref())).forEach(changes::add);
+    }
+    return changes;
+  }
+
+  /// What is still said by a Companion that is gone.
+  ///
+  /// @param cordoned every cordoned node
+  public static List<Change> withoutCompanion(CompanionRef companion, List<Node> cordoned) {
+    return cordoned.stream()
+        .filter(node -> of(node).filter(it -> isOf(companion, it)).isPresent())
+        .map(node -> unmark(node.getMetadata().getName(), companion))
+        .toList();
+  }
+
+  private static Change event(Snapshot seen, Node node, Finding why) {
+    return new Change.Tell(
+        // Events on Nodes are in a namespace of their own.
+        seen.settings().scope().only() == null ? node : seen.companion(),
+        false,
+        "DrainBlocked",
+        "%sblocks the drain of node %s: %s"
+            .formatted(author(seen.ref()), node.getMetadata().getName(), why.message()));
+  }
+
+  private static Optional<Change> mark(Snapshot seen, Node node, Finding why) {
+    Optional<NodeCondition> present = of(node).filter(it -> TRUE.equals(it.getStatus()));
+    String message = Conditions.cut(author(seen.ref()) + "blocks the drain: " + why.message());
+    boolean isSaid =
+        present
+            .filter(
+                it ->
+                    !isOf(seen.ref(), it)
+                        || (why.reason().name().equals(it.getReason())
+                            && message.equals(it.getMessage())))
+            .isPresent();
+    if (isSaid) {
+      return Optional.empty();
+    }
+    String now = seen.now().truncatedTo(ChronoUnit.SECONDS).toString();
+    return Optional.of(
+        new Change.Mark(
+            node,
+            new NodeConditionBuilder()
+                .withType(CONDITION)
+                .withStatus(TRUE)
+                .withReason(why.reason().name())
+                .withMessage(message)
+                .withLastHeartbeatTime(now)
+                .withLastTransitionTime(
+                    present.map(NodeCondition::getLastTransitionTime).orElse(now))
+                .build()));
+  }
+
+  private static Change unmark(String node, CompanionRef companion) {
+    return new Change.Unmark(
+        new NodeBuilder().withNewMetadata().withName(node).endMetadata().build(), companion);
+  }
+}
