@@ -1,11 +1,17 @@
 package dev.chaperone.it;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
 import dev.chaperone.decide.DrainBlocked;
 import dev.chaperone.lab.Kubectl;
 import io.fabric8.kubernetes.api.model.NodeCondition;
+import io.fabric8.kubernetes.client.ConfigBuilder;
+import io.fabric8.kubernetes.client.KubernetesClient;
+import io.fabric8.kubernetes.client.KubernetesClientBuilder;
+import io.fabric8.kubernetes.client.dsl.base.PatchContext;
+import io.fabric8.kubernetes.client.dsl.base.PatchType;
 import io.quarkus.test.common.QuarkusTestResource;
 import io.quarkus.test.junit.QuarkusTest;
 import io.quarkus.test.junit.QuarkusTestProfile;
@@ -113,20 +119,26 @@ class NodeConditionIT {
         "{\"metadata\": {\"labels\": {\"team\": \"another\"}}}",
       })
   void the_functions_change_nothing_else_of_a_node(String patch) {
-    try (Scene scene = new Scene(chaperone, "refused", 1)) {
-      Kubectl.Result result =
-          kubectl(
-              "patch",
-              "node",
-              scene.node(1),
-              "--subresource=status",
-              "--type=strategic",
-              "--patch",
-              patch,
-              "--as=system:serviceaccount:chaperone:functions");
-
-      assertThat(result.err()).contains("a Node must stay as it is");
+    try (Scene scene = new Scene(chaperone, "refused", 1);
+        KubernetesClient functions = asFunctions()) {
+      assertThatThrownBy(
+              () ->
+                  functions
+                      .nodes()
+                      .withName(scene.node(1))
+                      .subresource("status")
+                      .patch(PatchContext.of(PatchType.STRATEGIC_MERGE), patch))
+          .hasMessageContaining("a Node must stay as it is");
     }
+  }
+
+  private KubernetesClient asFunctions() {
+    return new KubernetesClientBuilder()
+        .withConfig(
+            new ConfigBuilder(chaperone.lab().client().getConfiguration())
+                .withImpersonateUsername("system:serviceaccount:chaperone:functions")
+                .build())
+        .build();
   }
 
   private Scene guarded(String namespace) {
