@@ -201,6 +201,20 @@ public record CompanionSpec(
       maintenanceWindows = orEmpty(maintenanceWindows);
     }
 
+    /// The same with another maximum.
+    public Disruption withMaxHoldDuration(@Nullable String another) {
+      return new Disruption(
+          policy,
+          protect,
+          maxUnavailable,
+          observe,
+          holdWhen,
+          failurePolicy,
+          settlePeriod,
+          another,
+          maintenanceWindows);
+    }
+
     /// With Holds alone to decide.
     public Disruption(Policy policy, List<Protect> protect, IntOrString maxUnavailable) {
       this(

@@ -65,7 +65,7 @@ public record CompanionStatus(
   /// @param type CamelCase, as in the DisruptionAllowed condition
   /// @param name of the Hold, the expression, the budget; empty where there is only one
   /// @param since RFC 3339: when it was first seen
-  /// @param until RFC 3339; absent: nobody knows
+  /// @param until RFC 3339, when it ends at the latest; absent: nobody knows
   /// @param overdue true: it has lasted longer than `maxHoldDuration` and no longer blocks; absent:
   ///     it blocks
   public record BlockingReason(

@@ -78,12 +78,14 @@ public class ClusterReader {
       @ConfigProperty(name = "chaperone.namespace") Optional<String> namespace,
       GuardConfig guardConfig,
       @ConfigProperty(name = "chaperone.node-conditions") boolean marksNodes,
+      @ConfigProperty(name = "chaperone.max-hold-duration") Optional<String> maxHoldDuration,
       @ConfigProperty(name = "chaperone.pulse.namespace") String pulseNamespace,
       @ConfigProperty(name = "chaperone.pulse.name") String pulseName) {
     this.client = client;
     this.scope = new Scope(namespace.orElse(null));
     this.observedObjects = new ObservedReader(client, scope);
-    this.settings = new Settings(scope, guardConfig.settings(), marksNodes);
+    this.settings =
+        new Settings(scope, guardConfig.settings(), marksNodes, maxHoldDuration.orElse(null));
     this.pulseNamespace = pulseNamespace;
     this.pulseName = pulseName;
   }
@@ -196,6 +198,7 @@ public class ClusterReader {
               companion ->
                   new KnownFacts(
                       now,
+                      settings,
                       companion,
                       budgets.stream().flatMap(it -> parallel.result(it).stream()).toList(),
                       parallel.result(holds)));

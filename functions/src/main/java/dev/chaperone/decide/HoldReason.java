@@ -10,7 +10,7 @@ import org.jspecify.annotations.Nullable;
 /// @param id tells two reasons of the same type and name apart, as the uid of a Hold does; often
 ///     the name
 /// @param since absent: as soon as it is seen
-/// @param until absent: nobody knows
+/// @param until when it ends at the latest; absent: nobody knows
 /// @param overdue whether it has lasted longer than `maxHoldDuration`, and no longer counts
 record HoldReason(
     Reason type,
@@ -37,15 +37,25 @@ record HoldReason(
     return new HoldReason(type, name, id, message, since, until, isOverdue);
   }
 
+  /// The same, which ends by then at the latest.
+  HoldReason notAfter(Instant end) {
+    boolean isEarlier = until != null && until.isBefore(end);
+    return new HoldReason(type, name, id, message, since, isEarlier ? until : end, overdue);
+  }
+
   /// Whether the status told of this reason before.
   boolean isSame(BlockingReason before) {
     return before.type().equals(type.name()) && before.name().equals(name);
   }
 
+  private boolean mayEndSooner() {
+    return type == Reason.ExpressionTrue || type == Reason.ExpressionFailed;
+  }
+
   String describe() {
     String from = since == null ? "" : "since " + since;
     String end = type == Reason.Hold ? "until it is deleted" : "";
-    String to = until == null ? end : "until " + until;
+    String to = until == null ? end : (mayEndSooner() ? "at most until " : "until ") + until;
     String when = from.isEmpty() || to.isEmpty() ? from + to : from + ", " + to;
     return when.isEmpty() ? message : message + " (" + when + ")";
   }

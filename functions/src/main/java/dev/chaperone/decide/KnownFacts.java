@@ -14,7 +14,11 @@ import java.util.stream.Stream;
 /// its Holds. Enough to close for a reason that needs no other fact; the budgets' specs, as they
 /// are then, fence a decision on older facts.
 public record KnownFacts(
-    Instant now, Companion companion, List<PodDisruptionBudget> budgets, List<Hold> holds) {
+    Instant now,
+    Settings settings,
+    Companion companion,
+    List<PodDisruptionBudget> budgets,
+    List<Hold> holds) {
 
   /// The budgets and the others among all budgets of the namespace, which were read later.
   public List<PodDisruptionBudget> budgetsAnd(List<PodDisruptionBudget> all) {
@@ -41,7 +45,7 @@ public record KnownFacts(
               "",
               "the spec cannot be read: " + companion.whyUnreadable().get()));
     }
-    Disruption disruption = companion.getSpec().disruption();
+    Disruption disruption = settings.within(companion.getSpec().disruption());
     return disruption.policy() == Policy.AlwaysAllow
         ? List.of()
         : Stream.concat(
@@ -67,6 +71,7 @@ public record KnownFacts(
   public KnownFacts with(Written written) {
     return new KnownFacts(
         now,
+        settings,
         companion,
         budgets.stream()
             .map(

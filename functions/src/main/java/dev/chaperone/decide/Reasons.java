@@ -51,8 +51,7 @@ record Reasons(
                 updatingGuards(guards).map(it -> withSince(it, seen)).stream())
             .flatMap(it -> it)
             .toList();
-    Stream<@Nullable Instant> ends =
-        all.stream().flatMap(it -> Stream.of(it.until(), end(it, seen.disruption())));
+    Stream<@Nullable Instant> ends = all.stream().map(HoldReason::until);
     return new Reasons(
         all,
         timeline,
@@ -137,7 +136,10 @@ record Reasons(
 
   static HoldReason withOverdue(HoldReason reason, Disruption disruption, Instant now) {
     Instant end = end(reason, disruption);
-    return reason.withOverdue(reason.overdue() || (end != null && !now.isBefore(end)));
+    if (end == null) {
+      return reason;
+    }
+    return now.isBefore(end) ? reason.notAfter(end) : reason.withOverdue(true);
   }
 
   /// When it has lasted as long as it may; absent: never, or that is not known.

@@ -68,7 +68,7 @@ public record Snapshot(
   }
 
   Disruption disruption() {
-    return spec().disruption();
+    return settings.within(spec().disruption());
   }
 
   boolean protects(Protect what) {

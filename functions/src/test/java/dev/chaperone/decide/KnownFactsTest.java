@@ -83,13 +83,18 @@ class KnownFactsTest {
     var budgets = List.copyOf(world.budgets.values());
     var later = budgets.stream().map(it -> it.edit().build()).toList();
 
-    assertThat(new KnownFacts(world.now, world.companion, budgets, List.of()).budgetsAnd(later))
+    assertThat(
+            new KnownFacts(
+                    world.now, world.snapshot().settings(), world.companion, budgets, List.of())
+                .budgetsAnd(later))
         .usingElementComparator((one, other) -> one == other ? 0 : 1)
         .containsExactlyElementsOf(budgets);
   }
 
   private List<Change> closing() {
     Snapshot seen = world.snapshot();
-    return new KnownFacts(seen.now(), seen.companion(), seen.budgets(), seen.holds()).closing();
+    return new KnownFacts(
+            seen.now(), seen.settings(), seen.companion(), seen.budgets(), seen.holds())
+        .closing();
   }
 }

@@ -73,7 +73,7 @@ class SurveyTest {
     others.companion.getMetadata().setNamespace("elsewhere");
     return new Survey(
         world.now,
-        new Settings(Scope.CLUSTER, world.settings, world.marksNodes),
+        new Settings(Scope.CLUSTER, world.settings, world.marksNodes, world.maxHoldDuration),
         new Survey.Found(
             List.of(others.companion, world.companion),
             List.copyOf(world.holds.values()),

@@ -157,6 +157,8 @@ class TimelinePropertiesTest {
         .isEqualTo(
             "unhealthy: Ceph is not healthy [ceph.status.health is HEALTH_WARN] (since "
                 + first
+                + ", at most until "
+                + first.plus(Duration.ofHours(24))
                 + ")");
     world.now = first.plus(Duration.ofHours(24));
     assertThat(world.event(true).verdict())

@@ -72,6 +72,7 @@ final class World {
   final SortedMap<String, Pod> lookAlikes = new TreeMap<>();
   GuardSettings settings = GuardSettings.of("guard:1");
   boolean marksNodes;
+  @Nullable String maxHoldDuration;
 
   /// Of which template guards are made; what is new in a paused Deployment makes none.
   private String revision = "";
@@ -201,7 +202,7 @@ final class World {
     Snapshot seen =
         new Snapshot(
             now,
-            new Settings(scope, settings, marksNodes),
+            new Settings(scope, settings, marksNodes, maxHoldDuration),
             pulse,
             List.copyOf(budgets.values()),
             companion,
