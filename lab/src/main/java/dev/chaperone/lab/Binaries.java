@@ -77,7 +77,13 @@ public final class Binaries {
         "",
         List.of("helm.sh/helm/v3/cmd/helm"),
         " -X helm.sh/helm/v3/pkg/chartutil.k8sVersionMajor=1"
-            + " -X helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor=35");
+            + " -X helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor=35"),
+    /// Metrics of any object, as most clusters have it.
+    KUBE_STATE_METRICS(
+        "1 to 3 minutes",
+        "kube-state-metrics",
+        List.of("k8s.io/kube-state-metrics/v2"),
+        "");
 
     private final String expected;
     private final String folder;
