@@ -98,8 +98,7 @@ class LinksTest {
       try (Stream<Path> files = Files.walk(HOME.resolve(folder))) {
         for (Path file : files.filter(Files::isRegularFile).toList()) {
           DOCUMENT
-              .matcher(
-                  new String(Files.readAllBytes(file), StandardCharsets.UTF_8))
+              .matcher(new String(Files.readAllBytes(file), StandardCharsets.UTF_8))
               .results()
               .map(MatchResult::group)
               .filter(it -> !Files.exists(HOME.resolve(it)))
