@@ -1,5 +1,6 @@
 package dev.chaperone.kubectl;
 
+import io.fabric8.kubernetes.api.model.Status;
 import io.fabric8.kubernetes.client.KubernetesClientException;
 
 /// Why a command cannot do what it was asked for. Its message names the object, the cause, and what
@@ -32,14 +33,21 @@ final class Problem extends RuntimeException {
           case FORBIDDEN ->
               "Cannot %s: %s. Ask an administrator for this right".formatted(doing, words);
           case NOT_FOUND ->
-              "Cannot %s: the API server knows no such kind. Is Chaperone installed in this cluster?"
-                  .formatted(doing);
+              isOfKind(e.getStatus())
+                  ? "Cannot %s: the API server knows no such kind. Is Chaperone installed in this cluster?"
+                      .formatted(doing)
+                  : "Cannot %s: %s".formatted(doing, words);
           case NO_ANSWER ->
               "Cannot %s: the API server does not answer (%s). Check the cluster, or choose another with --context"
                   .formatted(doing, rootCause(e));
           default -> "Cannot %s: %s".formatted(doing, words);
         };
     return new Problem(message, e);
+  }
+
+  /// Whether it is the kind that does not exist, and no object of it.
+  private static boolean isOfKind(Status status) {
+    return status.getDetails() == null || status.getDetails().getName() == null;
   }
 
   /// What the API server itself says.
