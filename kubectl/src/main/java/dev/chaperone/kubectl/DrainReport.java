@@ -13,6 +13,7 @@ import java.util.stream.Collectors;
 /// @param pods everything that the drain has to evict
 /// @param blockers who refuses, each once; empty: nothing blocks
 record DrainReport(String node, boolean blocked, List<PodReport> pods, List<Block> blockers) {
+  private static final int MAX_NAMED = 5;
   private static final List<String> HEADER = List.of("NAMESPACE", "POD", "EVICTION", "BLOCKED BY");
 
   /// @param blockedBy names what refuses; empty: nothing does
@@ -73,7 +74,7 @@ record DrainReport(String node, boolean blocked, List<PodReport> pods, List<Bloc
               .formatted(
                   block.blocker().brief(),
                   block.blocker().kind() == Blocker.Kind.OverlappingBudgets ? "block" : "blocks",
-                  String.join(", ", block.pods())));
+                  names(block.pods())));
       for (Because because : block.blocker().reasons()) {
         lines.add(
             "  " + (because.reason() == null ? "" : because.reason() + ": ") + because.words());
@@ -85,6 +86,12 @@ record DrainReport(String node, boolean blocked, List<PodReport> pods, List<Bloc
     }
     lines.add(verdict());
     return lines;
+  }
+
+  /// The table has all of them.
+  private static String names(List<String> pods) {
+    String named = pods.stream().limit(MAX_NAMED).collect(Collectors.joining(", "));
+    return pods.size() > MAX_NAMED ? named + " and " + (pods.size() - MAX_NAMED) + " more" : named;
   }
 
   private String verdict() {

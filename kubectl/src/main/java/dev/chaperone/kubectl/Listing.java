@@ -5,6 +5,7 @@ import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.client.CustomResource;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.KubernetesClientException;
+import io.fabric8.kubernetes.client.dsl.base.ResourceDefinitionContext;
 import java.io.PrintWriter;
 import java.util.List;
 import java.util.function.Function;
@@ -31,9 +32,9 @@ final class Listing {
     String kinds = HasMetadata.getKind(type) + "s";
     try (KubernetesClient client = connection.open()) {
       String namespace = scope.namespace(client);
+      // Known without asking the API server for its kinds.
       var resources =
-          client.genericKubernetesResources(
-              HasMetadata.getApiVersion(type), HasMetadata.getKind(type));
+          client.genericKubernetesResources(ResourceDefinitionContext.fromResourceType(type));
       GenericKubernetesResourceList list =
           all ? resources.inAnyNamespace().list() : resources.inNamespace(namespace).list();
       List<T> typed =

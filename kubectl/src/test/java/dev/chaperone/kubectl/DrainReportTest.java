@@ -109,6 +109,18 @@ class DrainReportTest {
   }
 
   @Test
+  void of_many_pods_of_one_budget_a_few_are_named() {
+    for (int pod = 1; pod <= 7; pod++) {
+      answers.put(pod("web-" + pod, "web"), BY_BUDGET);
+    }
+
+    assertThat(lines(facts(budget("web", "web", 0, 7, 7, 7))))
+        .contains(
+            "PodDisruptionBudget storage/web (not Chaperone's) blocks storage/web-1, storage/web-2,"
+                + " storage/web-3, storage/web-4, storage/web-5 and 2 more");
+  }
+
+  @Test
   void two_budgets_on_one_pod_are_both_named() {
     answers.put(
         pod("guard-1", "guard"),
