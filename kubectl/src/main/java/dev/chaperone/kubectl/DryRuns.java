@@ -34,15 +34,18 @@ record DryRuns(KubernetesClient client) {
   ///
   /// @throws Problem if the node does not exist, or that cannot be asked
   Map<Pod, Answer> drain(String node) {
-    requireNode(node);
-    List<Pod> pods;
+    boolean known = requireNode(node);
+    List<Pod> all;
     try {
-      pods =
-          DrainedPods.of(
-              client.pods().inAnyNamespace().withField("spec.nodeName", node).list().getItems());
+      all = client.pods().inAnyNamespace().withField("spec.nodeName", node).list().getItems();
     } catch (KubernetesClientException e) {
       throw Problem.of("list the pods of node " + node, e);
     }
+    if (all.isEmpty() && !known) {
+      throw new Problem(
+          "Node %s has no pods, and you may not get nodes: check its name".formatted(node));
+    }
+    List<Pod> pods = DrainedPods.of(all);
     Map<Pod, CompletableFuture<Optional<Answer>>> asked = new LinkedHashMap<>();
     try (ExecutorService pool = Executors.newFixedThreadPool(AT_ONCE)) {
       pods.forEach(pod -> asked.put(pod, CompletableFuture.supplyAsync(() -> evict(pod), pool)));
@@ -76,17 +79,19 @@ record DryRuns(KubernetesClient client) {
     return new Facts(budgets, companions);
   }
 
-  private void requireNode(String node) {
+  /// Whether the node is known to exist: whoever may list pods may go on without that.
+  private boolean requireNode(String node) {
     try {
       if (client.nodes().withName(node).get() == null) {
         throw new Problem(
             "Node %s does not exist: kubectl get nodes lists those that do".formatted(node));
       }
+      return true;
     } catch (KubernetesClientException e) {
-      // Whoever may list pods may go on without.
-      if (e.getCode() != Problem.FORBIDDEN) {
-        throw Problem.of("get node " + node, e);
+      if (e.getCode() == Problem.FORBIDDEN) {
+        return false;
       }
+      throw Problem.of("get node " + node, e);
     }
   }
 

@@ -262,6 +262,8 @@ class PluginIT {
         .atMost(LONG)
         .untilAsserted(
             () -> assertThat(runAs(reader, "why", "foreign-1").out()).isEqualTo(why.out()));
+    assertThat(runAs(reader, "why", "nowhere").err())
+        .isEqualTo("error: Node nowhere has no pods, and you may not get nodes: check its name\n");
   }
 
   @Test
