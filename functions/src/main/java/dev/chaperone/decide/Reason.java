@@ -247,7 +247,7 @@ public enum Reason {
   }
 
   /// Empty for what this version does not know, such as a reason that a newer one wrote.
-  static Optional<Reason> of(String name) {
+  public static Optional<Reason> of(String name) {
     return Stream.of(values()).filter(it -> it.name().equals(name)).findFirst();
   }
 }

@@ -7,10 +7,11 @@ import org.jspecify.annotations.Nullable;
 
 /// Label selectors, by the API server's rules: none selects nothing, an empty one selects
 /// everything.
-final class Selectors {
+public final class Selectors {
   private Selectors() {}
 
-  static boolean matches(@Nullable LabelSelector selector, Map<String, String> labels) {
+  /// Whether a selector selects what has these labels.
+  public static boolean matches(@Nullable LabelSelector selector, Map<String, String> labels) {
     if (selector == null) {
       return false;
     }

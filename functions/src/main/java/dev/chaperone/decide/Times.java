@@ -7,11 +7,11 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /// Times as users and Kubernetes write them.
-final class Times {
+public final class Times {
   private Times() {}
 
   /// Empty for nothing, and for what is not RFC 3339: whoever asks says what an unknown time means.
-  static Optional<Instant> parse(@Nullable String text) {
+  public static Optional<Instant> parse(@Nullable String text) {
     try {
       return Optional.ofNullable(text).map(it -> OffsetDateTime.parse(it).toInstant());
     } catch (DateTimeParseException unreadable) {

@@ -11,6 +11,7 @@ import dev.chaperone.api.CompanionSpec.Policy;
 import dev.chaperone.api.CompanionSpec.Protect;
 import dev.chaperone.api.CompanionStatus;
 import dev.chaperone.api.CompanionStatus.BlockingReason;
+import dev.chaperone.docs.Page;
 import io.fabric8.kubernetes.api.model.IntOrString;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -27,12 +28,9 @@ import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 
 /// Every combination of what decides, against `decisions/table.csv`, of which the first row that
-/// fits counts; and the same table in the README. `-Dreadme.write=true` writes it there.
+/// fits counts; and the same table in `docs/concepts/how-it-decides.md`.
 class DecisionTableTest {
   private static final Path TABLE = Path.of("src/test/resources/decisions/table.csv");
-  private static final Path README = Path.of("../README.md");
-  private static final String BEGIN = "<!-- decisions: generated -->\n";
-  private static final String END = "<!-- end -->";
 
   private static final Map<String, List<String>> DIMENSIONS = new LinkedHashMap<>();
 
@@ -78,15 +76,8 @@ class DecisionTableTest {
   }
 
   @Test
-  void the_readme_has_the_same_table() throws IOException {
-    String readme = Files.readString(README);
-    int begin = readme.indexOf(BEGIN) + BEGIN.length();
-    int end = readme.indexOf(END, begin);
-    if (Boolean.getBoolean("readme.write")) {
-      Files.writeString(README, readme.substring(0, begin) + markdown() + readme.substring(end));
-      return;
-    }
-    assertThat(readme.substring(begin, end)).isEqualTo(markdown());
+  void the_documentation_has_the_same_table() throws IOException {
+    Page.of("concepts/how-it-decides.md").assertBlock("decisions", markdown());
   }
 
   private static String decide(List<String> values) {

@@ -1,60 +1,74 @@
 package dev.chaperone.decide;
 
-import static org.assertj.core.api.Assertions.assertThat;
-
+import dev.chaperone.docs.Page;
 import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
+import java.util.List;
+import java.util.Locale;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
-/// `docs/reasons.md` is what [Reason] says. `-Dreadme.write=true` writes it anew.
+/// `docs/reference/conditions-and-reasons.md` says of each [Reason] what the code says of it, and
+/// `docs/troubleshooting.md` leads there.
 class ReasonsReferenceTest {
-  private static final Path PAGE = Path.of("../docs/reasons.md");
-
   @Test
-  void the_page_has_every_reason_as_the_code_has_it() throws IOException {
-    if (Boolean.getBoolean("readme.write")) {
-      Files.writeString(PAGE, page());
-    }
-    assertThat(PAGE).hasContent(page());
+  void the_reference_has_every_reason_as_the_code_has_it() throws IOException {
+    Page.of("reference/conditions-and-reasons.md")
+        .assertBlock(
+            "reasons",
+            Stream.of(Reason.About.values())
+                .map(ReasonsReferenceTest::section)
+                .collect(Collectors.joining("\n")));
   }
 
-  private static String page() {
-    return """
-        # Reasons
-
-        Every reason that a condition, a reply, a Kubernetes Event or the metric `chaperone_decisions_total` can carry. A reason is
-        listed where it appears first; it may appear in other conditions as well. Generated from the code.
-
-        *Blocks*: disruptions are blocked because of it. *Settles*: `settlePeriod` follows when it clears. *Yields*: it no longer
-        counts after `maxHoldDuration`. *Warning*: its Kubernetes Event is a Warning.
-        """
-        + Stream.of(Reason.About.values())
-            .map(ReasonsReferenceTest::section)
-            .collect(Collectors.joining());
+  @Test
+  void the_troubleshooting_page_leads_to_every_reason() throws IOException {
+    Page.of("troubleshooting.md")
+        .assertBlock(
+            "reasons",
+            Stream.of(Reason.About.values())
+                .map(
+                    about ->
+                        "- %s: %s\n"
+                            .formatted(
+                                about.title(),
+                                of(about)
+                                    .map(ReasonsReferenceTest::link)
+                                    .collect(Collectors.joining(", "))))
+                .collect(Collectors.joining()));
   }
 
   private static String section(Reason.About about) {
-    return "\n## %s\n\n| reason | blocks | settles | yields | Warning | meaning |\n|---|---|---|---|---|---|\n"
-            .formatted(about.title())
-        + Stream.of(Reason.values())
-            .filter(it -> it.about() == about)
+    return "## %s\n".formatted(about.title())
+        + of(about)
             .map(
                 it ->
-                    "| `%s` | %s | %s | %s | %s | %s |\n"
+                    "\n### %s\n\n%s%s\n"
                         .formatted(
                             it,
-                            mark(it.blocks()),
-                            mark(it.settles()),
-                            mark(it.yields()),
-                            mark(it.warns()),
-                            it.documentation()))
+                            it.documentation(),
+                            marks(it).isEmpty() ? "" : " *" + marks(it) + ".*"))
             .collect(Collectors.joining());
   }
 
-  private static String mark(boolean is) {
-    return is ? "yes" : "";
+  private static String marks(Reason reason) {
+    List<String> marks =
+        Stream.of(
+                reason.blocks() ? "Blocks" : "",
+                reason.settles() ? "settles" : "",
+                reason.yields() ? "yields" : "",
+                reason.warns() ? "Warning" : "")
+            .filter(it -> !it.isEmpty())
+            .toList();
+    return String.join(", ", marks);
+  }
+
+  private static String link(Reason reason) {
+    return "[%s](reference/conditions-and-reasons.md#%s)"
+        .formatted(reason, reason.name().toLowerCase(Locale.ROOT));
+  }
+
+  private static Stream<Reason> of(Reason.About about) {
+    return Stream.of(Reason.values()).filter(it -> it.about() == about);
   }
 }

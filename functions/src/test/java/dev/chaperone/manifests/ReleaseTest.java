@@ -13,6 +13,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -74,25 +75,21 @@ class ReleaseTest {
       assertThat(properties(schema.at("/properties/" + nested + "/properties")))
           .containsExactlyElementsOf(new TreeSet<>(names(values.path(nested)).toList()));
     }
-    String readme = Files.readString(HOME.resolve("README.md"));
+    String page = Files.readString(HOME.resolve("docs/reference/settings.md"));
     String settings = Files.readString(HOME.resolve("charts/chaperone/templates/_settings.tpl"));
-    assertThat(settingsIn(readme))
+    assertThat(settingsIn(page))
         .contains("CHAPERONE_GUARD_IMAGE", "CHAPERONE_GUARD_USER", "CHAPERONE_EVENT_DEADLINE")
         .allSatisfy(
             it -> assertThat(settings + "CHAPERONE_NAMESPACE CHAPERONE_PULSE_NAME").contains(it));
   }
 
-  /// From the table's first column; `_LABELS` continues the name before it.
-  private static Set<String> settingsIn(String readme) {
-    Set<String> settings = new TreeSet<>();
-    Pattern.compile("(?m)^\\| (`CHAPERONE_[^|]*) \\|")
-        .matcher(readme)
+  /// From the table's first column.
+  private static Set<String> settingsIn(String page) {
+    return Pattern.compile("(?m)^\\| `(CHAPERONE_[A-Z_]+)` \\|")
+        .matcher(page)
         .results()
-        .flatMap(row -> Pattern.compile("`([A-Z_]+)`").matcher(row.group(1)).results())
         .map(it -> it.group(1))
-        .map(it -> it.startsWith("_") ? "CHAPERONE_GUARD" + it : it)
-        .forEach(settings::add);
-    return settings;
+        .collect(Collectors.toCollection(TreeSet::new));
   }
 
   private static Set<String> properties(JsonNode object) {

@@ -11,7 +11,8 @@ import java.util.TreeMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
-/// The files of a release: `install.yaml`, and the folder `chaperone` with the Helm chart.
+/// The files of a release: `install.yaml`, the folder `chaperone` with the Helm chart, and the
+/// folder `schemas` with a JSON schema for each custom resource.
 ///
 /// @param home the checkout
 /// @param image of the functions, `name:tag` or `name@sha256:…`
@@ -53,6 +54,7 @@ public record Release(Path home, String image, String version) {
     Path output = Path.of(options.getOrDefault("--output", home.resolve("target/release") + ""));
     System.out.println("release: " + release.writeInstallYaml(output));
     System.out.println("release: " + release.writeChart(output));
+    release.writeSchemas(output).forEach(it -> System.out.println("release: " + it));
   }
 
   private static Map<String, String> options(String[] arguments) {
@@ -94,5 +96,10 @@ public record Release(Path home, String image, String version) {
   /// @throws LabFailure if the image is not like `name:tag` or `name@sha256:…`
   public Path writeChart(Path folder) throws IOException {
     return new Chart(this).write(folder.resolve("chaperone"));
+  }
+
+  /// Writes the JSON schemas into a subfolder `schemas` of a folder.
+  public List<Path> writeSchemas(Path folder) throws IOException {
+    return new Schemas(home).write(folder.resolve("schemas"));
   }
 }

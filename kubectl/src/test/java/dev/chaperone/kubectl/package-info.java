@@ -1,0 +1,4 @@
+@NullMarked
+package dev.chaperone.kubectl;
+
+import org.jspecify.annotations.NullMarked;
