@@ -1,0 +1,131 @@
+package dev.chaperone.it;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import dev.chaperone.lab.KubeStateMetrics;
+import io.quarkus.test.common.QuarkusTestResource;
+import io.quarkus.test.junit.QuarkusTest;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Instant;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import org.junit.jupiter.api.Test;
+
+/// What kube-state-metrics reports with the shipped configuration and rights, of which the shipped
+/// alerts are made.
+@QuarkusTest
+@QuarkusTestResource(OnTheLab.class)
+class KubeStateMetricsIT {
+  private static final Path MONITORING =
+      Path.of(System.getProperty("chaperone.home"), "knative/monitoring");
+
+  private Installation chaperone;
+
+  @Test
+  void a_held_companion_and_its_hold_are_reported_with_reasons_and_times() throws IOException {
+    Instant expires = Instant.now().plusSeconds(7200);
+    try (Scene scene = new Scene(chaperone, "metrics", 2).withCompanion("{}")) {
+      installRights();
+      scene.awaitPods("target", 2);
+      scene.pulseUntilGuarded();
+      scene.hold("rebuild", expires);
+      await("the block")
+          .atMost(Scene.LONG)
+          .until(
+              () -> {
+                chaperone.changed("Hold", scene.name, "rebuild");
+                return scene.condition("DisruptionAllowed").equals("False Hold");
+              });
+      try (KubeStateMetrics metrics =
+          KubeStateMetrics.start(
+              chaperone.lab(),
+              MONITORING.resolve("kube-state-metrics.yaml"),
+              "monitoring",
+              "kube-state-metrics")) {
+        await("metrics of Companion and Hold")
+            .atMost(Scene.LONG)
+            .untilAsserted(
+                () ->
+                    assertThat(metrics.scrape())
+                        .contains("chaperone_companion_info{")
+                        .contains("chaperone_hold_created_seconds{"));
+        String page = metrics.scrape();
+
+        assertThat(value(page, "chaperone_companion_info", "target=\"target\"", "policy=\"Auto\""))
+            .isEqualTo(1);
+        assertThat(
+                value(
+                    page,
+                    "chaperone_companion_condition",
+                    "namespace=\"metrics\"",
+                    "name=\"agent\"",
+                    "condition=\"DisruptionAllowed\"",
+                    "reason=\"Hold\""))
+            .isZero();
+        assertThat(value(page, "chaperone_companion_condition", "condition=\"Ready\""))
+            .isEqualTo(1);
+        assertThat(
+                value(
+                    page,
+                    "chaperone_companion_blocking_since_seconds",
+                    "type=\"Hold\"",
+                    "reason_name=\"rebuild\""))
+            .isBetween(
+                (double) expires.minusSeconds(7500).getEpochSecond(),
+                (double) expires.getEpochSecond());
+        assertThat(value(page, "chaperone_companion_guards_desired")).isEqualTo(2);
+        assertThat(value(page, "chaperone_companion_guards_running")).isEqualTo(2);
+        assertThat(value(page, "chaperone_hold_expires_seconds", "companion=\"agent\""))
+            .isEqualTo((double) expires.getEpochSecond());
+        assertThat(value(page, "chaperone_hold_condition", "condition=\"Enforced\"")).isEqualTo(1);
+        assertThat(metricsOfAlerts()).allSatisfy(it -> assertThat(page).contains(it + "{"));
+      }
+    }
+  }
+
+  private void installRights() {
+    chaperone
+        .lab()
+        .apply(
+            """
+            apiVersion: v1
+            kind: Namespace
+            metadata: {name: monitoring}
+            ---
+            apiVersion: v1
+            kind: ServiceAccount
+            metadata: {name: kube-state-metrics, namespace: monitoring}
+            """);
+    chaperone
+        .lab()
+        .kubectl("apply", "-f", MONITORING.resolve("kube-state-metrics-rights.yaml").toString())
+        .orFail();
+  }
+
+  private static Set<String> metricsOfAlerts() throws IOException {
+    return Pattern.compile("\\bchaperone_(companion|hold)_[a-z_]+")
+        .matcher(Files.readString(MONITORING.resolve("companions-rule.yaml")))
+        .results()
+        .map(it -> it.group())
+        .collect(Collectors.toCollection(TreeSet::new));
+  }
+
+  /// The one value of the series with these labels.
+  private static double value(String page, String metric, String... labels) {
+    return page.lines()
+        .filter(it -> it.startsWith(metric + "{"))
+        .filter(it -> Set.of(labels).stream().allMatch(it::contains))
+        .map(it -> it.substring(it.lastIndexOf(' ') + 1))
+        .map(Double::parseDouble)
+        .reduce(
+            (one, other) -> {
+              throw new AssertionError("more than one series of " + metric + " in\n" + page);
+            })
+        .orElseThrow(() -> new AssertionError("no series of " + metric + " in\n" + page));
+  }
+}
