@@ -552,6 +552,15 @@ final class World {
         .orElse("");
   }
 
+  /// What a condition of a Hold says.
+  String message(String hold, String type) {
+    return Optional.ofNullable(holds.get(hold).getStatus())
+        .flatMap(
+            it -> Conditions.find(Optional.ofNullable(it.conditions()).orElse(List.of()), type))
+        .map(it -> it.getMessage())
+        .orElse("");
+  }
+
   DaemonSet target() {
     return Optional.ofNullable(target).orElseThrow();
   }
