@@ -26,6 +26,7 @@
   "CHAPERONE_GUARD_PRIORITY_CLASS" .Values.guard.priorityClass
   "CHAPERONE_AUDIENCE" .Values.audience
   "CHAPERONE_TRUSTED_SOURCES" (join "," .Values.trustedSources)
+  "CHAPERONE_MAX_HOLD_DURATION" .Values.maxHoldDuration
   "CHAPERONE_EVENT_DEADLINE" .Values.eventDeadline }}
 {{- if not (kindIs "invalid" .Values.guard.user) }}
 {{- $settings = set $settings "CHAPERONE_GUARD_USER" (.Values.guard.user | int64 | toString) }}

@@ -67,6 +67,10 @@ class Replies {
                 turn.taken().set(false);
               }
             });
+        if (http.response().closed()) {
+          // Perhaps before anybody listened for that.
+          turn.taken().set(false);
+        }
         return reply(turn.answer());
       }
     }

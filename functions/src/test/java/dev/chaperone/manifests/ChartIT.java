@@ -102,6 +102,7 @@ class ChartIT {
         "audience=ours                        | CHAPERONE_AUDIENCE=ours",
         "trustedSources={/a\\,/b}             | CHAPERONE_TRUSTED_SOURCES=/a,/b",
         "eventDeadline=5s                     | CHAPERONE_EVENT_DEADLINE=5s",
+        "maxHoldDuration=24h                  | CHAPERONE_MAX_HOLD_DURATION=24h",
       })
   void a_setting_reaches_the_functions_and_them_alone(String set, String variable) {
     Manifests made = template("chaperone", "--set", set.replace("\\,", ","));
@@ -180,6 +181,7 @@ class ChartIT {
         "guard.image=a'b",
         "image.digest=latest",
         "eventDeadline=soon",
+        "maxHoldDuration=a day",
         "trustedSources=all",
         "extraEnv[0].name=A",
       })
