@@ -86,7 +86,8 @@ class ManyCompanionsIT {
     for (int i = 0; i < 5; i++) {
       int before = chaperone.calls().size();
       long began = System.nanoTime();
-      assertThat(chaperone.pulse().statusCode()).isEqualTo(204);
+      // One answer of those that turned before is told with each.
+      assertThat(chaperone.pulse().statusCode()).isIn(200, 204);
       times.add(Duration.ofNanos(System.nanoTime() - began));
       calls = chaperone.calls().stream().skip(before).toList();
     }
