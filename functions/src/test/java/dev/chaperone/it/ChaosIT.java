@@ -42,7 +42,7 @@ class ChaosIT {
 
   @Test
   void every_story_ends_right_after_one_pulse_at_most() {
-    long seed = Long.getLong("chaperone.seed", System.currentTimeMillis());
+    long seed = Thorough.seed(1_795_734_644_106L);
     random = new Random(seed);
     System.out.printf("chaos: %d stories from seed %d%n", STORIES, seed);
     int held = 0;

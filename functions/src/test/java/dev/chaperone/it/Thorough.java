@@ -10,4 +10,10 @@ final class Thorough {
   static int times(int always, int thorough) {
     return Boolean.getBoolean(PROPERTY) ? thorough : always;
   }
+
+  /// `-Dchaperone.seed`; else the same for every change, and another each time when all is tried.
+  static long seed(long always) {
+    return Long.getLong(
+        "chaperone.seed", Boolean.getBoolean(PROPERTY) ? System.currentTimeMillis() : always);
+  }
 }
