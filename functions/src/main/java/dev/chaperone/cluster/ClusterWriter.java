@@ -431,10 +431,7 @@ public class ClusterWriter {
 
   private void unmark(Change.Unmark unmark) {
     Node node = client.nodes().withName(unmark.object().getMetadata().getName()).get();
-    if (node != null
-        && DrainBlocked.of(node)
-            .filter(it -> DrainBlocked.isOf(unmark.companion(), it))
-            .isPresent()) {
+    if (node != null && DrainBlocked.isSaidBy(unmark.companion(), node)) {
       patchConditions(node, Map.of("type", DrainBlocked.CONDITION, "$patch", "delete"));
     }
   }

@@ -331,7 +331,7 @@ public final class Decision {
     /// Cordoned nodes that keep their guard: their drain waits, for a reason to clear or for its
     /// turn.
     private List<String> blockedNodes() {
-      if (!seen.protects(Protect.Nodes) || seen.target() == null || allowed.good()) {
+      if (!enforcement.blocksDrains() || seen.target() == null) {
         return List.of();
       }
       Set<String> guarded = seen.roster().runningGuardNodes();

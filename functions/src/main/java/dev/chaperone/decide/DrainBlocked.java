@@ -35,8 +35,12 @@ public final class DrainBlocked {
         .findFirst();
   }
 
-  /// Whether the condition is of this Companion.
-  public static boolean isOf(CompanionRef companion, NodeCondition condition) {
+  /// Whether the node has the condition, and from this Companion.
+  public static boolean isSaidBy(CompanionRef companion, Node node) {
+    return of(node).filter(it -> isOf(companion, it)).isPresent();
+  }
+
+  private static boolean isOf(CompanionRef companion, NodeCondition condition) {
     return Objects.requireNonNullElse(condition.getMessage(), "").startsWith(author(companion));
   }
 
@@ -61,7 +65,7 @@ public final class DrainBlocked {
     if (seen.settings().marksNodes()) {
       Set<String> wrong = new HashSet<>(before);
       seen.roster().nodes().values().stream()
-          .filter(node -> of(node).filter(it -> isOf(seen.ref(), it)).isPresent())
+          .filter(node -> isSaidBy(seen.ref(), node))
           .forEach(node -> wrong.add(node.getMetadata().getName()));
       wrong.removeAll(blocked);
       wrong.stream().sorted().map(name -> unmark(name, seen.ref())).forEach(changes::add);
@@ -74,7 +78,7 @@ public final class DrainBlocked {
   /// @param cordoned every cordoned node
   public static List<Change> withoutCompanion(CompanionRef companion, List<Node> cordoned) {
     return cordoned.stream()
-        .filter(node -> of(node).filter(it -> isOf(companion, it)).isPresent())
+        .filter(node -> isSaidBy(companion, node))
         .map(node -> unmark(node.getMetadata().getName(), companion))
         .toList();
   }

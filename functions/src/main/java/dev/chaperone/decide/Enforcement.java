@@ -16,13 +16,19 @@ import java.util.stream.Stream;
 ///     them refuses every eviction
 /// @param notOpened why a budget is closed although nothing holds; empty if none is
 /// @param usedUp whether an open budget lets nothing go now
+/// @param blocksDrains whether the budget over guards refuses the eviction of each that runs
 record Enforcement(
-    List<String> gaps, List<String> notOpened, List<UnguardedNode> unguarded, boolean usedUp) {
+    List<String> gaps,
+    List<String> notOpened,
+    List<UnguardedNode> unguarded,
+    boolean usedUp,
+    boolean blocksDrains) {
 
   static Enforcement of(Snapshot seen, GuardState guards, BudgetPlan plan, Written written) {
     List<String> gaps = new ArrayList<>();
     List<String> notOpened = new ArrayList<>();
     boolean usedUp = false;
+    boolean blocksDrains = false;
     plan.problem().map(Finding::message).ifPresent(gaps::add);
     if (seen.protects(Protect.Nodes) && seen.target() == null && seen.ownGuards() == null) {
       gaps.add("no node is guarded: " + seen.withoutTarget().message());
@@ -39,17 +45,20 @@ record Enforcement(
         gaps.add("PodDisruptionBudget " + name + " is open" + words);
         boolean decides = forNodes || !seen.protects(Protect.Nodes);
         usedUp |= decides && letsNothingGo(live.get());
+        blocksDrains |= forNodes && letsNothingGo(live.get());
       } else {
         if (forNodes && !guards.allReady() && !BudgetPlan.isCounted(live.get())) {
           gaps.add(
               "Kubernetes has not yet counted for PodDisruptionBudget "
                   + name
                   + ", and a guard is not ready");
+        } else {
+          blocksDrains |= forNodes;
         }
         notOpened.add("PodDisruptionBudget " + name + " is closed" + words);
       }
     }
-    return new Enforcement(gaps, notOpened, guards.unguarded(), usedUp);
+    return new Enforcement(gaps, notOpened, guards.unguarded(), usedUp, blocksDrains);
   }
 
   private static boolean letsNothingGo(PodDisruptionBudget budget) {

@@ -126,6 +126,9 @@ class DecisionPropertiesTest {
             .filteredOn(it -> drained == null || !drained.nodes().contains(it))
             .noneMatch(world::canBeDrained);
       }
+      assertThat(world.companion.getStatus().blockedNodes())
+          .as("step %d: %s; %s", i, world.message(Decision.ALLOWED), world.state())
+          .noneMatch(world::canBeDrained);
     }
   }
 

@@ -44,18 +44,24 @@ class EnforcementTest {
   void a_budget_that_cannot_be_closed_is_said_to_be_open_in_the_words_of_who_refused() {
     world.settle().hold("rebuild", null);
     Decision decision = world.decide();
-    Decision.Report report =
-        decision.report(
-            new Written(
-                List.of(),
-                decision.changes().stream()
-                    .map(it -> new Refusal(it, "policy says no", true))
-                    .toList()));
+    Decision.Report report = decision.report(refused(decision));
 
     assertThat(report.answer().result()).isEqualTo(Answer.Result.NOT_ENFORCED);
     assertThat(report.answer().message()).contains("agent-nodes is open: policy says no");
     assertThat(report.whyIneffective("uid-rebuild")).get().asString().contains("policy says no");
     assertThat(report.mayBecomeEffective()).isTrue();
+  }
+
+  @Test
+  void no_drain_is_said_to_be_blocked_by_a_budget_that_could_not_be_closed() {
+    world.marksNodes = true;
+    world.settle().cordon("node-1").hold("rebuild", null);
+    Decision decision = world.decide();
+
+    assertThat(decision.report(refused(decision)).steps().toString())
+        .contains("blockedNodes=[]")
+        .doesNotContain("blocks the drain");
+    assertThat(world.canBeDrained("node-1")).isTrue();
   }
 
   /// The follower's pods are in two budgets, which is no word about the guards.
@@ -264,6 +270,12 @@ class EnforcementTest {
         .filter(pod -> node.equals(pod.getSpec().getNodeName()))
         .findFirst()
         .orElseThrow();
+  }
+
+  private static Written refused(Decision decision) {
+    return new Written(
+        List.of(),
+        decision.changes().stream().map(it -> new Refusal(it, "policy says no", true)).toList());
   }
 
   private void lookAlike(String name, Map<String, String> labels) {

@@ -304,11 +304,7 @@ final class World {
               .setStatus(new NodeStatusBuilder().withConditions(mark.condition()).build());
       case Change.Unmark unmark ->
           Optional.ofNullable(nodes.get(name(unmark.object())))
-              .filter(
-                  node ->
-                      DrainBlocked.of(node)
-                          .filter(it -> DrainBlocked.isOf(unmark.companion(), it))
-                          .isPresent())
+              .filter(node -> DrainBlocked.isSaidBy(unmark.companion(), node))
               .ifPresent(node -> node.setStatus(new NodeStatus()));
       case Change.Tell tell -> {}
       case Change.TellOnce tell -> {}
