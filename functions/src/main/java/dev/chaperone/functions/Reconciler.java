@@ -255,13 +255,19 @@ class Reconciler {
   }
 
   /// Empty: it needs a look of its own.
-  private static Optional<Outcome> idleAsOf(Survey survey, CompanionRef ref, Occasion occasion) {
+  private Optional<Outcome> idleAsOf(Survey survey, CompanionRef ref, Occasion occasion) {
     try {
       return survey
           .of(ref, occasion.pulse())
           .map(Decision::of)
           .filter(Decision::isIdle)
-          .map(it -> new Outcome(new Result.Seen(Optional.empty(), it.isPending()), true));
+          .map(
+              idle -> {
+                if (replies.areWaiting(List.of(ref))) {
+                  replies.seen(idle.report(Written.NOTHING).answer(), false);
+                }
+                return new Outcome(new Result.Seen(Optional.empty(), idle.isPending()), true);
+              });
     } catch (RuntimeException | Error e) {
       // It will be told of it by its own look.
       return Optional.empty();
@@ -486,9 +492,7 @@ class Reconciler {
     for (List<Change> step : report.steps()) {
       told = told.and(writer.write(step, deadline));
     }
-    if (report.answerChanged()) {
-      replies.turned(answer);
-    }
+    replies.seen(answer, report.answerChanged());
     if (!written.equals(Written.NOTHING) || !report.steps().isEmpty()) {
       LOG.infof(
           "%s: disruption %s (%s): %s; %d written, %d refused",

@@ -11,6 +11,7 @@ import java.util.Collection;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /// What goes back to whoever sent the event, and with a Broker in between to all who subscribe.
@@ -32,9 +33,17 @@ class Replies {
   /// An answer that turned, and whether a reply took it along.
   private record Turn(Answer answer, AtomicBoolean taken) {}
 
-  /// The answer of a Companion is another than the last.
-  void turned(Answer answer) {
-    waiting.put(answer.companion(), new Turn(answer, new AtomicBoolean()));
+  /// The answer of a Companion as it is now. What waits and is no longer so, because another
+  /// process found it turned back, is not told.
+  ///
+  /// @param turned whether it is another than the last
+  void seen(Answer answer, boolean turned) {
+    if (turned) {
+      waiting.put(answer.companion(), new Turn(answer, new AtomicBoolean()));
+    } else {
+      waiting.computeIfPresent(
+          answer.companion(), (_, turn) -> turn.answer().result() == answer.result() ? turn : null);
+    }
   }
 
   /// These are all the Companions there are.
@@ -44,8 +53,9 @@ class Replies {
 
   /// Whether an answer of one of these is still to be told.
   boolean areWaiting(Collection<CompanionRef> companions) {
-    return waiting.entrySet().stream()
-        .anyMatch(it -> !it.getValue().taken().get() && companions.contains(it.getKey()));
+    return companions.stream()
+        .flatMap(it -> Stream.ofNullable(waiting.get(it)))
+        .anyMatch(it -> !it.taken().get());
   }
 
   /// The reply to the present event, about one of the Companions that it concerned.
