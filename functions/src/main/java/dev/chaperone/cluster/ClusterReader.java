@@ -288,13 +288,18 @@ public class ClusterReader {
                     .withField("spec.companionRef.name", ref.name())));
   }
 
-  /// Every cordoned node; none where the installation wants no conditions on nodes.
+  /// Nodes that may have the condition [dev.chaperone.decide.DrainBlocked#CONDITION]; none where
+  /// the installation wants no conditions on nodes.
   ///
+  /// @param cordoned only the cordoned ones
   /// @throws Unavailable when the API server does not answer
-  public List<Node> cordonedNodes() {
-    return settings.marksNodes()
+  public List<Node> markedNodes(boolean cordoned) {
+    if (!settings.marksNodes()) {
+      return List.of();
+    }
+    return cordoned
         ? RosterReader.nodes(client, "spec.unschedulable", "true")
-        : List.of();
+        : RosterReader.nodes(client);
   }
 
   private static <T> Map<String, T> results(

@@ -109,9 +109,7 @@ final class RosterReader {
                             new Slim()::pod)));
     List<Pod> labelled = labelledGuards();
     // After the guards: one whose node is not in this list has lost it.
-    List<Node> nodes =
-        read("Nodes", () -> Listing.of(client.resources(SlimNode.class), null, new Slim()::node))
-            .items();
+    List<Node> nodes = nodes(client);
     return new Roster(
         true,
         nodes.stream()
@@ -173,6 +171,11 @@ final class RosterReader {
                     .withField("spec.nodeName", node),
                 atLeast,
                 new Slim()::pod));
+  }
+
+  static List<Node> nodes(KubernetesClient client) {
+    return read("Nodes", () -> Listing.of(client.resources(SlimNode.class), null, new Slim()::node))
+        .items();
   }
 
   static List<Node> nodes(KubernetesClient client, String field, String value) {

@@ -6,7 +6,6 @@ import static dev.chaperone.cluster.ClusterReader.readable;
 import dev.chaperone.api.Companion;
 import dev.chaperone.api.CompanionSpec.Protect;
 import dev.chaperone.api.Hold;
-import dev.chaperone.cluster.Slim.SlimNode;
 import dev.chaperone.cluster.Slim.SlimPod;
 import dev.chaperone.decide.Made;
 import dev.chaperone.decide.Observation;
@@ -87,10 +86,7 @@ final class SurveyReader {
           targetPods.stream().flatMap(it -> parallel.result(it).stream()).toList();
       deadline.check("reading all Nodes");
       // After the guards: one whose node is not in this list has lost it.
-      var nodes =
-          read(
-              "Nodes",
-              () -> Listing.of(client.resources(SlimNode.class), null, new Slim()::node).items());
+      var nodes = RosterReader.nodes(client);
       // One that is slow is left to the looks of those who observe it.
       Deadline soon = deadline.orIn(FOR_OBSERVED);
       Map<Observing, Observation> seen = new HashMap<>();

@@ -12,6 +12,9 @@ import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.Predicate;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
 /// What is told on a cordoned node whose drain waits: a Kubernetes Event when it begins to, and, if
@@ -23,6 +26,7 @@ public final class DrainBlocked {
   public static final String CONDITION = "chaperone.dev/DrainBlocked";
 
   private static final String TRUE = "True";
+  private static final Pattern AUTHOR = Pattern.compile("Companion ([^/ ]+)/([^ ]+) ");
 
   private DrainBlocked() {}
 
@@ -41,7 +45,7 @@ public final class DrainBlocked {
   }
 
   private static boolean isOf(CompanionRef companion, NodeCondition condition) {
-    return Objects.requireNonNullElse(condition.getMessage(), "").startsWith(author(companion));
+    return author(condition).filter(companion::equals).isPresent();
   }
 
   private static String author(CompanionRef companion) {
@@ -73,14 +77,24 @@ public final class DrainBlocked {
     return changes;
   }
 
-  /// What is still said by a Companion that is gone.
+  /// Takes away what is still said by Companions that are gone.
   ///
-  /// @param cordoned every cordoned node
-  public static List<Change> withoutCompanion(CompanionRef companion, List<Node> cordoned) {
-    return cordoned.stream()
-        .filter(node -> isSaidBy(companion, node))
-        .map(node -> unmark(node.getMetadata().getName(), companion))
+  /// @param isGone of those that say something
+  public static List<Change> withoutCompanions(
+      Predicate<CompanionRef> isGone, Collection<Node> nodes) {
+    return nodes.stream()
+        .flatMap(
+            node ->
+                of(node).flatMap(DrainBlocked::author).filter(isGone).stream()
+                    .map(author -> unmark(node.getMetadata().getName(), author)))
         .toList();
+  }
+
+  /// Empty: nobody knows whose it is.
+  private static Optional<CompanionRef> author(NodeCondition condition) {
+    return Optional.of(AUTHOR.matcher(Objects.requireNonNullElse(condition.getMessage(), "")))
+        .filter(Matcher::lookingAt)
+        .map(it -> new CompanionRef(it.group(1), it.group(2)));
   }
 
   private static Change event(Snapshot seen, Node node, Finding why) {

@@ -156,8 +156,20 @@ class Reconciler {
     SortedSet<CompanionRef> everyone = reader.everyone(deadline);
     waiting.retainAll(everyone);
     replies.retain(everyone);
+    forget(everyone, deadline);
     reconcile(everyone, Occasion.PULSE, deadline);
     return everyone;
+  }
+
+  /// Takes from nodes what was said by Companions that went while no event told of it.
+  private void forget(Collection<CompanionRef> everyone, Deadline deadline) {
+    try {
+      Predicate<CompanionRef> isGone = it -> !everyone.contains(it);
+      writer.write(DrainBlocked.withoutCompanions(isGone, reader.markedNodes(false)), deadline);
+    } catch (LostRace | Unavailable e) {
+      LOG.warnf(
+          "Conditions of Companions that are gone stay until the next pulse: %s", e.getMessage());
+    }
   }
 
   /// A new Hold closes before its Companion's turn comes and before anything else is read, each of
@@ -479,7 +491,7 @@ class Reconciler {
 
   private Result gone(CompanionRef ref, Instant now, Deadline deadline) throws LostRace {
     writer.write(Holds.withoutCompanion(reader.holds(ref), now), deadline);
-    writer.write(DrainBlocked.withoutCompanion(ref, reader.cordonedNodes()), deadline);
+    writer.write(DrainBlocked.withoutCompanions(ref::equals, reader.markedNodes(true)), deadline);
     return new Result.Seen(Optional.empty(), false);
   }
 

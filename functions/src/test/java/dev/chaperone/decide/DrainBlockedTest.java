@@ -5,7 +5,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.fabric8.kubernetes.api.model.NodeCondition;
 import io.fabric8.kubernetes.api.model.NodeConditionBuilder;
 import io.fabric8.kubernetes.api.model.NodeStatusBuilder;
-import java.util.List;
 import org.junit.jupiter.api.Test;
 
 class DrainBlockedTest {
@@ -64,9 +63,8 @@ class DrainBlockedTest {
     world.holds.clear();
     world.settle();
     assertThat(condition().getMessage()).isEqualTo(words);
-    assertThat(DrainBlocked.withoutCompanion(World.REF, List.copyOf(world.nodes.values())))
-        .isEmpty();
-    assertThat(DrainBlocked.withoutCompanion(OTHER, List.copyOf(world.nodes.values())))
+    assertThat(DrainBlocked.withoutCompanions(World.REF::equals, world.nodes.values())).isEmpty();
+    assertThat(DrainBlocked.withoutCompanions(OTHER::equals, world.nodes.values()))
         .singleElement()
         .isInstanceOf(Change.Unmark.class);
   }

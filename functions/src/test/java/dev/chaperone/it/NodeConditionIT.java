@@ -111,6 +111,21 @@ class NodeConditionIT {
     }
   }
 
+  @Test
+  void a_node_forgets_a_companion_that_went_while_no_event_told_of_it() {
+    try (Scene scene = guarded("forgotten")) {
+      hold(scene, "rebuild");
+      cordon(scene);
+      assertThat(condition(scene)).isPresent();
+
+      kubectl("uncordon", scene.node(1)).orFail();
+      kubectl("delete", "hold", "rebuild", "-n", scene.name).orFail();
+      kubectl("delete", "companion", "agent", "-n", scene.name).orFail();
+      chaperone.pulse();
+      assertThat(condition(scene)).isEmpty();
+    }
+  }
+
   @ParameterizedTest
   @ValueSource(
       strings = {
