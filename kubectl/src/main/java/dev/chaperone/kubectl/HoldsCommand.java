@@ -1,12 +1,9 @@
 package dev.chaperone.kubectl;
 
 import dev.chaperone.api.Hold;
-import java.time.Instant;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.Spec;
 
 /// `kubectl chaperone holds`.
 @Command(
@@ -19,15 +16,10 @@ import picocli.CommandLine.Spec;
     footer = {"", "Rights: list holds."})
 @SuppressWarnings("NullAway.Init") // picocli
 final class HoldsCommand implements Callable<Integer> {
-  @Spec private CommandSpec spec;
   @Mixin private Listing listing;
 
   @Override
   public Integer call() {
-    return listing.print(
-        spec.commandLine().getOut(),
-        spec.commandLine().getErr(),
-        Hold.class,
-        it -> HoldsTable.lines(it, listing.isWide(), Instant.now()));
+    return listing.print(Hold.class, HoldsTable::lines);
   }
 }

@@ -7,14 +7,19 @@ import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.KubernetesClientException;
 import io.fabric8.kubernetes.client.dsl.base.ResourceDefinitionContext;
 import java.io.PrintWriter;
+import java.time.Instant;
 import java.util.List;
-import java.util.function.Function;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
 
 /// What commands have in common that list one kind.
 @SuppressWarnings("NullAway.Init") // picocli
 final class Listing {
+  @Spec(Spec.Target.MIXEE)
+  private CommandSpec command;
+
   @Mixin private Connection connection;
   @Mixin private Scope scope;
   @Mixin private Output output;
@@ -24,11 +29,15 @@ final class Listing {
       description = "Of all namespaces.")
   private boolean all;
 
+  /// The lines of a table.
+  interface Lines<T> {
+    List<String> of(List<T> objects, boolean wide, Instant now);
+  }
+
   /// Lists them, for programs just as the API server has them.
-  ///
-  /// @param lines of a table; wide or not is for [#isWide] to say
-  <T extends CustomResource<?, ?>> int print(
-      PrintWriter out, PrintWriter err, Class<T> type, Function<List<T>, List<String>> lines) {
+  <T extends CustomResource<?, ?>> int print(Class<T> type, Lines<T> lines) {
+    PrintWriter out = command.commandLine().getOut();
+    PrintWriter err = command.commandLine().getErr();
     String kinds = HasMetadata.getKind(type) + "s";
     try (KubernetesClient client = connection.open()) {
       String namespace = scope.namespace(client);
@@ -48,15 +57,14 @@ final class Listing {
                 : "No %s found in namespace %s; -A shows those of all namespaces."
                     .formatted(kinds, namespace));
       } else {
-        output.print(out, list, output.isForPrograms() ? List.of() : lines.apply(typed));
+        output.print(
+            out,
+            list,
+            output.isForPrograms() ? List.of() : lines.of(typed, output.isWide(), Instant.now()));
       }
       return Plugin.DONE;
     } catch (KubernetesClientException e) {
       throw Problem.of("list " + kinds, e);
     }
-  }
-
-  boolean isWide() {
-    return output.isWide();
   }
 }

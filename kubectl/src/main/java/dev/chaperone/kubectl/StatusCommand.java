@@ -1,12 +1,9 @@
 package dev.chaperone.kubectl;
 
 import dev.chaperone.api.Companion;
-import java.time.Instant;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.Spec;
 
 /// `kubectl chaperone status`.
 @Command(
@@ -21,15 +18,10 @@ import picocli.CommandLine.Spec;
     footer = {"", "Rights: list companions."})
 @SuppressWarnings("NullAway.Init") // picocli
 final class StatusCommand implements Callable<Integer> {
-  @Spec private CommandSpec spec;
   @Mixin private Listing listing;
 
   @Override
   public Integer call() {
-    return listing.print(
-        spec.commandLine().getOut(),
-        spec.commandLine().getErr(),
-        Companion.class,
-        it -> StatusTable.lines(it, listing.isWide(), Instant.now()));
+    return listing.print(Companion.class, StatusTable::lines);
   }
 }
