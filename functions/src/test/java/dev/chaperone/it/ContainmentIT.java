@@ -1,11 +1,15 @@
 package dev.chaperone.it;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
 import dev.chaperone.api.Companion;
 import io.fabric8.kubernetes.api.model.Condition;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
+import io.fabric8.kubernetes.api.model.GenericKubernetesResourceBuilder;
+import io.fabric8.kubernetes.api.model.apiextensions.v1.CustomResourceDefinition;
+import io.fabric8.kubernetes.api.model.apiextensions.v1.CustomResourceDefinitionVersion;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.KubernetesClientException;
 import io.fabric8.kubernetes.client.dsl.Resource;
@@ -573,8 +577,7 @@ class ContainmentIT {
   /// Does what the rules of a kind would refuse, one after the other.
   private void withoutRules(String definition, Runnable... writes) {
     var definitions = client().apiextensions().v1().customResourceDefinitions();
-    var before =
-        definitions.withName(definition).get().getSpec().getVersions().getFirst().getSchema();
+    CustomResourceDefinition before = definitions.withName(definition).get();
     definitions.withName(definition).patch(PatchContext.of(PatchType.JSON), LAX);
     try {
       for (Runnable write : writes) {
@@ -592,10 +595,46 @@ class ContainmentIT {
           .withName(definition)
           .edit(
               it -> {
-                it.getSpec().getVersions().getFirst().setSchema(before);
+                it.getSpec().getVersions().getFirst().setSchema(version(before).getSchema());
                 return it;
               });
     }
+    awaitRules(before);
+  }
+
+  /// Until the API server has the rules again, and lists by field: for a moment after a change it
+  /// answers that with 429, so that an event would have to be sent again.
+  private void awaitRules(CustomResourceDefinition definition) {
+    var objects =
+        client()
+            .genericKubernetesResources(
+                definition.getSpec().getGroup() + "/" + version(definition).getName(),
+                definition.getSpec().getNames().getKind())
+            .inNamespace("default");
+    String field = version(definition).getSelectableFields().getFirst().getJsonPath().substring(1);
+    await("the rules of " + definition.getMetadata().getName())
+        .atMost(Scene.LONG)
+        .ignoreExceptions()
+        .untilAsserted(
+            () -> {
+              assertThatThrownBy(() -> objects.resource(withoutSpec(definition)).dryRun().create())
+                  .hasFieldOrPropertyWithValue("code", INVALID);
+              objects.withField(field, "agent").list();
+            });
+  }
+
+  private static GenericKubernetesResource withoutSpec(CustomResourceDefinition definition) {
+    return new GenericKubernetesResourceBuilder()
+        .withApiVersion(definition.getSpec().getGroup() + "/" + version(definition).getName())
+        .withKind(definition.getSpec().getNames().getKind())
+        .withNewMetadata()
+        .withName("agent")
+        .endMetadata()
+        .build();
+  }
+
+  private static CustomResourceDefinitionVersion version(CustomResourceDefinition definition) {
+    return definition.getSpec().getVersions().getFirst();
   }
 
   private Resource<GenericKubernetesResource> companion(Scene scene) {
