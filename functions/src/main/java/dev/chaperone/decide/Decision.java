@@ -105,6 +105,18 @@ public final class Decision {
     return steps(true).isEmpty() && report(Written.NOTHING).steps().isEmpty();
   }
 
+  /// Whether the nodes that are not cordoned make a difference, to what is written or to what is
+  /// said.
+  public boolean needsEveryNode() {
+    Snapshot few = seen.ofCordonedNodes();
+    if (few.needsEveryNode()) {
+      return true;
+    }
+    Decision other = of(few);
+    return !steps(true).equals(other.steps(true))
+        || !report(Written.NOTHING).steps().equals(other.report(Written.NOTHING).steps());
+  }
+
   private static List<List<Change>> steps(Stream<List<Change>> steps) {
     return steps.filter(step -> !step.isEmpty()).toList();
   }

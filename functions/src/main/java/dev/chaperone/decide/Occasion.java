@@ -19,6 +19,11 @@ public record Occasion(boolean pulse, Set<String> deletedNodes) {
     return object.kind().equals("Node") ? new Occasion(false, Set.of(object.name())) : CHANGE;
   }
 
+  /// The same, where all that only a pulse looks at is known to make no difference.
+  public Occasion withoutPulse() {
+    return new Occasion(false, deletedNodes);
+  }
+
   /// Both at once.
   public Occasion and(Occasion other) {
     return new Occasion(

@@ -40,6 +40,24 @@ public record Roster(
   private static final String PENDING = "Pending";
   private static final Set<String> ENDED = Set.of("Failed", "Succeeded");
 
+  /// What there is to see of the cordoned nodes alone.
+  Roster ofCordoned() {
+    Set<String> few =
+        cordoned().stream().map(node -> node.getMetadata().getName()).collect(Collectors.toSet());
+    return new Roster(
+        false,
+        nodes.entrySet().stream()
+            .filter(it -> few.contains(it.getKey()))
+            .collect(Collectors.toMap(Map.Entry::getKey, Map.Entry::getValue)),
+        on(few, targetPods),
+        on(few, guards),
+        List.of());
+  }
+
+  private static List<Pod> on(Set<String> nodes, List<Pod> pods) {
+    return pods.stream().filter(pod -> nodes.contains(nodeOf(pod))).toList();
+  }
+
   /// Cordoned nodes, by name, sorted.
   List<Node> cordoned() {
     return nodes.values().stream()

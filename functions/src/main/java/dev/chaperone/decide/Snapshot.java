@@ -277,10 +277,19 @@ public record Snapshot(
 
   /// The same, with every node in the roster.
   public Snapshot with(Roster everyNode) {
+    return with(pulse, everyNode);
+  }
+
+  /// What a look would have seen that no pulse asked for.
+  Snapshot ofCordonedNodes() {
+    return with(false, roster.ofCordoned());
+  }
+
+  private Snapshot with(boolean asPulse, Roster other) {
     return new Snapshot(
         now,
         settings,
-        pulse,
+        asPulse,
         budgets,
         companion,
         rivals,
@@ -290,7 +299,7 @@ public record Snapshot(
         holds,
         observed,
         notRunning,
-        everyNode);
+        other);
   }
 
   static int orZero(@Nullable Integer number) {

@@ -34,11 +34,14 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Comparator;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.SortedSet;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Function;
 import java.util.function.Predicate;
 import org.eclipse.microprofile.config.inject.ConfigProperty;
 import org.jboss.logging.Logger;
@@ -62,7 +65,7 @@ class Reconciler {
   /// With more Companions than this, everything is read at once first.
   private static final int MANY = 16;
 
-  /// A pulse reads every node for each of them, which the memory has to hold.
+  /// A look for a pulse reads every node, which the memory has to hold.
   private static final int AT_ONCE_WITH_EVERY_NODE = 2;
 
   private final ClusterReader reader;
@@ -192,7 +195,7 @@ class Reconciler {
     List<Outcome> outcomes =
         occasion.pulse() || companions.size() > MANY
             ? eachThatIsNotIdle(companions, occasion, deadline)
-            : each(companions, occasion, deadline);
+            : each(companions, _ -> occasion, deadline);
     List<RuntimeException> failures =
         outcomes.stream()
             .map(Outcome::result)
@@ -235,7 +238,7 @@ class Reconciler {
   private List<Outcome> eachThatIsNotIdle(
       Collection<CompanionRef> companions, Occasion occasion, Deadline deadline) {
     if (companions.size() < 2) {
-      return each(companions, occasion, deadline);
+      return each(companions, _ -> occasion, deadline);
     }
     Deadline half = share(deadline, companions.size());
     Survey survey;
@@ -243,22 +246,24 @@ class Reconciler {
       survey = reader.survey(clock.instant(), half);
     } catch (RuntimeException e) {
       LOG.warnf("Not everything could be read at once: %s", e.getMessage());
-      return each(companions, occasion, deadline);
+      return each(companions, _ -> occasion, deadline);
     }
     List<Outcome> outcomes = new ArrayList<>();
-    List<CompanionRef> others = new ArrayList<>();
+    Map<CompanionRef, Occasion> others = new LinkedHashMap<>();
     for (CompanionRef ref : waitingFirst(companions)) {
       // What many expressions cost must not be all the time that there is.
-      Optional<Outcome> outcome =
-          half.left().isPositive() ? idleAsOf(survey, ref, occasion) : Optional.empty();
-      if (outcome.isPresent()) {
-        outcomes.add(outcome.get());
+      Surveyed surveyed =
+          half.left().isPositive()
+              ? surveyed(survey, ref, occasion)
+              : new Surveyed(Optional.empty(), occasion);
+      if (surveyed.idle().isPresent()) {
+        outcomes.add(surveyed.idle().get());
         waiting.remove(ref);
       } else {
-        others.add(ref);
+        others.put(ref, surveyed.occasion());
       }
     }
-    outcomes.addAll(each(others, occasion, deadline));
+    outcomes.addAll(each(others.keySet(), it -> others.getOrDefault(it, occasion), deadline));
     return outcomes;
   }
 
@@ -266,37 +271,47 @@ class Reconciler {
     return companions.stream().sorted(Comparator.comparing(it -> !waiting.contains(it))).toList();
   }
 
-  /// Empty: it needs a look of its own.
-  private Optional<Outcome> idleAsOf(Survey survey, CompanionRef ref, Occasion occasion) {
+  /// What a survey says of one Companion.
+  ///
+  /// @param idle empty: it needs a look of its own
+  /// @param occasion of that look
+  private record Surveyed(Optional<Outcome> idle, Occasion occasion) {}
+
+  private Surveyed surveyed(Survey survey, CompanionRef ref, Occasion occasion) {
     try {
-      return survey
-          .of(ref, occasion.pulse())
-          .map(Decision::of)
-          .filter(Decision::isIdle)
-          .map(
-              idle -> {
-                if (replies.areWaiting(List.of(ref))) {
-                  replies.seen(idle.report(Written.NOTHING).answer(), false);
-                }
-                return new Outcome(new Result.Seen(Optional.empty(), idle.isPending()), true);
-              });
+      Optional<Decision> decision = survey.of(ref, occasion.pulse()).map(Decision::of);
+      Optional<Outcome> idle = decision.filter(Decision::isIdle).map(it -> idle(ref, it));
+      boolean few = idle.isEmpty() && decision.filter(it -> !it.needsEveryNode()).isPresent();
+      return new Surveyed(idle, few ? occasion.withoutPulse() : occasion);
     } catch (RuntimeException | Error e) {
       // It will be told of it by its own look.
-      return Optional.empty();
+      return new Surveyed(Optional.empty(), occasion);
     }
+  }
+
+  private Outcome idle(CompanionRef ref, Decision decision) {
+    if (replies.areWaiting(List.of(ref))) {
+      replies.seen(decision.report(Written.NOTHING).answer(), false);
+    }
+    return new Outcome(new Result.Seen(Optional.empty(), decision.isPending()), true);
   }
 
   /// Each by itself, those first that wait for it.
   private List<Outcome> each(
-      Collection<CompanionRef> companions, Occasion occasion, Deadline deadline) {
+      Collection<CompanionRef> companions,
+      Function<CompanionRef, Occasion> occasion,
+      Deadline deadline) {
     if (companions.size() == 1) {
-      return List.of(one(companions.iterator().next(), occasion, deadline));
+      CompanionRef ref = companions.iterator().next();
+      return List.of(one(ref, occasion.apply(ref), deadline));
     }
     return Several.map(
         waitingFirst(companions),
-        occasion.pulse() ? AT_ONCE_WITH_EVERY_NODE : AT_ONCE,
+        companions.stream().map(occasion).anyMatch(Occasion::pulse)
+            ? AT_ONCE_WITH_EVERY_NODE
+            : AT_ONCE,
         ref -> {
-          Outcome outcome = one(ref, occasion, share(deadline, companions.size()));
+          Outcome outcome = one(ref, occasion.apply(ref), share(deadline, companions.size()));
           if (outcome.result() instanceof Result.Failed) {
             waiting.add(ref);
           } else {

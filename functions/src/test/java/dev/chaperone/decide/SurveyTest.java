@@ -59,6 +59,36 @@ class SurveyTest {
     assertThat(asked(amongAll)).isEqualTo(asked(alone));
   }
 
+  static Stream<Arguments> lookedAtForAPulse() {
+    return Stream.of(
+        needing(false, "a new Hold", it -> it.hold("rebuild", null)),
+        needing(false, "a Hold that went", it -> it.hold("rebuild", null).settle().holds.clear()),
+        needing(
+            false, "a drain that waits", it -> it.hold("rebuild", null).settle().cordon("node-1")),
+        needing(true, "a node that came", it -> it.node("node-4").controllers()),
+        needing(true, "a node that went", it -> it.nodes.remove("node-1")),
+        needing(true, "a guard without its node", it -> it.guardPods.clear()),
+        needing(
+            true,
+            "a guard that ended",
+            it -> it.guardPods.values().iterator().next().getStatus().setPhase("Failed")));
+  }
+
+  private static Arguments needing(boolean everyNode, String name, Consumer<World> change) {
+    return Arguments.of(name, everyNode, change);
+  }
+
+  @ParameterizedTest(name = "{0}")
+  @MethodSource("lookedAtForAPulse")
+  void every_node_is_read_once_more_only_where_that_makes_a_difference(
+      String name, boolean everyNode, Consumer<World> change) {
+    change.accept(world);
+
+    Decision decision = Decision.of(survey().of(world.snapshot(true).ref(), true).orElseThrow());
+
+    assertThat(decision.needsEveryNode()).isEqualTo(everyNode);
+  }
+
   private static List<String> asked(Snapshot seen) {
     Decision decision = Decision.of(seen);
     return List.of(

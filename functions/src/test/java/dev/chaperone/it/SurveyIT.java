@@ -93,6 +93,11 @@ class SurveyIT {
       Snapshot amongAll = survey.of(ref, true).orElseThrow();
 
       assertThat(asked(amongAll)).as(scene.name).isEqualTo(asked(alone));
+      if (!Decision.of(amongAll).needsEveryNode()) {
+        assertThat(asked(reader.read(known, Occasion.CHANGE, LATER)))
+            .as(scene.name + ", the cordoned nodes only")
+            .isEqualTo(asked(alone));
+      }
     }
   }
 
