@@ -1,0 +1,142 @@
+package dev.chaperone;
+
+import static com.tngtech.archunit.base.DescribedPredicate.not;
+import static com.tngtech.archunit.core.domain.JavaCall.Predicates.target;
+import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAPackage;
+import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAnyPackage;
+import static com.tngtech.archunit.core.domain.JavaClass.Predicates.type;
+import static com.tngtech.archunit.core.domain.properties.HasName.Predicates.nameMatching;
+import static com.tngtech.archunit.core.domain.properties.HasOwner.Predicates.With.owner;
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.methods;
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
+import static com.tngtech.archunit.library.Architectures.layeredArchitecture;
+
+import com.tngtech.archunit.base.DescribedPredicate;
+import com.tngtech.archunit.core.domain.JavaClass;
+import com.tngtech.archunit.core.domain.JavaClasses;
+import com.tngtech.archunit.core.importer.ClassFileImporter;
+import com.tngtech.archunit.core.importer.ImportOption;
+import dev.chaperone.cluster.Access;
+import dev.chaperone.cluster.ClusterWriter;
+import dev.chaperone.telemetry.ApiCalls;
+import io.fabric8.kubernetes.client.CustomResource;
+import io.quarkus.funqy.Funq;
+import java.time.Clock;
+import java.time.Instant;
+import java.time.OffsetDateTime;
+import java.time.ZonedDateTime;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+
+/// What ARCHITECTURE.md says of the floors.
+class ArchitectureTest {
+  private static final JavaClasses CLASSES =
+      new ClassFileImporter()
+          .withImportOption(new ImportOption.DoNotIncludeTests())
+          .importPackages(
+              Stream.of("api", "decide", "telemetry", "cluster", "functions")
+                  .map("dev.chaperone."::concat)
+                  .toList());
+
+  @Test
+  void each_floor_knows_only_those_below() {
+    layeredArchitecture()
+        .consideringOnlyDependenciesInLayers()
+        .layer("functions")
+        .definedBy("dev.chaperone.functions..")
+        .layer("cluster")
+        .definedBy("dev.chaperone.cluster..")
+        .layer("decide")
+        .definedBy("dev.chaperone.decide..")
+        .layer("api")
+        .definedBy("dev.chaperone.api..")
+        .layer("telemetry")
+        .definedBy("dev.chaperone.telemetry..")
+        .whereLayer("functions")
+        .mayNotBeAccessedByAnyLayer()
+        .whereLayer("cluster")
+        .mayOnlyBeAccessedByLayers("functions")
+        .whereLayer("decide")
+        .mayOnlyBeAccessedByLayers("functions", "cluster", "telemetry")
+        .whereLayer("api")
+        .mayOnlyBeAccessedByLayers("functions", "cluster", "decide")
+        .whereLayer("telemetry")
+        .mayOnlyBeAccessedByLayers("functions", "cluster")
+        .check(CLASSES);
+  }
+
+  @Test
+  void decisions_know_no_client_framework_or_logger() {
+    noClasses()
+        .that()
+        .resideInAPackage("dev.chaperone.decide..")
+        .should()
+        .dependOnClassesThat(
+            resideInAnyPackage(
+                "io.fabric8.kubernetes.client..",
+                "io.quarkus..",
+                "jakarta..",
+                "org.jboss.logging..",
+                "java.util.logging..",
+                "org.slf4j.."))
+        .check(CLASSES);
+  }
+
+  @Test
+  void decisions_have_no_clock() {
+    noClasses()
+        .that()
+        .resideInAPackage("dev.chaperone.decide..")
+        .should()
+        .callMethodWhere(target(nameMatching("now")).and(target(owner(isTime()))))
+        .orShould()
+        .dependOnClassesThat()
+        .areAssignableTo(Clock.class)
+        .check(CLASSES);
+  }
+
+  /// What is created to be answered at once, a review of a token or of a right, is a question.
+  @Test
+  void only_the_writer_writes() {
+    noClasses()
+        .that()
+        .doNotBelongToAnyOf(ClusterWriter.class, Access.class)
+        .should()
+        .callMethodWhere(
+            target(
+                    nameMatching(
+                        "create|createOrReplace|update|updateStatus|patch|patchStatus|replace|replaceStatus|delete|edit|editStatus|serverSideApply|evict"))
+                .and(target(owner(resideInAPackage("io.fabric8.kubernetes.client..")))))
+        .check(CLASSES);
+  }
+
+  @Test
+  void only_the_cluster_asks_the_api_server() {
+    noClasses()
+        .that()
+        .resideOutsideOfPackage("dev.chaperone.cluster..")
+        .and()
+        // Listens to the client's calls.
+        .doNotBelongToAnyOf(ApiCalls.class)
+        .should()
+        .dependOnClassesThat(
+            resideInAPackage("io.fabric8.kubernetes.client..").and(not(type(CustomResource.class))))
+        .check(CLASSES);
+  }
+
+  @Test
+  void events_are_answered_by_functions_only() {
+    methods()
+        .that()
+        .areAnnotatedWith(Funq.class)
+        .should()
+        .beDeclaredInClassesThat()
+        .resideInAPackage("dev.chaperone.functions")
+        .check(CLASSES);
+  }
+
+  private static DescribedPredicate<JavaClass> isTime() {
+    return JavaClass.Predicates.belongToAnyOf(
+        Instant.class, ZonedDateTime.class, OffsetDateTime.class);
+  }
+}
