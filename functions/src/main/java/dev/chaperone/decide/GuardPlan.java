@@ -294,7 +294,7 @@ record GuardPlan(List<Change> changes, Finding finding, List<String> tainted, in
       List<Pod> ended = seen.roster().ended();
       return Finding.bad(
           ended.isEmpty() ? Reason.NodesUnguarded : Reason.GuardRefused,
-          "%d of %d nodes have no running guard, so nothing blocks their drain: %s"
+          "No running guard on %d of %d nodes, so nothing blocks their drain: %s"
               .formatted(unguarded.size(), state.count().desired(), names(unguarded)));
     }
     String drained =
