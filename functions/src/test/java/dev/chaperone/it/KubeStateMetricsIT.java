@@ -13,11 +13,10 @@ import java.time.Instant;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.regex.Pattern;
-import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 
 /// What kube-state-metrics reports with the shipped configuration and rights, of which the shipped
-/// alerts are made.
+/// alerts and the shipped dashboard are made.
 @QuarkusTest
 @QuarkusTestResource(OnTheLab.class)
 class KubeStateMetricsIT {
@@ -83,7 +82,8 @@ class KubeStateMetricsIT {
         assertThat(value(page, "chaperone_hold_expires_seconds", "companion=\"agent\""))
             .isEqualTo((double) expires.getEpochSecond());
         assertThat(value(page, "chaperone_hold_condition", "condition=\"Enforced\"")).isEqualTo(1);
-        assertThat(metricsOfAlerts()).allSatisfy(it -> assertThat(page).contains(it + "{"));
+        assertThat(metricsIn("companions-rule.yaml", "dashboard.json"))
+            .allSatisfy(it -> assertThat(page).contains(it + "{"));
       }
     }
   }
@@ -107,12 +107,15 @@ class KubeStateMetricsIT {
         .orFail();
   }
 
-  private static Set<String> metricsOfAlerts() throws IOException {
-    return Pattern.compile("\\bchaperone_(companion|hold)_[a-z_]+")
-        .matcher(Files.readString(MONITORING.resolve("companions-rule.yaml")))
-        .results()
-        .map(it -> it.group())
-        .collect(Collectors.toCollection(TreeSet::new));
+  private static Set<String> metricsIn(String... files) throws IOException {
+    Set<String> metrics = new TreeSet<>();
+    for (String file : files) {
+      Pattern.compile("\\bchaperone_(companion|hold)_[a-z_]+")
+          .matcher(Files.readString(MONITORING.resolve(file)))
+          .results()
+          .forEach(it -> metrics.add(it.group()));
+    }
+    return metrics;
   }
 
   /// The one value of the series with these labels.
