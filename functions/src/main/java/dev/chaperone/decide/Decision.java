@@ -102,19 +102,19 @@ public final class Decision {
 
   /// Whether there is nothing to write, and nothing to say that was not said before.
   public boolean isIdle() {
-    return steps(true).isEmpty() && report(Written.NOTHING).steps().isEmpty();
+    return everything().isEmpty();
+  }
+
+  /// What there is to write, and what there is to say before it is.
+  private List<List<Change>> everything() {
+    return Stream.concat(steps(true).stream(), report(Written.NOTHING).steps().stream()).toList();
   }
 
   /// Whether the nodes that are not cordoned make a difference, to what is written or to what is
   /// said.
   public boolean needsEveryNode() {
     Snapshot few = seen.ofCordonedNodes();
-    if (few.needsEveryNode()) {
-      return true;
-    }
-    Decision other = of(few);
-    return !steps(true).equals(other.steps(true))
-        || !report(Written.NOTHING).steps().equals(other.report(Written.NOTHING).steps());
+    return few.needsEveryNode() || !everything().equals(of(few).everything());
   }
 
   private static List<List<Change>> steps(Stream<List<Change>> steps) {

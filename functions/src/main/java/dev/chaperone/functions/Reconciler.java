@@ -281,7 +281,10 @@ class Reconciler {
     try {
       Optional<Decision> decision = survey.of(ref, occasion.pulse()).map(Decision::of);
       Optional<Outcome> idle = decision.filter(Decision::isIdle).map(it -> idle(ref, it));
-      boolean few = idle.isEmpty() && decision.filter(it -> !it.needsEveryNode()).isPresent();
+      boolean few =
+          idle.isEmpty()
+              && occasion.pulse()
+              && decision.filter(it -> !it.needsEveryNode()).isPresent();
       return new Surveyed(idle, few ? occasion.withoutPulse() : occasion);
     } catch (RuntimeException | Error e) {
       // It will be told of it by its own look.

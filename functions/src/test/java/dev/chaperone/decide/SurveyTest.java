@@ -23,18 +23,29 @@ class SurveyTest {
 
   static Stream<Arguments> worlds() {
     return Stream.of(
-        of("nothing to do", true, _ -> {}),
-        of("held, and said so", true, it -> it.hold("rebuild", null).settle()),
-        of("a new Hold", false, it -> it.hold("rebuild", null)),
-        of("a Hold that went", false, it -> it.hold("rebuild", null).settle().holds.clear()),
-        of("a node that came", false, it -> it.node("node-4").controllers()),
-        of("a node that went", false, it -> it.nodes.remove("node-1")),
-        of("a guard without its node", false, it -> it.guardPods.clear()),
-        of("no budget", false, it -> it.budgets.remove("agent-nodes")),
-        of("no follower", false, it -> it.follower = null),
-        of("no target", false, it -> it.target = null),
+        of("nothing to do", true, false, _ -> {}),
+        of("held, and said so", true, false, it -> it.hold("rebuild", null).settle()),
+        of("a new Hold", false, false, it -> it.hold("rebuild", null)),
+        of("a Hold that went", false, false, it -> it.hold("rebuild", null).settle().holds.clear()),
+        of(
+            "a drain that waits",
+            false,
+            false,
+            it -> it.hold("rebuild", null).settle().cordon("node-1")),
+        of("a node that came", false, true, it -> it.node("node-4").controllers()),
+        of("a node that went", false, true, it -> it.nodes.remove("node-1")),
+        of("a guard without its node", false, true, it -> it.guardPods.clear()),
+        of(
+            "a guard that ended",
+            false,
+            true,
+            it -> it.guardPods.values().iterator().next().getStatus().setPhase("Failed")),
+        of("no budget", false, false, it -> it.budgets.remove("agent-nodes")),
+        of("no follower", false, false, it -> it.follower = null),
+        of("no target", false, false, it -> it.target = null),
         of(
             "another spec",
+            false,
             false,
             it ->
                 it.spec =
@@ -42,51 +53,25 @@ class SurveyTest {
                         Policy.AlwaysHold, new IntOrString(1), Protect.Pods, Protect.Nodes)));
   }
 
-  private static Arguments of(String name, boolean idle, Consumer<World> change) {
-    return Arguments.of(name, idle, change);
+  /// @param idle whether there is nothing to write or to say
+  /// @param everyNode whether nodes that are not cordoned make a difference
+  private static Arguments of(
+      String name, boolean idle, boolean everyNode, Consumer<World> change) {
+    return Arguments.of(name, idle, everyNode, change);
   }
 
   @ParameterizedTest(name = "{0}")
   @MethodSource("worlds")
   void a_survey_leads_to_the_same_decision_as_a_look(
-      String name, boolean idle, Consumer<World> change) {
+      String name, boolean idle, boolean everyNode, Consumer<World> change) {
     change.accept(world);
     Snapshot alone = world.snapshot(true);
 
     Snapshot amongAll = survey().of(alone.ref(), true).orElseThrow();
 
     assertThat(Decision.of(amongAll).isIdle()).isEqualTo(idle);
+    assertThat(Decision.of(amongAll).needsEveryNode()).isEqualTo(everyNode);
     assertThat(asked(amongAll)).isEqualTo(asked(alone));
-  }
-
-  static Stream<Arguments> lookedAtForAPulse() {
-    return Stream.of(
-        needing(false, "a new Hold", it -> it.hold("rebuild", null)),
-        needing(false, "a Hold that went", it -> it.hold("rebuild", null).settle().holds.clear()),
-        needing(
-            false, "a drain that waits", it -> it.hold("rebuild", null).settle().cordon("node-1")),
-        needing(true, "a node that came", it -> it.node("node-4").controllers()),
-        needing(true, "a node that went", it -> it.nodes.remove("node-1")),
-        needing(true, "a guard without its node", it -> it.guardPods.clear()),
-        needing(
-            true,
-            "a guard that ended",
-            it -> it.guardPods.values().iterator().next().getStatus().setPhase("Failed")));
-  }
-
-  private static Arguments needing(boolean everyNode, String name, Consumer<World> change) {
-    return Arguments.of(name, everyNode, change);
-  }
-
-  @ParameterizedTest(name = "{0}")
-  @MethodSource("lookedAtForAPulse")
-  void every_node_is_read_once_more_only_where_that_makes_a_difference(
-      String name, boolean everyNode, Consumer<World> change) {
-    change.accept(world);
-
-    Decision decision = Decision.of(survey().of(world.snapshot(true).ref(), true).orElseThrow());
-
-    assertThat(decision.needsEveryNode()).isEqualTo(everyNode);
   }
 
   private static List<String> asked(Snapshot seen) {

@@ -608,8 +608,7 @@ class ContainmentIT {
     var objects =
         client()
             .genericKubernetesResources(
-                definition.getSpec().getGroup() + "/" + version(definition).getName(),
-                definition.getSpec().getNames().getKind())
+                apiVersion(definition), definition.getSpec().getNames().getKind())
             .inNamespace("default");
     String field = version(definition).getSelectableFields().getFirst().getJsonPath().substring(1);
     await("the rules of " + definition.getMetadata().getName())
@@ -625,12 +624,16 @@ class ContainmentIT {
 
   private static GenericKubernetesResource withoutSpec(CustomResourceDefinition definition) {
     return new GenericKubernetesResourceBuilder()
-        .withApiVersion(definition.getSpec().getGroup() + "/" + version(definition).getName())
+        .withApiVersion(apiVersion(definition))
         .withKind(definition.getSpec().getNames().getKind())
         .withNewMetadata()
         .withName("agent")
         .endMetadata()
         .build();
+  }
+
+  private static String apiVersion(CustomResourceDefinition definition) {
+    return definition.getSpec().getGroup() + "/" + version(definition).getName();
   }
 
   private static CustomResourceDefinitionVersion version(CustomResourceDefinition definition) {
