@@ -201,7 +201,8 @@ public class ClusterReader {
                       settings,
                       companion,
                       budgets.stream().flatMap(it -> parallel.result(it).stream()).toList(),
-                      parallel.result(holds)));
+                      parallel.result(holds),
+                      null));
     }
   }
 
@@ -265,6 +266,7 @@ public class ClusterReader {
               parallel.result(holds),
               results(observed, parallel),
               rosters.map(RosterReader::notRunning).orElse(List.of()),
+              known.placed(),
               theTarget == null || rosters.isEmpty() ? Roster.NONE : rosters.get().few(theTarget));
       if (theTarget == null || rosters.isEmpty() || !seen.needsEveryNode()) {
         return seen;

@@ -4,6 +4,7 @@ import dev.chaperone.api.Companion;
 import dev.chaperone.api.CompanionSpec.Protect;
 import dev.chaperone.api.CompanionStatus;
 import dev.chaperone.api.CompanionStatus.BlockingReason;
+import dev.chaperone.api.CompanionStatus.PlacementWrites;
 import dev.chaperone.api.Hold;
 import dev.chaperone.decide.Conditions.Named;
 import dev.chaperone.decide.Written.Refusal;
@@ -89,6 +90,14 @@ public final class Decision {
   /// budget closed already wrote nothing that would have fenced this one.
   public boolean opens() {
     return !budgets.opening().isEmpty();
+  }
+
+  /// What the status is to say of the placement, once the changes are written; empty if they hold
+  /// none.
+  public Optional<PlacementWrites> placed() {
+    return placement.changes().isEmpty()
+        ? Optional.empty()
+        : Optional.ofNullable(placement.writes());
   }
 
   List<Change> changes() {

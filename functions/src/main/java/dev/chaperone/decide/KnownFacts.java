@@ -3,22 +3,27 @@ package dev.chaperone.decide;
 import dev.chaperone.api.Companion;
 import dev.chaperone.api.CompanionSpec.Disruption;
 import dev.chaperone.api.CompanionSpec.Policy;
+import dev.chaperone.api.CompanionStatus.PlacementWrites;
 import dev.chaperone.api.Hold;
 import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudget;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /// What is read before anything else: a Companion, the budgets that have the names of its own, and
 /// its Holds. Enough to close for a reason that needs no other fact; the budgets' specs, as they
 /// are then, fence a decision on older facts.
+///
+/// @param placed what this run has written before, and its status does not say yet
 public record KnownFacts(
     Instant now,
     Settings settings,
     Companion companion,
     List<PodDisruptionBudget> budgets,
-    List<Hold> holds) {
+    List<Hold> holds,
+    @Nullable PlacementWrites placed) {
 
   /// The budgets and the others among all budgets of the namespace, which were read later.
   public List<PodDisruptionBudget> budgetsAnd(List<PodDisruptionBudget> all) {
@@ -67,6 +72,11 @@ public record KnownFacts(
     return reasons;
   }
 
+  /// The same, after what the run has written before.
+  public KnownFacts with(@Nullable PlacementWrites before) {
+    return new KnownFacts(now, settings, companion, budgets, holds, before);
+  }
+
   /// The same, with budgets as they were written meanwhile.
   public KnownFacts with(Written written) {
     return new KnownFacts(
@@ -80,6 +90,7 @@ public record KnownFacts(
                         .stored(PodDisruptionBudget.class, it.getMetadata().getName())
                         .orElse(it))
             .toList(),
-        holds);
+        holds,
+        placed);
   }
 }

@@ -129,7 +129,7 @@ record PlacementPlan(List<Change> changes, Finding finding, @Nullable PlacementW
 
   /// How often this placement was written lately.
   private static @Nullable PlacementWrites before(Snapshot seen, String id) {
-    PlacementWrites before = seen.status().placementWrites();
+    PlacementWrites before = seen.placementWrites();
     return before != null
             && before.placement().equals(id)
             && Times.parse(before.lastTime())

@@ -6,6 +6,7 @@ import dev.chaperone.api.CompanionSpec.Disruption;
 import dev.chaperone.api.CompanionSpec.Protect;
 import dev.chaperone.api.CompanionStatus;
 import dev.chaperone.api.CompanionStatus.BlockingReason;
+import dev.chaperone.api.CompanionStatus.PlacementWrites;
 import dev.chaperone.api.Hold;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.apps.DaemonSet;
@@ -38,6 +39,7 @@ import org.jspecify.annotations.Nullable;
 /// @param holds every Hold of the namespace that names this Companion, expired ones included
 /// @param observed the objects that expressions may read, by the name that they have there
 /// @param notRunning guards in any phase but Running, with and without a node
+/// @param placed what this run has written before, and the status does not say yet
 /// @param roster who is where: on a few nodes, or on all of them when [#needsEveryNode] said so
 public record Snapshot(
     Instant now,
@@ -52,6 +54,7 @@ public record Snapshot(
     List<Hold> holds,
     Map<String, Observation> observed,
     List<Pod> notRunning,
+    @Nullable PlacementWrites placed,
     Roster roster) {
 
   public CompanionRef ref() {
@@ -65,6 +68,11 @@ public record Snapshot(
   /// What was last said of the Companion.
   CompanionStatus status() {
     return companion.getStatus() == null ? CompanionStatus.NONE : companion.getStatus();
+  }
+
+  /// How often the follower was given its placement lately.
+  @Nullable PlacementWrites placementWrites() {
+    return placed == null ? status().placementWrites() : placed;
   }
 
   Disruption disruption() {
@@ -299,6 +307,7 @@ public record Snapshot(
         holds,
         observed,
         notRunning,
+        placed,
         other);
   }
 

@@ -130,6 +130,7 @@ public final class Survey {
         holds.getOrDefault(ref, List.of()),
         seen,
         guarded ? own.stream().filter(pod -> !Roster.isRunning(pod)).toList() : List.of(),
+        null,
         target == null || !guarded
             ? Roster.NONE
             : new Roster(

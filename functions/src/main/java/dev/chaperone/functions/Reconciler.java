@@ -1,5 +1,6 @@
 package dev.chaperone.functions;
 
+import dev.chaperone.api.CompanionStatus.PlacementWrites;
 import dev.chaperone.api.Hold;
 import dev.chaperone.cluster.ClusterReader;
 import dev.chaperone.cluster.ClusterWriter;
@@ -45,6 +46,7 @@ import java.util.function.Function;
 import java.util.function.Predicate;
 import org.eclipse.microprofile.config.inject.ConfigProperty;
 import org.jboss.logging.Logger;
+import org.jspecify.annotations.Nullable;
 
 /// The way of one event: which Companions does it concern, and for each of them: read, decide,
 /// write. Each by itself: whatever goes wrong with one of them is its own, and is told of it.
@@ -399,18 +401,31 @@ class Reconciler {
     }
   }
 
+  /// What the looks of one run have done before.
+  private static final class Progress {
+    private int opened;
+    private int conflicts;
+
+    /// Not in the status before a look comes to its end.
+    private @Nullable PlacementWrites placed;
+
+    boolean mayOpen() {
+      return opened < MAX_OPENINGS;
+    }
+  }
+
   private Result reconcile(CompanionRef ref, Occasion occasion, Deadline deadline) {
-    int opened = 0;
-    for (int conflicts = 0; conflicts < MAX_CONFLICTS; ) {
+    Progress progress = new Progress();
+    while (progress.conflicts < MAX_CONFLICTS) {
       try {
-        Optional<Result> result = look(ref, occasion, opened < MAX_OPENINGS, deadline);
+        Optional<Result> result = look(ref, occasion, progress, deadline);
         if (result.isPresent()) {
           return result.get();
         }
         // After an opening, once more: whoever found the budget closed meanwhile wrote nothing.
-        opened++;
+        progress.opened++;
       } catch (LostRace e) {
-        conflicts++;
+        progress.conflicts++;
         metrics.lostRace();
         LOG.debugf("%s: read again: %s", ref, e.getMessage());
       }
@@ -421,17 +436,16 @@ class Reconciler {
 
   /// Reads, decides and writes once.
   ///
-  /// @param mayOpen whether budgets may be opened now, and all be looked at again
-  /// @return empty: they were
+  /// @return empty: budgets were opened, and all is to be looked at again
   private Optional<Result> look(
-      CompanionRef ref, Occasion occasion, boolean mayOpen, Deadline deadline) throws LostRace {
+      CompanionRef ref, Occasion occasion, Progress progress, Deadline deadline) throws LostRace {
     Instant now = clock.instant();
     Optional<KnownFacts> known = reader.knownFacts(ref, now, deadline);
     if (known.isEmpty()) {
       return Optional.of(gone(ref, now, deadline));
     }
     try {
-      return look(known.get(), occasion, mayOpen, deadline);
+      return look(known.get().with(progress.placed), occasion, progress, deadline);
     } catch (Unavailable e) {
       throw e;
     } catch (RuntimeException | Error e) {
@@ -441,7 +455,7 @@ class Reconciler {
   }
 
   private Optional<Result> look(
-      KnownFacts known, Occasion occasion, boolean mayOpen, Deadline deadline) throws LostRace {
+      KnownFacts known, Occasion occasion, Progress progress, Deadline deadline) throws LostRace {
     CompanionRef ref = CompanionRef.of(known.companion());
     Written closed =
         orTell(known, Reason.NotEnforced, deadline, () -> writer.write(known.closing(), deadline));
@@ -456,13 +470,14 @@ class Reconciler {
         orTell(
             facts, Reason.FactUnreadable, deadline, () -> reader.read(facts, occasion, deadline));
     Decision decision = Decision.of(seen);
+    decision.placed().ifPresent(it -> progress.placed = it);
     Written written =
         orTell(
             facts,
             Reason.NotEnforced,
             deadline,
-            () -> write(decision.steps(mayOpen), closed, deadline));
-    if (mayOpen && decision.opens() && written.transientFailure().isEmpty()) {
+            () -> write(decision.steps(progress.mayOpen()), closed, deadline));
+    if (progress.mayOpen() && decision.opens() && written.transientFailure().isEmpty()) {
       return Optional.empty();
     }
     return Optional.of(report(ref, decision, written, deadline));

@@ -85,7 +85,12 @@ class KnownFactsTest {
 
     assertThat(
             new KnownFacts(
-                    world.now, world.snapshot().settings(), world.companion, budgets, List.of())
+                    world.now,
+                    world.snapshot().settings(),
+                    world.companion,
+                    budgets,
+                    List.of(),
+                    null)
                 .budgetsAnd(later))
         .usingElementComparator((one, other) -> one == other ? 0 : 1)
         .containsExactlyElementsOf(budgets);
@@ -94,7 +99,7 @@ class KnownFactsTest {
   private List<Change> closing() {
     Snapshot seen = world.snapshot();
     return new KnownFacts(
-            seen.now(), seen.settings(), seen.companion(), seen.budgets(), seen.holds())
+            seen.now(), seen.settings(), seen.companion(), seen.budgets(), seen.holds(), null)
         .closing();
   }
 }

@@ -6,6 +6,7 @@ import dev.chaperone.api.CompanionSpec.Disruption;
 import dev.chaperone.api.CompanionSpec.Policy;
 import dev.chaperone.api.CompanionSpec.Protect;
 import dev.chaperone.api.CompanionSpec.TargetRef;
+import dev.chaperone.api.CompanionStatus.PlacementWrites;
 import dev.chaperone.api.Hold;
 import dev.chaperone.api.HoldSpec;
 import io.fabric8.kubernetes.api.model.HasMetadata;
@@ -72,6 +73,7 @@ final class World {
   final SortedMap<String, Pod> lookAlikes = new TreeMap<>();
   GuardSettings settings = GuardSettings.of("guard:1");
   boolean marksNodes;
+  @Nullable PlacementWrites placed;
   @Nullable String maxHoldDuration;
 
   /// Of which template guards are made; what is new in a paused Deployment makes none.
@@ -213,6 +215,7 @@ final class World {
             List.copyOf(holds.values()),
             Map.copyOf(observed),
             guardPods.values().stream().filter(pod -> !Roster.isRunning(pod)).toList(),
+            placed,
             new Roster(
                 false,
                 nodes.values().stream()

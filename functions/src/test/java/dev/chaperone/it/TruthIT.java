@@ -427,6 +427,31 @@ class TruthIT {
     }
   }
 
+  /// A run that opens looks twice, and the second look finds the placement as it should be.
+  @Test
+  void what_was_changed_back_while_something_held_counts_too(@TempDir Path folder)
+      throws IOException {
+    try (Scene scene = new Scene(chaperone, "changed-held", 2)) {
+      Path follower = follower(scene, folder, "{pool: theirs}");
+      kubectl("apply", "-f", "" + follower).orFail();
+      scene.daemonSet("target", "{pool: %s}".formatted(scene.name));
+      scene.companion("{}");
+      scene.pulseUntilGuarded();
+
+      for (int round = 0; round < 5; round++) {
+        scene.hold("rebuild");
+        chaperone.pulse();
+        kubectl("apply", "-f", "" + follower).orFail();
+        scene.release("rebuild");
+        chaperone.pulse();
+        assertThat(scene.condition("DisruptionAllowed")).isEqualTo("True NothingHolds");
+      }
+
+      assertThat(scene.condition("Placed")).isEqualTo("False PlacementConflict");
+      assertThat(placements(scene)).isEqualTo(3);
+    }
+  }
+
   /// Five rounds, after which nobody changes the follower any more.
   private void assertEnds(Scene scene, String... apply) {
     for (int round = 0; round < 5; round++) {

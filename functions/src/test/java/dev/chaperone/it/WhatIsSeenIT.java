@@ -228,6 +228,7 @@ class WhatIsSeenIT {
         scene.guards().stream()
             .filter(pod -> !"Running".equals(pod.getStatus().getPhase()))
             .toList(),
+        seen.placed(),
         roster);
   }
 
