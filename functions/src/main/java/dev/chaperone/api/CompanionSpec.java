@@ -55,13 +55,6 @@ public record CompanionSpec(
     return list == null ? List.of() : List.copyOf(list);
   }
 
-  /// After the name of a field: whether it is a duration greater than zero, in hours, minutes and
-  /// seconds.
-  private static final String IS_DURATION =
-      ".matches('^([0-9]{1,6}h)?([0-9]{1,6}m)?([0-9]{1,6}s)?$')";
-
-  private static final String IS_POSITIVE = ".matches('[1-9]')";
-
   private static final String DNS_NAME =
       "self.name.matches('^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$')";
 
@@ -116,6 +109,7 @@ public record CompanionSpec(
   /// @param maxHoldDuration how long each reason blocks at most, from its own beginning; absent: as
   ///     long as it lasts
   /// @param maintenanceWindows outside of them all nothing may go; empty: at any time
+  /// @param breakGlass for how long nothing of this blocks; absent: it does
   @ValidationRule(
       value =
           "!has(self.protect) || (size(self.protect) > 0"
@@ -132,17 +126,17 @@ public record CompanionSpec(
   @ValidationRule(
       value =
           "!has(self.settlePeriod) || (self.settlePeriod"
-              + IS_DURATION
+              + Rules.IS_DURATION
               + " && self.settlePeriod"
-              + IS_POSITIVE
+              + Rules.IS_POSITIVE
               + ")",
       message = "settlePeriod must be a duration greater than zero, for example 60s, 5m or 1m30s")
   @ValidationRule(
       value =
           "!has(self.maxHoldDuration) || (self.maxHoldDuration"
-              + IS_DURATION
+              + Rules.IS_DURATION
               + " && self.maxHoldDuration"
-              + IS_POSITIVE
+              + Rules.IS_POSITIVE
               + ")",
       message =
           "maxHoldDuration must be a duration greater than zero, for example 24h, 90m or 1h30m")
@@ -193,7 +187,10 @@ public record CompanionSpec(
                   + " that it no longer counts, and a Warning Event says so. For example 24h.")
           @Nullable String maxHoldDuration,
       @Size(max = 8) @JsonPropertyDescription("If there are any, nothing may go outside of them.")
-          List<MaintenanceWindow> maintenanceWindows) {
+          List<MaintenanceWindow> maintenanceWindows,
+      @JsonPropertyDescription(
+              "Until when the policy, Holds, expressions and windows are ignored (break glass).")
+          @Nullable BreakGlass breakGlass) {
 
     public Disruption {
       observe = orEmpty(observe);
@@ -212,7 +209,8 @@ public record CompanionSpec(
           failurePolicy,
           settlePeriod,
           another,
-          maintenanceWindows);
+          maintenanceWindows,
+          breakGlass);
     }
 
     /// With Holds alone to decide.
@@ -226,7 +224,40 @@ public record CompanionSpec(
           FailurePolicy.Hold,
           null,
           null,
-          List.of());
+          List.of(),
+          null);
+    }
+  }
+
+  /// Break glass with an end: until then disruptions are allowed whatever blocks, as with
+  /// [Policy#AlwaysAllow], and afterwards blocked again without anybody doing anything.
+  ///
+  /// @param until RFC 3339, with seconds and a zone; a time that cannot be read allows nothing
+  /// @param reason what people read who ask why nothing blocks: 1 to 256 characters, not blank
+  @ValidationRule(
+      value = "self.until" + Rules.IS_TIME,
+      message =
+          "breakGlass.until must be a time with seconds and a zone, for example"
+              + " 2026-11-24T06:00:00Z; to ignore what blocks without an end, write policy:"
+              + " AlwaysAllow")
+  @ValidationRule(
+      value =
+          "!self.until"
+              + Rules.LOOKS_LIKE_TIME
+              + " || timestamp(self.until) > timestamp('2000-01-01T00:00:00Z')",
+      message = "breakGlass.until must be a date that exists, after the year 2000")
+  @ValidationRule(
+      value = "self.reason.matches('\\\\S')",
+      message = "breakGlass.reason must say why, for example: the disk of node-3 is failing")
+  public record BreakGlass(
+      @Required @Size(max = 40) @JsonPropertyDescription("When it ends, by itself.") String until,
+      @Required
+          @Size(min = 1, max = 256)
+          @JsonPropertyDescription("Why: what people read who ask why nothing blocks.")
+          String reason) {
+    public BreakGlass {
+      Objects.requireNonNull(until, "until");
+      Objects.requireNonNull(reason, "reason");
     }
   }
 
@@ -321,7 +352,7 @@ public record CompanionSpec(
       value = "self.schedule.matches('^[^ ]+( +[^ ]+){4}$')",
       message = "schedule must be cron with five fields, for example 0 22 * * 1-5")
   @ValidationRule(
-      value = "self.duration" + IS_DURATION + " && self.duration" + IS_POSITIVE,
+      value = "self.duration" + Rules.IS_DURATION + " && self.duration" + Rules.IS_POSITIVE,
       message =
           "maintenanceWindows.duration must be a duration greater than zero, for example 6h or 90m")
   @ValidationRule(
@@ -353,7 +384,12 @@ public record CompanionSpec(
       value = "!self.type.startsWith('dev.chaperone.') && !self.type.startsWith('dev.knative.')",
       message = "signals.type must be a type of your own, not one that Chaperone itself receives")
   @ValidationRule(
-      value = "!has(self.ttl) || (self.ttl" + IS_DURATION + " && self.ttl" + IS_POSITIVE + ")",
+      value =
+          "!has(self.ttl) || (self.ttl"
+              + Rules.IS_DURATION
+              + " && self.ttl"
+              + Rules.IS_POSITIVE
+              + ")",
       message = "signals.ttl must be a duration greater than zero, for example 2h or 90m")
   @ValidationRule(
       value = "has(self.releaseWhen) || has(self.ttl)",

@@ -16,19 +16,16 @@ import org.jspecify.annotations.Nullable;
     value = "self.reason.matches('\\\\S')",
     message = "reason must say why drains wait, for example: rebuilding pool 42")
 @ValidationRule(
-    value =
-        "!has(self.expiresAt) || self.expiresAt.matches('^[0-9]{4}-(0[1-9]|1[0-2])-"
-            + "(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
-            // Nothing that cannot be read later: such a Hold would never end.
-            + "([.][0-9]{1,9})?(Z|[+-]((0[0-9]|1[0-7]):[0-5][0-9]|18:00))$')",
+    // Nothing that cannot be read later: such a Hold would never end.
+    value = "!has(self.expiresAt) || self.expiresAt" + Rules.IS_TIME,
     message =
         "expiresAt must be a time with seconds and a zone, for example 2026-11-24T06:00:00Z; leave"
             + " it out to hold until the Hold is deleted")
 @ValidationRule(
     // Not in the rule above: a date that does not exist, as 30 February, is an error to CEL.
     value =
-        "!has(self.expiresAt) || !self.expiresAt.matches('^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:"
-            + "[0-9]{2}:[0-9]{2}([.][0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})$')"
+        "!has(self.expiresAt) || !self.expiresAt"
+            + Rules.LOOKS_LIKE_TIME
             + " || timestamp(self.expiresAt) > timestamp('2000-01-01T00:00:00Z')",
     message = "expiresAt must be a date that exists, after the year 2000")
 public record HoldSpec(

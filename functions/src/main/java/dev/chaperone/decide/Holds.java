@@ -77,6 +77,11 @@ public final class Holds {
           Reason.AlwaysAllow,
           "Companion %s ignores Holds: its policy is AlwaysAllow".formatted(companion));
     }
+    if (verdict instanceof Verdict.Allowed allowed && allowed.reason() == Reason.BreakGlass) {
+      return Finding.bad(
+          Reason.BreakGlass,
+          "Companion %s ignores Holds: %s".formatted(companion, allowed.message()));
+    }
     boolean overdue =
         reasons.overdue().stream()
             .anyMatch(

@@ -14,6 +14,11 @@ public enum Reason {
       About.DISRUPTION_ALLOWED,
       "spec.disruption.policy is AlwaysAllow (break glass): Holds, expressions and windows are"
           + " ignored. Set it back to Auto when you are done."),
+  BreakGlass(
+      About.DISRUPTION_ALLOWED,
+      "spec.disruption.breakGlass.until has not passed: until then the policy, Holds, expressions and"
+          + " windows are ignored. They count again at most a minute later, or at once when you remove"
+          + " the field."),
   AlwaysHold(
       About.DISRUPTION_ALLOWED,
       "spec.disruption.policy is AlwaysHold: nothing may be disrupted until it is set to Auto.",

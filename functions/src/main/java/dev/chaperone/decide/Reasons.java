@@ -56,7 +56,11 @@ record Reasons(
         all,
         timeline,
         Stream.concat(expressions.failures().stream(), windows.failures().stream()).toList(),
-        Stream.concat(ends, Stream.of(windows.turns()))
+        Stream.of(
+                ends,
+                Stream.of(windows.turns()),
+                Verdict.endOfBreakGlass(seen.disruption()).stream())
+            .flatMap(it -> it)
             .filter(Objects::nonNull)
             .filter(it -> it.isAfter(now))
             .min(Instant::compareTo),

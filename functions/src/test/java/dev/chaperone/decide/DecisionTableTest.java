@@ -3,6 +3,7 @@ package dev.chaperone.decide;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.chaperone.api.CompanionSpec;
+import dev.chaperone.api.CompanionSpec.BreakGlass;
 import dev.chaperone.api.CompanionSpec.Disruption;
 import dev.chaperone.api.CompanionSpec.FailurePolicy;
 import dev.chaperone.api.CompanionSpec.HoldExpression;
@@ -35,6 +36,7 @@ class DecisionTableTest {
   private static final Map<String, List<String>> DIMENSIONS = new LinkedHashMap<>();
 
   static {
+    DIMENSIONS.put("breakGlass", List.of("none", "until later"));
     DIMENSIONS.put("policy", List.of("Auto", "AlwaysAllow", "AlwaysHold"));
     DIMENSIONS.put("Hold", List.of("none", "active", "expired"));
     DIMENSIONS.put("expression", List.of("none", "true", "false", "failed"));
@@ -71,7 +73,7 @@ class DecisionTableTest {
       assertThat(decide(combination)).as("%s", combination).isEqualTo(row.decision());
       combinations++;
     }
-    assertThat(combinations).isEqualTo(3 * 3 * 4 * 2 * 3 * 2 * 2);
+    assertThat(combinations).isEqualTo(2 * 3 * 3 * 4 * 2 * 3 * 2 * 2);
     assertThat(used).as("rows that decide something").hasSameSizeAs(rows);
   }
 
@@ -113,7 +115,10 @@ class DecisionTableTest {
                 FailurePolicy.valueOf(by.get("failurePolicy")),
                 by.get("settling").equals("yes") ? "60s" : null,
                 by.get("maxHoldDuration").equals("passed") ? "30m" : null,
-                windows));
+                windows,
+                by.get("breakGlass").equals("until later")
+                    ? new BreakGlass(World.NOW.plusSeconds(1).toString(), "a disk fails")
+                    : null));
     switch (by.get("Hold")) {
       case "active" -> world.hold("rebuild", null);
       case "expired" -> world.hold("rebuild", World.NOW.toString());

@@ -246,7 +246,8 @@ class EnforcementTest {
             it.failurePolicy(),
             period,
             it.maxHoldDuration(),
-            it.maintenanceWindows()));
+            it.maintenanceWindows(),
+            it.breakGlass()));
   }
 
   private boolean isUpdated() {

@@ -8,6 +8,8 @@ import dev.chaperone.api.Hold;
 import io.fabric8.kubernetes.api.model.IntOrString;
 import java.util.List;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 class KnownFactsTest {
   private final World world = new World().nodes(3).settle();
@@ -52,6 +54,19 @@ class KnownFactsTest {
     world.spec = World.spec(Policy.AlwaysAllow, new IntOrString(1), Protect.Pods, Protect.Nodes);
 
     assertThat(closing()).isEmpty();
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "2026-11-24T06:00:01Z, 0",
+    // It has just ended, or nobody knows when it does: the Hold counts.
+    "2026-11-24T06:00:00Z, 2",
+    "soon, 2",
+  })
+  void until_break_glass_ends_no_hold_closes(String until, int closing) {
+    world.breakGlass(until).hold("rebuild", null);
+
+    assertThat(closing()).hasSize(closing);
   }
 
   @Test

@@ -71,6 +71,12 @@ class MessagesTest {
           world.hold("rebuild", null);
         });
     all.put(
+        "`breakGlass`, and a Hold",
+        world -> {
+          world.breakGlass("2026-11-24T08:00:00Z");
+          world.hold("rebuild", null);
+        });
+    all.put(
         "outside the maintenance window",
         world ->
             world.spec =
@@ -191,6 +197,7 @@ class MessagesTest {
             FailurePolicy.Hold,
             settlePeriod,
             null,
-            windows));
+            windows,
+            null));
   }
 }

@@ -216,7 +216,8 @@ class TimelinePropertiesTest {
                 FailurePolicy.Hold,
                 settlePeriod,
                 maxHoldDuration,
-                List.of()));
+                List.of(),
+                null));
     world.controllers();
     world.event(false);
     world.controllers();

@@ -7,10 +7,12 @@ import dev.chaperone.api.CompanionSpec.Protect;
 import io.fabric8.kubernetes.api.model.IntOrString;
 import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudget;
 import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudgetBuilder;
+import java.time.Instant;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
 
 class VerdictTest {
   private final World world = new World().nodes(3);
@@ -46,6 +48,25 @@ class VerdictTest {
 
     assertThat(verdict.allowed()).isEqualTo(allowed);
     assertThat(verdict.reason()).isEqualTo(reason);
+  }
+
+  /// Also over `AlwaysHold`; and what holds then holds again without anybody doing anything.
+  @ParameterizedTest
+  @EnumSource(
+      value = Policy.class,
+      names = {"Auto", "AlwaysHold"})
+  void break_glass_ends_by_itself(Policy policy) {
+    world.spec = World.spec(policy, new IntOrString(1), Protect.Pods, Protect.Nodes);
+    world.hold("rebuild", null).breakGlass("2026-11-24T06:05:00Z").settle();
+    assertThat(world.condition(Decision.ALLOWED)).isEqualTo("True BreakGlass");
+    assertThat(world.condition("rebuild", "Active")).isEqualTo("False BreakGlass");
+    assertThat(world.decide().isPending()).isTrue();
+
+    world.now = Instant.parse("2026-11-24T06:05:00Z");
+    world.settle();
+
+    assertThat(world.condition(Decision.ALLOWED)).startsWith("False ");
+    assertThat(world.condition("rebuild", "Enforced")).isEqualTo("True Enforced");
   }
 
   @Test

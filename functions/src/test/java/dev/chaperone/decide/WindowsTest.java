@@ -104,6 +104,7 @@ class WindowsTest {
                 policy,
                 null,
                 null,
-                List.of(windows)));
+                List.of(windows),
+                null));
   }
 }

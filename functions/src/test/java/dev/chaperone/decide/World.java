@@ -2,6 +2,7 @@ package dev.chaperone.decide;
 
 import dev.chaperone.api.Companion;
 import dev.chaperone.api.CompanionSpec;
+import dev.chaperone.api.CompanionSpec.BreakGlass;
 import dev.chaperone.api.CompanionSpec.Disruption;
 import dev.chaperone.api.CompanionSpec.Policy;
 import dev.chaperone.api.CompanionSpec.Protect;
@@ -245,6 +246,27 @@ final class World {
     decision.changes().forEach(this::apply);
     report(decision).steps().forEach(step -> step.forEach(this::apply));
     return decision;
+  }
+
+  /// Ignores what blocks until then.
+  World breakGlass(String until) {
+    Disruption it = spec.disruption();
+    spec =
+        new CompanionSpec(
+            spec.targetRef(),
+            spec.followerRef(),
+            new Disruption(
+                it.policy(),
+                it.protect(),
+                it.maxUnavailable(),
+                it.observe(),
+                it.holdWhen(),
+                it.failurePolicy(),
+                it.settlePeriod(),
+                it.maxHoldDuration(),
+                it.maintenanceWindows(),
+                new BreakGlass(until, "the disk of node-3 is failing")));
+    return this;
   }
 
   /// What is said after the decision's changes were applied.

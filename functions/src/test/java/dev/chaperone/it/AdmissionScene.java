@@ -18,6 +18,9 @@ import io.fabric8.kubernetes.client.KubernetesClientException;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
@@ -25,7 +28,8 @@ import java.util.stream.Stream;
 /// functions would have. Requests are dry runs, so that it stays as it is.
 final class AdmissionScene implements AutoCloseable {
   private static final String HELD = "held";
-  private static final int GUARDS = 18;
+  private static final Pattern CONDITION = Pattern.compile("(\\w+)=(\\w+)(?:/(\\w+))?(?:@(\\d+))?");
+  private static final int GUARDS = 21;
   private static final String DRY_RUN = "?dryRun=All";
   private static final String DELETE = "apiVersion: v1\nkind: DeleteOptions\ndryRun: [All]\n";
 
@@ -62,6 +66,9 @@ final class AdmissionScene implements AutoCloseable {
     always(HELD, "always-enforced", "DisruptionAllowed=False");
     budget("always-enforced");
     always(HELD, "always-before", "DisruptionAllowed=False@0");
+    always(HELD, "always-glass", "DisruptionAllowed=True/BreakGlass");
+    always(HELD, "always-glass-before", "DisruptionAllowed=True/BreakGlass@0");
+    always(HELD, "always-allowed", "DisruptionAllowed=True");
     guard(HELD, "busy", "{}");
     report("companion", HELD, "busy", "DisruptionAllowed=False");
     budget("busy");
@@ -334,21 +341,27 @@ final class AdmissionScene implements AutoCloseable {
 
   /// Writes the status as the functions do.
   ///
-  /// @param conditions `Type=Status`, with `@generation` if not of the present one
+  /// @param conditions `Type=Status`, with `/Reason` where that matters and `@generation` if not of
+  ///     the present one
   private void report(String kind, String namespace, String name, String... conditions) {
     if (conditions.length == 0) {
       return;
     }
     String json =
         Stream.of(conditions)
-            .map(it -> it.split("[=@]", -1))
+            .map(CONDITION::matcher)
+            .filter(Matcher::matches)
             .map(
                 it ->
                     """
-                    {"type": "%s", "status": "%s", "reason": "Test", "message": "",
+                    {"type": "%s", "status": "%s", "reason": "%s", "message": "",
                      "observedGeneration": %s, "lastTransitionTime": "2026-01-01T00:00:00Z"}
                     """
-                        .formatted(it[0], it[1], it.length > 2 ? it[2] : "1"))
+                        .formatted(
+                            it.group(1),
+                            it.group(2),
+                            Objects.requireNonNullElse(it.group(3), "Test"),
+                            Objects.requireNonNullElse(it.group(4), "1")))
             .collect(Collectors.joining(","));
     lab.kubectl(
             "patch",

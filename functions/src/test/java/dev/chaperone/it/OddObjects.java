@@ -24,6 +24,14 @@ record OddObjects(Random random) {
     maybe(disruption, "failurePolicy", () -> one("Hold", "Allow"));
     maybe(disruption, "settlePeriod", this::duration);
     maybe(disruption, "maxHoldDuration", this::duration);
+    maybe(
+        disruption,
+        "breakGlass",
+        () ->
+            "{until: %s, reason: %s}"
+                .formatted(
+                    quoted(one("2020-02-29T12:00:00Z", "2099-12-31T23:59:59.999999999-18:00")),
+                    quoted("x" + text())));
     maybe(disruption, "observe", () -> list(8, this::observe));
     maybe(
         disruption,
