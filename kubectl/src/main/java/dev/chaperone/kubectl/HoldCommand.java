@@ -4,7 +4,6 @@ import dev.chaperone.api.Companion;
 import dev.chaperone.api.Hold;
 import dev.chaperone.api.HoldSpec;
 import dev.chaperone.decide.CompanionRef;
-import dev.chaperone.decide.Durations;
 import io.fabric8.kubernetes.api.model.Condition;
 import io.fabric8.kubernetes.api.model.ObjectMeta;
 import io.fabric8.kubernetes.api.model.ObjectMetaBuilder;
@@ -14,7 +13,6 @@ import io.fabric8.kubernetes.client.KubernetesClientTimeoutException;
 import java.io.PrintWriter;
 import java.time.Duration;
 import java.time.Instant;
-import java.time.format.DateTimeParseException;
 import java.time.temporal.ChronoUnit;
 import java.util.List;
 import java.util.Objects;
@@ -23,13 +21,11 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
-import picocli.CommandLine.TypeConversionException;
 
 /// `kubectl chaperone hold COMPANION`.
 @Command(
@@ -86,24 +82,6 @@ final class HoldCommand implements Callable<Integer> {
       converter = Length.class,
       description = "How long to wait until it is enforced; default: ${DEFAULT-VALUE}.")
   private Duration patience;
-
-  /// `90m`, `2h30m`, `45s`.
-  static final class Length implements ITypeConverter<Duration> {
-    @Override
-    public Duration convert(String text) {
-      try {
-        return Durations.parse(text)
-            .filter(it -> it.isPositive())
-            .orElseThrow(() -> new TypeConversionException(problem(text)));
-      } catch (DateTimeParseException e) {
-        throw new TypeConversionException(problem(text));
-      }
-    }
-
-    private static String problem(String text) {
-      return "'%s' is not a duration greater than zero, such as 90m or 2h30m".formatted(text);
-    }
-  }
 
   @Override
   public Integer call() {

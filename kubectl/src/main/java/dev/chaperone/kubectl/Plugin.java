@@ -12,7 +12,7 @@ import picocli.CommandLine.Model.OptionSpec;
 @Command(
     name = "kubectl chaperone",
     description = {
-      "Says what blocks a drain, and places and releases Holds.",
+      "Says what blocks a drain, places and releases Holds, and breaks glass.",
       "",
       "It uses your kubeconfig and your rights, and needs nothing in the cluster but Chaperone itself."
     },
@@ -24,6 +24,7 @@ import picocli.CommandLine.Model.OptionSpec;
       HoldsCommand.class,
       HoldCommand.class,
       ReleaseCommand.class,
+      AllowCommand.class,
       HelpCommand.class
     },
     footer = {

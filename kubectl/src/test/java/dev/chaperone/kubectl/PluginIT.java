@@ -168,6 +168,44 @@ class PluginIT {
   }
 
   @Test
+  void break_glass_ends_when_it_was_to_end_and_when_it_is_ended() {
+    companion("glass", 2, "{policy: AlwaysHold}");
+    awaitReason("glass", "AlwaysHold");
+    String why = "the disk of glass-1 is failing";
+
+    Run allow = run("allow", "agent", "-n", "glass", "--for", "2h", "--reason", why);
+
+    assertThat(allow.err()).isEmpty();
+    assertThat(allow.exit()).isZero();
+    assertThat(allow.out())
+        .startsWith("companion.chaperone.dev/agent allows: ")
+        .contains(" are ignored until 2", why);
+    lab.kubectl("drain", "glass-1", "--ignore-daemonsets", "--timeout=90s").orFail();
+    lab.kubectl("uncordon", "glass-1").orFail();
+    assertThat(run("allow", "agent", "-n", "glass", "--end").out())
+        .startsWith("companion.chaperone.dev/agent decides as usual: ")
+        .contains("AlwaysHold");
+    assertThat(run("why", "glass-2").exit()).isEqualTo(Plugin.BLOCKED);
+
+    assertThat(run("allow", "agent", "-n", "glass", "--for", "20s", "--reason", why).exit())
+        .isZero();
+    await("its end")
+        .atMost(LONG)
+        .until(
+            () -> {
+              String now = "touched=" + System.nanoTime();
+              lab.kubectl("annotate", "companion", "agent", "-n", "glass", "--overwrite", now)
+                  .orFail();
+              return "AlwaysHold".equals(allowed("glass").getReason());
+            });
+
+    Run without = run("allow", "agent", "-n", "glass", "--for", "1h");
+    assertThat(without.exit()).isEqualTo(Plugin.ERROR);
+    assertThat(without.err()).contains("Say for how long and why: --for 1h --reason TEXT");
+    assertThat(run("allow", "nobody", "-n", "glass", "--end").err()).contains("nobody");
+  }
+
+  @Test
   void an_expression_is_explained_with_the_value_that_it_read() {
     companion(
         "expression",
