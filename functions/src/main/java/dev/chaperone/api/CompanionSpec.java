@@ -18,6 +18,7 @@ import org.jspecify.annotations.Nullable;
 ///     are guarded and nothing follows
 /// @param disruption when drains and evictions may go ahead, and how many at once
 /// @param signals which CloudEvents of others hold and release
+/// @param maintenance whether nodes are told of that are maintained; absent: they are not
 public record CompanionSpec(
     @Required @JsonPropertyDescription("The existing DaemonSet that is followed.")
         TargetRef targetRef,
@@ -33,7 +34,11 @@ public record CompanionSpec(
         @JsonPropertyDescription(
             "CloudEvents of others that hold and release. Whoever sends one needs the right to"
                 + " create, or delete, holds in this namespace.")
-        List<Signal> signals) {
+        List<Signal> signals,
+    @JsonPropertyDescription(
+            "If set, even to {}: nodes of the target whose maintenance is planned, or has started, are"
+                + " told in the status, in Kubernetes Events and in reply CloudEvents.")
+        @Nullable Maintenance maintenance) {
 
   public CompanionSpec {
     Objects.requireNonNull(targetRef, "targetRef");
@@ -45,10 +50,10 @@ public record CompanionSpec(
     signals = orEmpty(signals);
   }
 
-  /// Without signals.
+  /// Without signals, and without telling of maintenance.
   public CompanionSpec(
       TargetRef targetRef, @Nullable FollowerRef followerRef, Disruption disruption) {
-    this(targetRef, followerRef, disruption, List.of());
+    this(targetRef, followerRef, disruption, List.of(), null);
   }
 
   private static <T> List<T> orEmpty(@Nullable List<T> list) {
@@ -416,6 +421,26 @@ public record CompanionSpec(
     public Signal {
       Objects.requireNonNull(type, "type");
       Objects.requireNonNull(holdWhen, "holdWhen");
+    }
+  }
+
+  /// What is told of the maintenance of nodes.
+  ///
+  /// @param plannedTaints keys of taints with which a team says that it is going to maintain a node
+  @ValidationRule(
+      value =
+          "!has(self.plannedTaints) || self.plannedTaints.all(t,"
+              + " t.matches('^([a-z0-9.-]+/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$'))",
+      message =
+          "maintenance.plannedTaints must be keys of taints, for example example.com/patch-due")
+  public record Maintenance(
+      @Size(max = 16)
+          @JsonPropertyDescription(
+              "Keys of taints that say that maintenance is planned, besides the condition"
+                  + " MaintenancePlanned and Cluster API's taint of outdated nodes.")
+          List<@Size(max = 316) String> plannedTaints) {
+    public Maintenance {
+      plannedTaints = orEmpty(plannedTaints);
     }
   }
 

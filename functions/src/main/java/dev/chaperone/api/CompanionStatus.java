@@ -20,6 +20,8 @@ import org.jspecify.annotations.Nullable;
 /// @param reasons everything that blocks, and what would if `maxHoldDuration` had not passed; of
 ///     the Holds only the first 20
 /// @param quietSince since when no reason has blocked; what `settlePeriod` counts from
+/// @param maintenance nodes of the target that are maintained, or are going to be, sorted, at most
+///     100; empty or absent where the spec asks for none
 /// @param placementWrites how often the follower was given the same placement in a row
 public record CompanionStatus(
     @JsonPropertyDescription("The metadata.generation that this status answers.")
@@ -38,6 +40,8 @@ public record CompanionStatus(
         @Nullable List<BlockingReason> reasons,
     @JsonPropertyDescription("Since when no reason has blocked, until settlePeriod has passed.")
         @Nullable String quietSince,
+    @JsonPropertyDescription("Nodes whose maintenance is planned, or has started.")
+        @Nullable List<NodeMaintenance> maintenance,
     @JsonPropertyDescription("How often the follower was given the same placement in a row.")
         @Nullable PlacementWrites placementWrites,
     @JsonPropertyDescription("Ready, Placed, Guarded, DisruptionAllowed and Evaluated.")
@@ -48,6 +52,7 @@ public record CompanionStatus(
     unguardedNodes = copy(unguardedNodes);
     taintedNodes = copy(taintedNodes);
     reasons = copy(reasons);
+    maintenance = copy(maintenance);
     conditions = copy(conditions);
   }
 
@@ -58,7 +63,7 @@ public record CompanionStatus(
 
   /// While nothing has been seen yet, or the status was lost.
   public static final CompanionStatus NONE =
-      new CompanionStatus(null, null, null, null, null, null, null, null, null, null);
+      new CompanionStatus(null, null, null, null, null, null, null, null, null, null, null);
 
   /// A reason to block disruptions.
   ///
@@ -90,6 +95,29 @@ public record CompanionStatus(
     public UnguardedNode {
       Objects.requireNonNull(name, "name");
       Objects.requireNonNull(message, "message");
+    }
+  }
+
+  /// A node that is maintained, or is going to be.
+  ///
+  /// @param message who says so, in which words
+  /// @param since RFC 3339: when it was first seen in this phase
+  /// @param announced whether a Kubernetes Event and a reply CloudEvent have told of this phase:
+  ///     one node after the other, because an event has one reply
+  public record NodeMaintenance(
+      String node, Phase phase, String message, String since, boolean announced) {
+    public NodeMaintenance {
+      Objects.requireNonNull(node, "node");
+      Objects.requireNonNull(phase, "phase");
+      Objects.requireNonNull(message, "message");
+      Objects.requireNonNull(since, "since");
+    }
+
+    /// How far it is. What has ended goes once that is announced.
+    public enum Phase {
+      Planned,
+      Started,
+      Ended
     }
   }
 

@@ -242,7 +242,8 @@ public class ClusterReader {
           first.getSpec().disruption().protect().contains(Protect.Nodes)
                   && scope.covers(targetNamespace)
               ? Optional.of(
-                  new RosterReader(client, ref, targetNamespace, occasion.deletedNodes(), parallel))
+                  new RosterReader(
+                      client, ref, targetNamespace, nodesToLookAt(first, occasion), parallel))
               : Optional.empty();
       Companion companion =
           parallel.result(companions).stream()
@@ -274,6 +275,13 @@ public class ClusterReader {
       deadline.check("reading every node for Companion " + ref);
       return seen.with(rosters.get().all(theTarget));
     }
+  }
+
+  private static Set<String> nodesToLookAt(Companion companion, Occasion occasion) {
+    return companion.getSpec().maintenance() == null
+        ? occasion.deletedNodes()
+        : Stream.concat(occasion.deletedNodes().stream(), occasion.changedNodes().stream())
+            .collect(Collectors.toUnmodifiableSet());
   }
 
   /// Every Hold that names the Companion, whether that exists or not.

@@ -27,8 +27,9 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
-/// Reads which guards do not run, and who is on the cordoned nodes and on those that are said to be
-/// gone. As much of it as can be is on its way as soon as there is a reader.
+/// Reads which guards do not run, and who is on the cordoned nodes and on those that are named,
+/// such as those that are said to be gone. As much of it as can be is on its way as soon as there
+/// is a reader.
 final class RosterReader {
   /// With more nodes than this, one list of everything is cheaper than reads for each.
   private static final int FEW = 16;
@@ -36,7 +37,7 @@ final class RosterReader {
   private final KubernetesClient client;
   private final CompanionRef ref;
   private final String targetNamespace;
-  private final Set<String> gone;
+  private final Set<String> named;
   private final Parallel parallel;
   private final Parallel.Result<Listing<Pod>> notRunning;
   private final Parallel.Result<List<Node>> cordoned;
@@ -47,17 +48,17 @@ final class RosterReader {
       KubernetesClient client,
       CompanionRef ref,
       String targetNamespace,
-      Set<String> gone,
+      Set<String> named,
       Parallel parallel) {
     this.client = client;
     this.ref = ref;
     this.targetNamespace = targetNamespace;
-    this.gone = gone;
+    this.named = named;
     this.parallel = parallel;
     this.notRunning = parallel.run(this::guardsNotRunning);
     this.cordoned = parallel.run(() -> nodes(client, "spec.unschedulable", "true"));
-    if (gone.size() <= FEW) {
-      gone.forEach(node -> askForPodsOn(node, null));
+    if (named.size() <= FEW) {
+      named.forEach(node -> askForPodsOn(node, null));
     }
   }
 
@@ -73,7 +74,7 @@ final class RosterReader {
   Roster few(DaemonSet target) {
     Map<String, Node> known = new TreeMap<>();
     parallel.result(cordoned).forEach(node -> known.put(node.getMetadata().getName(), node));
-    Set<String> few = new TreeSet<>(gone);
+    Set<String> few = new TreeSet<>(named);
     few.addAll(known.keySet());
     if (few.size() > FEW) {
       return all(target);

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.JsonDeserializer;
 import com.fasterxml.jackson.databind.annotation.JsonDeserialize;
 import dev.chaperone.cluster.Slim.SlimPod.PodState;
 import dev.chaperone.decide.DrainBlocked;
+import dev.chaperone.decide.Maintenance;
 import io.fabric8.kubernetes.api.model.ContainerStateWaiting;
 import io.fabric8.kubernetes.api.model.ContainerStatus;
 import io.fabric8.kubernetes.api.model.ContainerStatusBuilder;
@@ -185,7 +186,9 @@ final class Slim {
         Stream.ofNullable(read.status)
             .flatMap(it -> Stream.ofNullable(it.conditions()))
             .flatMap(List::stream)
-            .filter(it -> DrainBlocked.CONDITION.equals(it.getType()))
+            .filter(
+                it ->
+                    DrainBlocked.CONDITION.equals(it.getType()) || Maintenance.isOfMaintenance(it))
             .toList());
     node.setStatus(status);
     return node;

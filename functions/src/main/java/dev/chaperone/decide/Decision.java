@@ -39,6 +39,7 @@ public final class Decision {
   private final PlacementPlan placement;
   private final GuardPlan guards;
   private final BudgetPlan budgets;
+  private final Maintenance maintenance;
 
   private Decision(Snapshot seen) {
     this.seen = seen;
@@ -48,6 +49,7 @@ public final class Decision {
     this.placement = PlacementPlan.of(seen);
     this.guards = GuardPlan.of(seen, state, reasons, verdict);
     this.budgets = BudgetPlan.of(seen, verdict, reasons, guards.replicas());
+    this.maintenance = Maintenance.of(seen);
   }
 
   public static Decision of(Snapshot seen) {
@@ -134,6 +136,7 @@ public final class Decision {
   /// begins or ends, a settle period or a maximum duration passes, a guard waits for its node.
   public boolean isPending() {
     return state.count().running() < state.count().desired()
+        || maintenance.isUnfinished()
         || Pulse.isPending(reasons.nextTurn(), seen.now());
   }
 
@@ -171,6 +174,10 @@ public final class Decision {
       List<Change> told = new ArrayList<>();
       told.addAll(turns(conditions(before), conditions(after)));
       told.addAll(newlyOverdue());
+      maintenance
+          .turn()
+          .map(it -> tell(seen.companion(), false, it.reason().name(), it.message()))
+          .ifPresent(told::add);
       told.addAll(
           DrainBlocked.changes(
               seen, orEmpty(before.blockedNodes()), orEmpty(after.blockedNodes()), allowed));
@@ -191,6 +198,11 @@ public final class Decision {
           },
           allowed.reason(),
           allowed.message());
+    }
+
+    /// What turned on one node.
+    public Optional<Maintenance.Turn> maintenance() {
+      return maintenance.turn();
     }
 
     /// Whether what was last said of disruptions is no longer so.
@@ -300,6 +312,7 @@ public final class Decision {
           guards.tainted(),
           reasons(),
           text(timeline.quietSince()),
+          seen.spec().maintenance() == null ? null : maintenance.nodes(),
           placement.writes(),
           Conditions.next(conditions(before), findings, generation, seen.now()));
     }

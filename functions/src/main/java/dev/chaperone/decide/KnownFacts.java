@@ -51,7 +51,7 @@ public record KnownFacts(
               "the spec cannot be read: " + companion.whyUnreadable().get()));
     }
     Disruption disruption = settings.within(companion.getSpec().disruption());
-    return Verdict.whateverBlocks(disruption, now).isPresent()
+    return BreakGlass.inForce(disruption, now).isPresent()
         ? List.of()
         : Stream.concat(
                 reasons(disruption, holds, now).stream(),

@@ -8,27 +8,42 @@ import java.util.stream.Stream;
 ///
 /// @param pulse everything is to be looked at, and what a kubelet refused is to be tried again
 /// @param deletedNodes names of nodes that are said to be gone
-public record Occasion(boolean pulse, Set<String> deletedNodes) {
-  public static final Occasion PULSE = new Occasion(true, Set.of());
+/// @param changedNodes names of nodes that are said to be new or another; only who tells of their
+///     maintenance looks at them
+public record Occasion(boolean pulse, Set<String> deletedNodes, Set<String> changedNodes) {
+  public static final Occasion PULSE = new Occasion(true, Set.of(), Set.of());
 
   /// Something is not as it was.
-  public static final Occasion CHANGE = new Occasion(false, Set.of());
+  public static final Occasion CHANGE = new Occasion(false, Set.of(), Set.of());
+
+  /// The object is said to be new, or not as it was.
+  public static Occasion change(ObjectRef object) {
+    return isNode(object) ? new Occasion(false, Set.of(), Set.of(object.name())) : CHANGE;
+  }
 
   /// The object is said to be gone.
   public static Occasion deletion(ObjectRef object) {
-    return object.kind().equals("Node") ? new Occasion(false, Set.of(object.name())) : CHANGE;
+    return isNode(object) ? new Occasion(false, Set.of(object.name()), Set.of()) : CHANGE;
   }
 
   /// The same, where all that only a pulse looks at is known to make no difference.
   public Occasion withoutPulse() {
-    return new Occasion(false, deletedNodes);
+    return new Occasion(false, deletedNodes, changedNodes);
   }
 
   /// Both at once.
   public Occasion and(Occasion other) {
     return new Occasion(
         pulse || other.pulse,
-        Stream.concat(deletedNodes.stream(), other.deletedNodes.stream())
-            .collect(Collectors.toUnmodifiableSet()));
+        union(deletedNodes, other.deletedNodes),
+        union(changedNodes, other.changedNodes));
+  }
+
+  private static boolean isNode(ObjectRef object) {
+    return object.kind().equals("Node");
+  }
+
+  private static Set<String> union(Set<String> one, Set<String> other) {
+    return Stream.concat(one.stream(), other.stream()).collect(Collectors.toUnmodifiableSet());
   }
 }

@@ -169,6 +169,15 @@ public enum Reason {
       "An expression or window could not be evaluated; the message says which and why.",
       Trait.WARNS),
 
+  MaintenancePlanned(
+      About.NODE,
+      "Somebody has said on a node of the target that its maintenance is planned, and spec.maintenance"
+          + " asks to be told."),
+  MaintenanceStarted(
+      About.NODE,
+      "The node is cordoned, drained or maintained, or a taint says that it is being emptied."),
+  MaintenanceEnded(About.NODE, "Nothing on the node says so any longer, or the node is gone."),
+
   Ready(About.READY, "Everything that the Companion asks for is in place."),
 
   Active(About.HOLD, "The Hold counts as a reason to block."),
@@ -188,6 +197,7 @@ public enum Reason {
     GUARDED("Companion: Guarded"),
     EVALUATED("Companion: Evaluated"),
     READY("Companion: Ready"),
+    NODE("Companion: maintenance of its nodes"),
     HOLD("Hold: Active, Enforced");
 
     private final String title;

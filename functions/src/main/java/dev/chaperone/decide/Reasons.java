@@ -56,10 +56,7 @@ record Reasons(
         all,
         timeline,
         Stream.concat(expressions.failures().stream(), windows.failures().stream()).toList(),
-        Stream.of(
-                ends,
-                Stream.of(windows.turns()),
-                Verdict.endOfBreakGlass(seen.disruption()).stream())
+        Stream.of(ends, Stream.of(windows.turns()), BreakGlass.end(seen.disruption()).stream())
             .flatMap(it -> it)
             .filter(Objects::nonNull)
             .filter(it -> it.isAfter(now))

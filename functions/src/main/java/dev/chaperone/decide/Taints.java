@@ -60,7 +60,7 @@ final class Taints {
   /// guard would be evicted at once. Empty if there is none.
   static Optional<String> refusal(Node node, DaemonSet target) {
     List<Toleration> tolerations = targetTolerations(target);
-    return taints(node).stream()
+    return of(node).stream()
         .filter(
             taint ->
                 isDraining(taint.getKey())
@@ -71,14 +71,14 @@ final class Taints {
 
   /// Whether an autoscaler empties the node.
   static boolean isDraining(Node node) {
-    return taints(node).stream().anyMatch(taint -> isDraining(taint.getKey()));
+    return of(node).stream().anyMatch(taint -> isDraining(taint.getKey()));
   }
 
   /// Whether the node has a taint that keeps new pods of the target away, while those that were
   /// there before run on.
   static boolean isForeign(Node node, DaemonSet target) {
     List<Toleration> tolerations = targetTolerations(target);
-    return taints(node).stream()
+    return of(node).stream()
         .filter(taint -> NO_SCHEDULE.equals(taint.getEffect()))
         .anyMatch(taint -> !isTolerated(taint, tolerations));
   }
@@ -87,7 +87,8 @@ final class Taints {
     return tolerations.stream().anyMatch(toleration -> tolerates(toleration, taint));
   }
 
-  private static List<Taint> taints(Node node) {
+  /// The taints of a node.
+  static List<Taint> of(Node node) {
     return Optional.ofNullable(node.getSpec()).map(NodeSpec::getTaints).orElse(List.of());
   }
 
@@ -121,7 +122,8 @@ final class Taints {
     return isEmpty(toleration.getEffect()) || toleration.getEffect().equals(effect);
   }
 
-  private static boolean isDraining(@Nullable String key) {
+  /// Whether a taint of this key says that an autoscaler or a drain empties the node.
+  static boolean isDraining(@Nullable String key) {
     return key != null && DRAINING.contains(key);
   }
 

@@ -63,6 +63,7 @@ public final class Unread {
               before.taintedNodes(),
               before.reasons(),
               before.quietSince(),
+              before.maintenance(),
               facts.placed() == null ? before.placementWrites() : facts.placed(),
               after));
       report.add(new Change.Report(reported));

@@ -1,10 +1,6 @@
 package dev.chaperone.decide;
 
-import dev.chaperone.api.CompanionSpec.BreakGlass;
-import dev.chaperone.api.CompanionSpec.Disruption;
-import dev.chaperone.api.CompanionSpec.Policy;
 import io.fabric8.kubernetes.api.model.IntOrString;
-import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
 import java.util.stream.Collectors;
@@ -47,9 +43,9 @@ public sealed interface Verdict {
 
   /// The rules, in order: break glass first, then everything that blocks, together.
   static Verdict of(Snapshot seen, Reasons reasons) {
-    Optional<Allowed> whateverBlocks = whateverBlocks(seen.disruption(), seen.now());
-    if (whateverBlocks.isPresent()) {
-      return whateverBlocks.get();
+    Optional<Finding> breakGlass = BreakGlass.inForce(seen.disruption(), seen.now());
+    if (breakGlass.isPresent()) {
+      return new Allowed(breakGlass.get().reason(), breakGlass.get().message());
     }
     List<HoldReason> blocking = reasons.blocking();
     if (!blocking.isEmpty()
@@ -70,30 +66,6 @@ public sealed interface Verdict {
         Reason.NothingHolds,
         "No active holds: at most %s may be disrupted at a time"
             .formatted(nodes(seen.disruption().maxUnavailable())));
-  }
-
-  /// Break glass, for good or with an end that has not come; empty: what blocks counts.
-  static Optional<Allowed> whateverBlocks(Disruption disruption, Instant now) {
-    if (disruption.policy() == Policy.AlwaysAllow) {
-      return Optional.of(
-          new Allowed(
-              Reason.AlwaysAllow,
-              "spec.disruption.policy is AlwaysAllow: Holds, expressions and windows are ignored"));
-    }
-    BreakGlass breakGlass = disruption.breakGlass();
-    if (breakGlass == null || endOfBreakGlass(disruption).filter(now::isBefore).isEmpty()) {
-      return Optional.empty();
-    }
-    return Optional.of(
-        new Allowed(
-            Reason.BreakGlass,
-            "spec.disruption.breakGlass: the policy, Holds, expressions and windows are ignored until %s: %s"
-                .formatted(breakGlass.until(), breakGlass.reason())));
-  }
-
-  /// When what blocks counts again.
-  static Optional<Instant> endOfBreakGlass(Disruption disruption) {
-    return Optional.ofNullable(disruption.breakGlass()).flatMap(it -> Times.parse(it.until()));
   }
 
   private static String nodes(IntOrString maxUnavailable) {

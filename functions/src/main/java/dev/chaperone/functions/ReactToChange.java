@@ -62,7 +62,7 @@ public class ReactToChange {
 
   private @Nullable CloudEvent<ReplyData> changed(CloudEvent<byte[]> event) {
     ObjectRef object = Envelope.object(Envelope.of(event));
-    return look(object, Occasion.CHANGE);
+    return look(object, Occasion.change(object));
   }
 
   private @Nullable CloudEvent<ReplyData> deleted(CloudEvent<byte[]> event) {

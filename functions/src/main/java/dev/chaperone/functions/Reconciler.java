@@ -538,6 +538,7 @@ class Reconciler {
       told = told.and(writer.write(step, deadline));
     }
     replies.seen(answer, report.answerChanged());
+    report.maintenance().ifPresent(it -> replies.seen(answer, it));
     if (!written.equals(Written.NOTHING) || !report.steps().isEmpty()) {
       LOG.infof(
           "%s: disruption %s (%s): %s; %d written, %d refused",

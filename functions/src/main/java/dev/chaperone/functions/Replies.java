@@ -2,6 +2,7 @@ package dev.chaperone.functions;
 
 import dev.chaperone.decide.Answer;
 import dev.chaperone.decide.CompanionRef;
+import dev.chaperone.decide.Maintenance;
 import io.quarkus.funqy.knative.events.CloudEvent;
 import io.quarkus.funqy.knative.events.CloudEventBuilder;
 import io.quarkus.vertx.http.runtime.CurrentVertxRequest;
@@ -10,28 +11,38 @@ import jakarta.enterprise.context.ApplicationScoped;
 import java.util.Collection;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentNavigableMap;
+import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /// What goes back to whoever sent the event, and with a Broker in between to all who subscribe.
 ///
-/// An event has one reply, about one Companion, so that `subject` can be filtered on. An answer
-/// that turned waits here until a reply with it was taken: where one event turned several, or its
-/// sender was gone before it was answered, the next event that concerns the Companion brings it.
-/// There is one at once, because the status that says so was written. Only the last answer of each
-/// Companion waits, and it goes with the process.
+/// An event has one reply, about one Companion or one node's maintenance, so that `subject` can be
+/// filtered on. What turned waits here until a reply with it was taken: where one event turned
+/// several, or its sender was gone before it was answered, the next event that concerns the
+/// Companion brings it. There is one at once, because the status that says so was written. Only
+/// what turned last of each Companion and node waits, and it goes with the process.
 @ApplicationScoped
 class Replies {
-  private final Map<CompanionRef, Turn> waiting = new ConcurrentHashMap<>();
+  private static final String OF_THE_COMPANION = "";
+
+  /// By the Companion and the name of a node, what is of the Companion itself first.
+  private final Map<CompanionRef, ConcurrentNavigableMap<String, Turn>> waiting =
+      new ConcurrentHashMap<>();
+
   private final CurrentVertxRequest request;
 
   Replies(CurrentVertxRequest request) {
     this.request = request;
   }
 
-  /// An answer that turned, and whether a reply took it along.
-  private record Turn(Answer answer, AtomicBoolean taken) {}
+  /// What turned, and whether a reply took it along.
+  ///
+  /// @param answer of the Companion at that time
+  /// @param node absent: the answer itself turned
+  private record Turn(Answer answer, Maintenance.@Nullable Turn node, AtomicBoolean taken) {}
 
   /// The answer of a Companion as it is now. What waits and is no longer so, because another
   /// process found it turned back, is not told.
@@ -39,11 +50,22 @@ class Replies {
   /// @param turned whether it is another than the last
   void seen(Answer answer, boolean turned) {
     if (turned) {
-      waiting.put(answer.companion(), new Turn(answer, new AtomicBoolean()));
+      of(answer).put(OF_THE_COMPANION, new Turn(answer, null, new AtomicBoolean()));
     } else {
-      waiting.computeIfPresent(
-          answer.companion(), (_, turn) -> turn.answer().result() == answer.result() ? turn : null);
+      of(answer)
+          .computeIfPresent(
+              OF_THE_COMPANION,
+              (_, turn) -> turn.answer().result() == answer.result() ? turn : null);
     }
+  }
+
+  /// The maintenance of a node turned.
+  void seen(Answer answer, Maintenance.Turn node) {
+    of(answer).put(node.node(), new Turn(answer, node, new AtomicBoolean()));
+  }
+
+  private ConcurrentNavigableMap<String, Turn> of(Answer answer) {
+    return waiting.computeIfAbsent(answer.companion(), _ -> new ConcurrentSkipListMap<>());
   }
 
   /// These are all the Companions there are.
@@ -55,6 +77,7 @@ class Replies {
   boolean areWaiting(Collection<CompanionRef> companions) {
     return companions.stream()
         .flatMap(it -> Stream.ofNullable(waiting.get(it)))
+        .flatMap(it -> it.values().stream())
         .anyMatch(it -> !it.taken().get());
   }
 
@@ -67,39 +90,56 @@ class Replies {
       return null;
     }
     for (CompanionRef companion : companions) {
-      Turn turn = waiting.get(companion);
-      if (turn != null && turn.taken().compareAndSet(false, true)) {
-        http.addEndHandler(
-            answered -> {
-              if (answered.succeeded()) {
-                waiting.remove(companion, turn);
-              } else {
-                turn.taken().set(false);
-              }
-            });
-        if (http.response().closed()) {
-          // Perhaps before anybody listened for that.
-          turn.taken().set(false);
+      Map<String, Turn> turns = waiting.getOrDefault(companion, new ConcurrentSkipListMap<>());
+      for (Map.Entry<String, Turn> waits : turns.entrySet()) {
+        Turn turn = waits.getValue();
+        if (turn.taken().compareAndSet(false, true)) {
+          http.addEndHandler(
+              answered -> {
+                if (answered.succeeded()) {
+                  turns.remove(waits.getKey(), turn);
+                } else {
+                  turn.taken().set(false);
+                }
+              });
+          if (http.response().closed()) {
+            // Perhaps before anybody listened for that.
+            turn.taken().set(false);
+          }
+          return reply(turn);
         }
-        return reply(turn.answer());
       }
     }
     return null;
   }
 
-  private static CloudEvent<ReplyData> reply(Answer answer) {
+  private static CloudEvent<ReplyData> reply(Turn turn) {
+    Answer answer = turn.answer();
+    Maintenance.Turn node = turn.node();
     return CloudEventBuilder.create()
-        .type(
-            "dev.chaperone.disruption."
-                + switch (answer.result()) {
-                  case ALLOWED -> "allowed";
-                  case HELD -> "held";
-                  case NOT_ENFORCED -> "notenforced";
-                })
+        .type(node == null ? type(answer) : type(node))
         .source(
             "/apis/chaperone.dev/v1alpha1/namespaces/%s/companions/%s"
                 .formatted(answer.companion().namespace(), answer.companion().name()))
-        .subject(answer.companion().toString())
-        .build(ReplyData.of(answer));
+        .subject(node == null ? answer.companion().toString() : node.node())
+        .build(node == null ? ReplyData.of(answer) : ReplyData.of(answer, node));
+  }
+
+  private static String type(Answer answer) {
+    return "dev.chaperone.disruption."
+        + switch (answer.result()) {
+          case ALLOWED -> "allowed";
+          case HELD -> "held";
+          case NOT_ENFORCED -> "notenforced";
+        };
+  }
+
+  private static String type(Maintenance.Turn node) {
+    return "dev.chaperone.maintenance."
+        + switch (node.phase()) {
+          case Planned -> "planned";
+          case Started -> "started";
+          case Ended -> "ended";
+        };
   }
 }

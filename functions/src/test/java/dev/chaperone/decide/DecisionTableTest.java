@@ -137,6 +137,7 @@ class DecisionTableTest {
             passed ? List.of(since("ExpressionTrue"), since("ExpressionFailed")) : List.of(),
             settling ? World.NOW.minusSeconds(10).toString() : null,
             null,
+            null,
             null));
     Verdict verdict = world.decide().verdict();
     return (verdict.allowed() ? "open " : "closed ") + verdict.reason();

@@ -31,7 +31,10 @@ class ManifestsTest {
       List.of(
           "dev.chaperone.disruption.held",
           "dev.chaperone.disruption.allowed",
-          "dev.chaperone.disruption.notenforced");
+          "dev.chaperone.disruption.notenforced",
+          "dev.chaperone.maintenance.planned",
+          "dev.chaperone.maintenance.started",
+          "dev.chaperone.maintenance.ended");
 
   private static final String DEAD_LETTER = "dev.chaperone.dead-letter";
 
