@@ -2,19 +2,12 @@ package dev.chaperone.cluster;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import com.sun.net.httpserver.HttpServer;
 import dev.chaperone.api.CompanionSpec;
 import dev.chaperone.api.CompanionSpec.Observed;
 import dev.chaperone.decide.Observation;
 import dev.chaperone.decide.Scope;
-import io.fabric8.kubernetes.client.ConfigBuilder;
-import io.fabric8.kubernetes.client.KubernetesClient;
-import io.fabric8.kubernetes.client.KubernetesClientBuilder;
-import java.io.IOException;
 import java.io.OutputStream;
-import java.net.InetAddress;
-import java.net.InetSocketAddress;
-import java.util.concurrent.Executors;
+import java.time.Duration;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -22,24 +15,14 @@ import org.junit.jupiter.api.Timeout;
 
 /// What an aggregated API server may do to who observes an object of it.
 class ObservedReaderTest {
-  private static final byte[] OBJECT =
-      "{\"a\": 1}".getBytes(java.nio.charset.StandardCharsets.UTF_8);
-
-  private HttpServer server;
-  private KubernetesClient client;
+  private final FailingApi api = new FailingApi(Duration.ofSeconds(1));
 
   @BeforeEach
-  void start() throws IOException {
-    server = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
-    server.setExecutor(Executors.newVirtualThreadPerTaskExecutor());
-    server.createContext(
+  void start() {
+    api.on(
         "/api/v1/namespaces/ns/things/whole",
-        exchange -> {
-          exchange.sendResponseHeaders(200, OBJECT.length);
-          exchange.getResponseBody().write(OBJECT);
-          exchange.close();
-        });
-    server.createContext(
+        exchange -> FailingApi.answer(exchange, 200, "{\"a\": 1}"));
+    api.on(
         "/api/v1/namespaces/ns/things/bit-by-bit",
         exchange -> {
           exchange.sendResponseHeaders(200, 0);
@@ -50,7 +33,7 @@ class ObservedReaderTest {
             sleep();
           }
         });
-    server.createContext(
+    api.on(
         "/api/v1/namespaces/ns/things/endless",
         exchange -> {
           exchange.sendResponseHeaders(200, 0);
@@ -58,22 +41,11 @@ class ObservedReaderTest {
             exchange.getResponseBody().write(new byte[8192]);
           }
         });
-    server.start();
-    client =
-        new KubernetesClientBuilder()
-            .withConfig(
-                new ConfigBuilder(io.fabric8.kubernetes.client.Config.empty())
-                    .withMasterUrl("http://127.0.0.1:" + server.getAddress().getPort())
-                    .withRequestTimeout(1000)
-                    .withRequestRetryBackoffLimit(0)
-                    .build())
-            .build();
   }
 
   @AfterEach
   void stop() {
-    client.close();
-    server.stop(0);
+    api.close();
   }
 
   @Test
@@ -99,7 +71,7 @@ class ObservedReaderTest {
   }
 
   private Observation read(String name) {
-    return new ObservedReader(client, Scope.CLUSTER)
+    return new ObservedReader(api.client(), Scope.CLUSTER)
         .read(new Observed("it", "v1", "things", CompanionSpec.Scope.Namespaced, null, name), "ns");
   }
 
