@@ -13,7 +13,7 @@ final class Words {
     return Optional.ofNullable(e.getStatus())
         .map(Status::getMessage)
         .filter(it -> !it.isBlank())
-        .orElseGet(() -> e.getCode() == 0 ? noAnswer(e) : "HTTP status " + e.getCode());
+        .orElseGet(() -> e.getCode() > 0 ? "HTTP status " + e.getCode() : noAnswer(e));
   }
 
   private static String noAnswer(KubernetesClientException e) {

@@ -29,12 +29,15 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /// What comes of each kind of change, by what the API server answers.
+@TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class ClusterWriterTest {
   private static final int OK = 200;
   private static final int CREATED = 201;
@@ -92,8 +95,25 @@ class ClusterWriterTest {
 
   private final FailingApi api = new FailingApi(Duration.ofSeconds(30));
   private final ClusterWriter writer = new ClusterWriter(api.client());
+  private volatile HttpHandler writes = exchange -> FailingApi.fail(exchange, NOT_FOUND);
 
-  @AfterEach
+  /// Nodes can be read, and nothing else exists.
+  @BeforeAll
+  void start() {
+    api.on(
+        "/",
+        exchange -> {
+          if (!exchange.getRequestMethod().equals("GET")) {
+            writes.handle(exchange);
+          } else if (exchange.getRequestURI().getPath().equals("/api/v1/nodes/n")) {
+            FailingApi.answer(exchange, OK, Serialization.asJson(NODE));
+          } else {
+            FailingApi.fail(exchange, NOT_FOUND);
+          }
+        });
+  }
+
+  @AfterAll
   void stop() {
     api.close();
   }
@@ -107,7 +127,7 @@ class ClusterWriterTest {
   void a_change_that_fails_comes_to_what_its_kind_says(List<String> row) {
     List<String> codes = ROWS.getFirst();
     AtomicInteger code = new AtomicInteger();
-    onWrites(exchange -> FailingApi.fail(exchange, code.get()));
+    writes = exchange -> FailingApi.fail(exchange, code.get());
 
     List<String> outcomes =
         codes.stream()
@@ -134,21 +154,21 @@ class ClusterWriterTest {
   void in_a_namespace_that_is_being_deleted_no_change_fails(List<String> row) {
     String ending =
         FailingApi.status(FORBIDDEN, "{\"causes\": [{\"reason\": \"NamespaceTerminating\"}]}");
-    onWrites(exchange -> FailingApi.answer(exchange, FORBIDDEN, ending));
+    writes = exchange -> FailingApi.answer(exchange, FORBIDDEN, ending);
 
     assertThat(outcome(change(row.getFirst()))).isEqualTo("done");
   }
 
   @Test
   void one_change_that_is_refused_keeps_none_of_the_others_from_being_written() throws LostRace {
-    onWrites(
+    writes =
         exchange -> {
           if (exchange.getRequestURI().getPath().endsWith("/poddisruptionbudgets")) {
             FailingApi.answer(exchange, CREATED, Serialization.asJson(budget()));
           } else {
             FailingApi.fail(exchange, FORBIDDEN);
           }
-        });
+        };
 
     Written written =
         writer.write(
@@ -164,6 +184,16 @@ class ClusterWriterTest {
   }
 
   @Test
+  void a_change_without_an_answer_says_so() throws LostRace {
+    writes = exchange -> FailingApi.fail(exchange, FailingApi.NO_ANSWER);
+
+    assertThat(
+            writer.write(List.of(change("Create")), Deadline.in(Duration.ofMinutes(1))).refused())
+        .extracting(Written.Refusal::message)
+        .containsExactly("create PodDisruptionBudget storage/a: no answer (HttpClosedException)");
+  }
+
+  @Test
   void after_the_deadline_nothing_is_written() {
     List<Change> changes = List.of(change("Create"));
     Deadline past = Deadline.in(Duration.ZERO);
@@ -172,21 +202,6 @@ class ClusterWriterTest {
         .isInstanceOf(Unavailable.class)
         .hasMessage(
             "Out of time before: create PodDisruptionBudget storage/a; the API server is slow");
-  }
-
-  /// Nodes can be read, and nothing else exists.
-  private void onWrites(HttpHandler handler) {
-    api.on(
-        "/",
-        exchange -> {
-          if (!exchange.getRequestMethod().equals("GET")) {
-            handler.handle(exchange);
-          } else if (exchange.getRequestURI().getPath().equals("/api/v1/nodes/n")) {
-            FailingApi.answer(exchange, OK, Serialization.asJson(NODE));
-          } else {
-            FailingApi.fail(exchange, NOT_FOUND);
-          }
-        });
   }
 
   private String outcome(Change change) {
