@@ -4,6 +4,7 @@ import dev.chaperone.decide.Change;
 import dev.chaperone.decide.DrainBlocked;
 import dev.chaperone.decide.Made;
 import dev.chaperone.decide.Placement;
+import dev.chaperone.decide.WriteFailure;
 import dev.chaperone.decide.Written;
 import dev.chaperone.decide.Written.Refusal;
 import io.fabric8.kubernetes.api.model.Binding;
@@ -36,11 +37,11 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
-import java.util.Set;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.Semaphore;
 import java.util.stream.Stream;
 import org.jboss.logging.Logger;
+import org.jboss.logging.Logger.Level;
 import org.jspecify.annotations.Nullable;
 
 /// The only writes, all under one field manager.
@@ -48,15 +49,6 @@ import org.jspecify.annotations.Nullable;
 public class ClusterWriter {
   private static final Logger LOG = Logger.getLogger(ClusterWriter.class);
   private static final int CONFLICT = 409;
-
-  /// The client's code for a call without an HTTP status.
-  private static final int NO_ANSWER = 0;
-
-  private static final int NOT_FOUND = 404;
-
-  /// What the API server says no to today and tomorrow: a spec it finds invalid, a right that is
-  /// missing.
-  private static final Set<Integer> PERMANENT_ERRORS = Set.of(400, 403, 404, 422);
 
   private static final String NAMESPACE_TERMINATING = "NamespaceTerminating";
 
@@ -83,10 +75,10 @@ public class ClusterWriter {
 
   /// Writes the changes, in any order and several at the same time.
   ///
-  /// @return what was stored, and what the API server refused: one change that fails keeps none of
-  ///     the others from being written and told
+  /// @return what was stored, and what the API server refused or did not answer: one change that
+  ///     fails keeps none of the others from being written and told
   /// @throws LostRace when an object is no longer as it was when the change was decided
-  /// @throws Unavailable when the API server does not answer
+  /// @throws Unavailable when there is no time left to begin
   public Written write(List<Change> changes, Deadline deadline) throws LostRace {
     if (changes.size() == 1) {
       return write(changes.getFirst(), deadline);
@@ -132,32 +124,16 @@ public class ClusterWriter {
       LOG.debugf("Not written: %s", what);
       return Optional.empty();
     }
-    return switch (change) {
-      // Somebody was faster, or it is gone: both are for the next event to see.
-      case Change.Bind bind when e.getCode() == NOT_FOUND || e.getCode() == CONFLICT ->
-          Optional.empty();
-      case Change.Delete delete when e.getCode() == NOT_FOUND -> Optional.empty();
-      case Change.Report report when e.getCode() == NOT_FOUND -> Optional.empty();
-      case Change.ReportHold report when e.getCode() == NOT_FOUND -> Optional.empty();
-      case Change.Mark mark when e.getCode() == NOT_FOUND -> Optional.empty();
-      case Change.Unmark unmark when e.getCode() == NOT_FOUND -> Optional.empty();
-      case Change.SetSchedule beat when e.getCode() == NOT_FOUND || e.getCode() == CONFLICT ->
-          Optional.empty();
-      case Change.TellOnce told when e.getCode() == CONFLICT -> Optional.empty();
-      // Nobody's safety hangs on an Event.
-      case Change.Tell tell -> {
-        LOG.warnf("Not told: %s", what);
-        yield Optional.empty();
-      }
-      default -> {
-        if (e.getCode() == CONFLICT) {
-          throw new LostRace(what, e);
-        }
-        if (e.getCode() == NO_ANSWER) {
-          throw new Unavailable("Not written: " + what, e);
-        }
-        yield Optional.of(new Refusal(change, what, PERMANENT_ERRORS.contains(e.getCode())));
-      }
+    WriteFailure failure = WriteFailure.of(e.getCode());
+    if (change.harmless().contains(failure)) {
+      // Of the harmless ones, only an Event that could not be told leaves something undone.
+      LOG.logf(change instanceof Change.Tell ? Level.WARN : Level.DEBUG, "Not written: %s", what);
+      return Optional.empty();
+    }
+    return switch (failure) {
+      case CONFLICT -> throw new LostRace(what, e);
+      case NOT_FOUND, REJECTED -> Optional.of(new Refusal(change, what, true));
+      case TRANSIENT -> Optional.of(new Refusal(change, what, false));
     };
   }
 

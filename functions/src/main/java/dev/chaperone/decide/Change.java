@@ -9,6 +9,7 @@ import io.fabric8.kubernetes.api.model.NodeCondition;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.apps.DaemonSet;
 import java.util.List;
+import java.util.Set;
 
 /// One write. Each is idempotent; each one's object says which state of the cluster it was decided
 /// on, where that matters.
@@ -16,6 +17,21 @@ public sealed interface Change {
 
   /// The object that is written, for logs and messages.
   HasMetadata object();
+
+  /// The failures that are as good as success: it is so already, or what it is about is gone, which
+  /// is for the next event to see.
+  default Set<WriteFailure> harmless() {
+    return switch (this) {
+      case Create _, Replace _, Apply _, Place _ -> Set.of();
+      // Somebody was faster, or it is gone.
+      case Bind _, SetSchedule _ -> Set.of(WriteFailure.NOT_FOUND, WriteFailure.CONFLICT);
+      case Delete _, Report _, ReportHold _, Mark _, Unmark _ -> Set.of(WriteFailure.NOT_FOUND);
+      // Told before.
+      case TellOnce _ -> Set.of(WriteFailure.CONFLICT);
+      // Nobody's safety hangs on an Event.
+      case Tell _ -> Set.of(WriteFailure.values());
+    };
+  }
 
   /// Creates an object that Chaperone makes, only where there is none of this name.
   record Create(HasMetadata object) implements Change {}
