@@ -2,7 +2,6 @@ package dev.chaperone.decide;
 
 import dev.chaperone.api.Companion;
 import dev.chaperone.api.CompanionSpec.Protect;
-import io.fabric8.kubernetes.api.model.IntOrString;
 import io.fabric8.kubernetes.api.model.LabelSelector;
 import io.fabric8.kubernetes.api.model.LabelSelectorBuilder;
 import io.fabric8.kubernetes.api.model.ObjectMeta;
@@ -26,11 +25,6 @@ import org.jspecify.annotations.Nullable;
 /// @param wanted the budgets that there should be, by name
 record BudgetPlan(
     List<Change> closing, List<Change> opening, List<String> wanted, Optional<Finding> problem) {
-
-  /// More than any cluster has pods. Counted against pods, it lets nothing go whatever happens to
-  /// them and to their Deployment; with maxUnavailable 0, each pod above the replicas could go. For
-  /// pods of a DaemonSet Kubernetes works out nothing but an integer minAvailable.
-  private static final IntOrString MORE_THAN_ALL = new IntOrString(Integer.MAX_VALUE);
 
   /// The reasons that are known before anything else is read.
   private static final Set<Reason> KNOWN =
@@ -60,7 +54,7 @@ record BudgetPlan(
               // Without it everything may go, so making it takes room away, whatever it says.
               closing.add(new Change.Create(budget));
             } else if (!isSo(actual.get(), budget)) {
-              (gives(actual.get().getSpec(), spec.spec()) ? opening : closing)
+              (BudgetSpecs.gives(actual.get().getSpec(), spec.spec()) ? opening : closing)
                   .add(new Change.Replace(budget, actual.get()));
             }
           }
@@ -89,7 +83,7 @@ record BudgetPlan(
     for (PodDisruptionBudget actual : budgets) {
       if (Made.isOurs(actual, companion)) {
         String before = Objects.requireNonNullElse(closedFor(actual), "");
-        if (!isClosed(actual.getSpec()) || !before.startsWith(hash + ".")) {
+        if (!BudgetSpecs.isClosed(actual.getSpec()) || !before.startsWith(hash + ".")) {
           String suffix =
               actual.getMetadata().getName().substring(companion.getMetadata().getName().length());
           String rest =
@@ -99,7 +93,10 @@ record BudgetPlan(
           closing.add(
               new Change.Replace(
                   budget(
-                      companion, suffix, closed(actual.getSpec().getSelector()), hash + "." + rest),
+                      companion,
+                      suffix,
+                      BudgetSpecs.closed(actual.getSpec().getSelector()),
+                      hash + "." + rest),
                   actual));
         }
       }
@@ -129,11 +126,13 @@ record BudgetPlan(
       return withoutTarget(Made.NODES_SUFFIX, guards, seen, verdict, reasons);
     }
     if (!verdict.allowed()) {
-      return new Wanted.Spec(Made.NODES_SUFFIX, closed(guards));
+      return new Wanted.Spec(Made.NODES_SUFFIX, BudgetSpecs.closed(guards));
     }
     // It is open although they are there only with AlwaysAllow. They must not be what stays.
     int foreign = (int) Reasons.foreignGuardPods(seen).filter(Roster::isReady).count();
-    return new Wanted.Spec(Made.NODES_SUFFIX, open(guards, replicas, foreign, seen));
+    return new Wanted.Spec(
+        Made.NODES_SUFFIX,
+        BudgetSpecs.open(guards, replicas, foreign, seen.disruption().maxUnavailable()));
   }
 
   private static Wanted pods(Snapshot seen, Verdict verdict, Reasons reasons) {
@@ -147,7 +146,9 @@ record BudgetPlan(
       // Pods of a DaemonSet that is being replaced may still run.
       return seen.budget(seen.ref().name() + Made.PODS_SUFFIX)
           .filter(_ -> !verdict.allowed())
-          .<Wanted>map(it -> new Wanted.Spec(Made.PODS_SUFFIX, closed(it.getSpec().getSelector())))
+          .<Wanted>map(
+              it ->
+                  new Wanted.Spec(Made.PODS_SUFFIX, BudgetSpecs.closed(it.getSpec().getSelector())))
           .orElse(new Wanted.Leave(Made.PODS_SUFFIX));
     }
     LabelSelector followers = follower.getSpec().getSelector();
@@ -155,9 +156,11 @@ record BudgetPlan(
       return withoutTarget(Made.PODS_SUFFIX, followers, seen, verdict, reasons);
     }
     if (!verdict.allowed()) {
-      return new Wanted.Spec(Made.PODS_SUFFIX, closed(followers));
+      return new Wanted.Spec(Made.PODS_SUFFIX, BudgetSpecs.closed(followers));
     }
-    return new Wanted.Spec(Made.PODS_SUFFIX, open(followers, Snapshot.nodes(follower), 0, seen));
+    return new Wanted.Spec(
+        Made.PODS_SUFFIX,
+        BudgetSpecs.open(followers, Counts.nodes(follower), 0, seen.disruption().maxUnavailable()));
   }
 
   /// What is there stays until the target is gone for good, and closed while anything holds.
@@ -168,69 +171,12 @@ record BudgetPlan(
     }
     return verdict.allowed() || seen.budget(seen.ref().name() + suffix).isEmpty()
         ? new Wanted.Leave(suffix)
-        : new Wanted.Spec(suffix, closed(pods));
-  }
-
-  /// What lets nothing go, also no pod that runs and is not ready.
-  private static PodDisruptionBudgetSpec closed(LabelSelector pods) {
-    PodDisruptionBudgetSpec spec = new PodDisruptionBudgetSpec();
-    spec.setSelector(pods);
-    spec.setUnhealthyPodEvictionPolicy("IfHealthyBudget");
-    spec.setMinAvailable(MORE_THAN_ALL);
-    return spec;
-  }
-
-  /// Whether the spec lets nothing go, whatever happens to the pods.
-  static boolean isClosed(PodDisruptionBudgetSpec spec) {
-    return MORE_THAN_ALL.equals(spec.getMinAvailable())
-        && !"AlwaysAllow".equals(spec.getUnhealthyPodEvictionPolicy());
-  }
-
-  /// Whether Kubernetes has counted for the budget's present spec.
-  static boolean isCounted(PodDisruptionBudget budget) {
-    return budget.getStatus() != null
-        && budget.getStatus().getObservedGeneration() != null
-        && budget.getStatus().getObservedGeneration() >= budget.getMetadata().getGeneration();
-  }
-
-  /// What lets maxUnavailable of so many pods go, counted against pods: with maxUnavailable itself,
-  /// Kubernetes counts against the replicas, and whoever scales the guards down would let the rest
-  /// go. A broken pod must not block its own node.
-  ///
-  /// @param others pods that the selector finds as well
-  private static PodDisruptionBudgetSpec open(
-      LabelSelector selector, int pods, int others, Snapshot seen) {
-    PodDisruptionBudgetSpec spec = new PodDisruptionBudgetSpec();
-    spec.setSelector(selector);
-    spec.setUnhealthyPodEvictionPolicy("AlwaysAllow");
-    spec.setMinAvailable(
-        new IntOrString(
-            others + Math.max(0, pods - scaled(seen.disruption().maxUnavailable(), pods))));
-    return spec;
-  }
-
-  /// As Kubernetes scales a PodDisruptionBudget's percentages: rounded up.
-  static int scaled(IntOrString number, int total) {
-    if (number.getStrVal() == null) {
-      return number.getIntVal();
-    }
-    int percent = Integer.parseInt(number.getStrVal().replace("%", ""));
-    return Math.ceilDiv(percent * total, 100);
+        : new Wanted.Spec(suffix, BudgetSpecs.closed(pods));
   }
 
   private static boolean isSo(PodDisruptionBudget actual, PodDisruptionBudget wanted) {
     return actual.getSpec().equals(wanted.getSpec())
         && Objects.equals(closedFor(actual), closedFor(wanted));
-  }
-
-  /// Whether the wanted spec may let go more than the actual one does.
-  private static boolean gives(PodDisruptionBudgetSpec actual, PodDisruptionBudgetSpec wanted) {
-    boolean raised =
-        wanted.getMinAvailable() != null
-            && actual.getMinAvailable() != null
-            && actual.getMinAvailable().getStrVal() == null
-            && wanted.getMinAvailable().getIntVal() > actual.getMinAvailable().getIntVal();
-    return !isClosed(wanted) && !raised;
   }
 
   /// Which reasons a budget is closed for: those that are known early, and the others.

@@ -41,13 +41,13 @@ record Enforcement(
       boolean forNodes = name.endsWith(Made.NODES_SUFFIX);
       if (live.isEmpty()) {
         gaps.add("PodDisruptionBudget " + name + " does not exist" + words);
-      } else if (!BudgetPlan.isClosed(live.get().getSpec())) {
+      } else if (!BudgetSpecs.isClosed(live.get().getSpec())) {
         gaps.add("PodDisruptionBudget " + name + " is open" + words);
         boolean decides = forNodes || !seen.protects(Protect.Nodes);
-        usedUp |= decides && letsNothingGo(live.get());
-        blocksDrains |= forNodes && letsNothingGo(live.get());
+        usedUp |= decides && Counts.letsNothingGo(live.get());
+        blocksDrains |= forNodes && Counts.letsNothingGo(live.get());
       } else {
-        if (forNodes && !guards.allReady() && !BudgetPlan.isCounted(live.get())) {
+        if (forNodes && !guards.allReady() && !Counts.isCounted(live.get())) {
           gaps.add(
               "Kubernetes has not yet counted for PodDisruptionBudget "
                   + name
@@ -59,12 +59,6 @@ record Enforcement(
       }
     }
     return new Enforcement(gaps, notOpened, guards.unguarded(), usedUp, blocksDrains);
-  }
-
-  private static boolean letsNothingGo(PodDisruptionBudget budget) {
-    return BudgetPlan.isCounted(budget)
-        && Snapshot.orZero(budget.getStatus().getDisruptionsAllowed()) == 0
-        && Snapshot.orZero(budget.getStatus().getExpectedPods()) > 0;
   }
 
   /// Whether every budget refuses every eviction.

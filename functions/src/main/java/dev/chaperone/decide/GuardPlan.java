@@ -2,14 +2,10 @@ package dev.chaperone.decide;
 
 import dev.chaperone.api.CompanionSpec.Protect;
 import dev.chaperone.api.CompanionStatus.UnguardedNode;
-import io.fabric8.kubernetes.api.model.Container;
-import io.fabric8.kubernetes.api.model.ContainerBuilder;
 import io.fabric8.kubernetes.api.model.IntOrString;
-import io.fabric8.kubernetes.api.model.LocalObjectReference;
 import io.fabric8.kubernetes.api.model.ObjectMeta;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.PodTemplateSpec;
-import io.fabric8.kubernetes.api.model.PodTemplateSpecBuilder;
 import io.fabric8.kubernetes.api.model.apps.DaemonSet;
 import io.fabric8.kubernetes.api.model.apps.Deployment;
 import io.fabric8.kubernetes.api.model.apps.DeploymentBuilder;
@@ -39,11 +35,6 @@ import org.jspecify.annotations.Nullable;
 /// @param replicas how many guards there should be, those of drained nodes included
 /// @param tainted nodes with a NoSchedule taint and a guard, sorted, at most 100
 record GuardPlan(List<Change> changes, Finding finding, List<String> tainted, int replicas) {
-
-  /// On the guards: the target's placement and number of nodes at which each guard was last seen to
-  /// be where it should be. Counts alone do not show a target that moves from some nodes to as many
-  /// others.
-  private static final String PLACED_FOR = "chaperone.dev/placed-for";
 
   /// On the guards: a hash of their template. What Chaperone no longer sets differs in nothing
   /// else.
@@ -84,7 +75,8 @@ record GuardPlan(List<Change> changes, Finding finding, List<String> tainted, in
   }
 
   private static GuardPlan none(@Nullable Deployment guards, Finding finding) {
-    return new GuardPlan(List.of(), finding, List.of(), guards == null ? 0 : replicas(guards));
+    return new GuardPlan(
+        List.of(), finding, List.of(), guards == null ? 0 : GuardDeployment.replicas(guards));
   }
 
   private static GuardPlan without(@Nullable Deployment guards, Finding finding) {
@@ -103,42 +95,27 @@ record GuardPlan(List<Change> changes, Finding finding, List<String> tainted, in
     Deployment wanted = deployment(seen, state, reasons, target, replicas);
     if (guards == null) {
       changes.add(new Change.Create(wanted));
-    } else if (isPaused(guards) != isPaused(wanted) || Drift.hasDrifted(guards, wanted)) {
+    } else if (GuardDeployment.isPaused(guards) != GuardDeployment.isPaused(wanted)
+        || Drift.hasDrifted(guards, wanted)) {
       changes.add(new Change.Replace(wanted, guards));
     }
     List<Change> deletes = guards == null ? List.of() : deletes(seen, target);
     List<Change.Bind> binds = List.of();
     if (guards != null && seen.roster().complete()) {
       // A guard bound while its ReplicaSet shrinks could be the one that goes.
-      binds = replicas < replicas(guards) ? List.of() : binds(seen, state, target);
+      binds = replicas < GuardDeployment.replicas(guards) ? List.of() : binds(seen, state, target);
     }
     changes.addAll(deletes);
     changes.addAll(binds);
     return new GuardPlan(changes, finding(seen, state, guards), tainted(seen, target), replicas);
   }
 
-  /// Whether guards may still be where a target was before its placement or its number of nodes
-  /// changed.
-  static boolean mayBeElsewhere(Deployment guards, DaemonSet target) {
-    return !placementId(target).equals(placedFor(guards));
-  }
-
-  private static @Nullable String placedFor(@Nullable Deployment guards) {
-    return guards == null || guards.getMetadata().getAnnotations() == null
-        ? null
-        : guards.getMetadata().getAnnotations().get(PLACED_FOR);
-  }
-
-  private static String placementId(DaemonSet target) {
-    return Integer.toHexString(Placement.of(target).hashCode()) + "-" + Snapshot.nodes(target);
-  }
-
   /// Whether every node that should run a target pod does, and has its guard or one that waits.
   private static boolean isPlaced(Snapshot seen, GuardState state, DaemonSet target) {
     Roster roster = seen.roster();
     return roster.complete()
-        && !Snapshot.isStale(target)
-        && Snapshot.everyNodeRunsIts(target)
+        && !Counts.isStale(target)
+        && Counts.everyNodeRunsIts(target)
         && roster.idle().isEmpty()
         && roster.unguardedNodes().size() <= state.waiting().size();
   }
@@ -153,8 +130,8 @@ record GuardPlan(List<Change> changes, Finding finding, List<String> tainted, in
     if (guards == null) {
       return nodes;
     }
-    int now = replicas(guards);
-    if (Snapshot.isStale(target) || !seen.roster().complete()) {
+    int now = GuardDeployment.replicas(guards);
+    if (Counts.isStale(target) || !seen.roster().complete()) {
       return now;
     }
     return nodes >= now
@@ -180,28 +157,19 @@ record GuardPlan(List<Change> changes, Finding finding, List<String> tainted, in
   /// Whether each node that should have a target pod is known to have one: in a rollout of the
   /// target a node is without for a moment.
   private static boolean isCertain(Roster roster, DaemonSet target) {
-    return !Snapshot.isStale(target) && roster.nodesWithTargetPod() >= Snapshot.nodes(target);
-  }
-
-  static int replicas(Deployment guards) {
-    Integer replicas = guards.getSpec().getReplicas();
-    return replicas == null ? 1 : replicas;
+    return !Counts.isStale(target) && roster.nodesWithTargetPod() >= Counts.nodes(target);
   }
 
   /// A new Deployment makes nothing while it is paused, and one whose template changed replaces
   /// nothing. So it is resumed for these two, the second only when nothing else holds.
   private static boolean paused(Reasons reasons, GuardState state, @Nullable Deployment guards) {
-    if (guards == null || GuardState.replicas(guards) == 0) {
+    if (guards == null || Counts.replicas(guards) == 0) {
       return false;
     }
-    if (GuardState.isStale(guards)) {
-      return isPaused(guards);
+    if (Counts.isStale(guards)) {
+      return GuardDeployment.isPaused(guards);
     }
     return !state.outdated() || reasons.blocksBesides(Reason.GuardsUpdating);
-  }
-
-  static boolean isPaused(Deployment guards) {
-    return Boolean.TRUE.equals(guards.getSpec().getPaused());
   }
 
   private static List<Change> deletes(Snapshot seen, DaemonSet target) {
@@ -328,14 +296,17 @@ record GuardPlan(List<Change> changes, Finding finding, List<String> tainted, in
       Snapshot seen, GuardState state, Reasons reasons, DaemonSet target, int replicas) {
     ObjectMeta metadata = Made.metadata(seen.companion(), Made.GUARDS_SUFFIX);
     String placedFor =
-        isPlaced(seen, state, target) ? placementId(target) : placedFor(seen.guards());
-    PodTemplateSpec template = template(seen, target);
+        isPlaced(seen, state, target)
+            ? GuardDeployment.placementId(target)
+            : GuardDeployment.placedFor(seen.guards());
+    PodTemplateSpec template =
+        GuardDeployment.template(seen.companion(), seen.settings().guards(), target);
     Map<String, String> annotations = new TreeMap<>(Map.of(TEMPLATE, Drift.hash(template)));
     if (placedFor != null) {
-      annotations.put(PLACED_FOR, placedFor);
+      annotations.put(GuardDeployment.PLACED_FOR, placedFor);
     }
     metadata.setAnnotations(annotations);
-    int atOnce = Math.max(1, BudgetPlan.scaled(seen.disruption().maxUnavailable(), replicas));
+    int atOnce = Math.max(1, BudgetSpecs.scaled(seen.disruption().maxUnavailable(), replicas));
     return new DeploymentBuilder()
         .withMetadata(metadata)
         .withNewSpec()
@@ -356,69 +327,5 @@ record GuardPlan(List<Change> changes, Finding finding, List<String> tainted, in
         .withTemplate(template)
         .endSpec()
         .build();
-  }
-
-  private static PodTemplateSpec template(Snapshot seen, DaemonSet target) {
-    GuardSettings settings = seen.settings().guards();
-    Map<String, String> labels = guardLabels(seen);
-    String priority =
-        settings.priorityClass() != null
-            ? settings.priorityClass()
-            : target.getSpec().getTemplate().getSpec().getPriorityClassName();
-    return new PodTemplateSpecBuilder()
-        .withNewMetadata()
-        .withLabels(labels)
-        .withAnnotations(settings.annotations().isEmpty() ? null : settings.annotations())
-        .endMetadata()
-        .withNewSpec()
-        .withSchedulerName("chaperone")
-        .withPriorityClassName(priority)
-        .withTolerations(Taints.guardTolerations(target))
-        .withAutomountServiceAccountToken(false)
-        .withEnableServiceLinks(false)
-        .withImagePullSecrets(
-            settings.pullSecrets().stream().map(LocalObjectReference::new).toList())
-        .withNewSecurityContext()
-        .withRunAsNonRoot(true)
-        // Left to the cluster where it is not set: OpenShift and Rancher give each namespace a
-        // range.
-        .withRunAsUser(settings.runAsUser())
-        .withNewSeccompProfile()
-        .withType("RuntimeDefault")
-        .endSeccompProfile()
-        .endSecurityContext()
-        .withContainers(container(settings))
-        .endSpec()
-        .build();
-  }
-
-  /// What guard pods are labelled with, but for what Kubernetes adds.
-  static Map<String, String> guardLabels(Snapshot seen) {
-    Map<String, String> labels = new TreeMap<>(seen.settings().guards().labels());
-    labels.putAll(Made.MANAGED);
-    labels.putAll(Made.guardSelector(seen.companion()));
-    return labels;
-  }
-
-  private static Container container(GuardSettings settings) {
-    ContainerBuilder container =
-        new ContainerBuilder()
-            .withName("guard")
-            .withImage(settings.image())
-            .withNewSecurityContext()
-            .withAllowPrivilegeEscalation(false)
-            .withReadOnlyRootFilesystem(true)
-            .withNewCapabilities()
-            .withDrop("ALL")
-            .endCapabilities()
-            .endSecurityContext();
-    if (!settings.requests().isEmpty() || !settings.limits().isEmpty()) {
-      container
-          .withNewResources()
-          .withRequests(settings.requests())
-          .withLimits(settings.limits())
-          .endResources();
-    }
-    return container.build();
   }
 }

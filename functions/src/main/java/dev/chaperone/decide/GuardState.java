@@ -7,11 +7,9 @@ import dev.chaperone.api.CompanionStatus.UnguardedNode;
 import io.fabric8.kubernetes.api.model.Node;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.apps.Deployment;
-import io.fabric8.kubernetes.api.model.apps.DeploymentStatus;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
@@ -63,8 +61,8 @@ record GuardState(
     } else {
       missing = new TreeSet<>(seen.lostGuard());
       missing.addAll(starting.keySet());
-      int desired = deployment == null ? 0 : GuardPlan.replicas(deployment);
-      int bound = Math.clamp(replicas(deployment) - waiting.size(), 0, desired);
+      int desired = deployment == null ? 0 : GuardDeployment.replicas(deployment);
+      int bound = Math.clamp(Counts.replicas(deployment) - waiting.size(), 0, desired);
       count = new GuardCount(desired, bound, Math.max(0, bound - starting.size()));
     }
     // On few nodes it is known that their number has not changed since each had its guard.
@@ -73,7 +71,7 @@ record GuardState(
             ? missing.size()
             : deployment == null
                 ? 0
-                : GuardPlan.replicas(deployment) - roster.guardedNodes().size();
+                : GuardDeployment.replicas(deployment) - roster.guardedNodes().size();
     List<String> drained = drained(seen, missing, starting.keySet(), givenBack);
     Map<String, Pod> ended = roster.endedByNode();
     List<UnguardedNode> unguarded =
@@ -83,7 +81,7 @@ record GuardState(
                 node ->
                     new UnguardedNode(node, why(seen, node, starting.get(node), ended.get(node))))
             .toList();
-    int ready = status(deployment).map(DeploymentStatus::getReadyReplicas).orElse(0);
+    int ready = Counts.ready(deployment);
     return new GuardState(
         count,
         waiting,
@@ -91,7 +89,7 @@ record GuardState(
         drained,
         roster.unreadyGuardNodes(),
         isOutdated(deployment),
-        ready >= replicas(deployment) - waiting.size() - starting.size());
+        ready >= Counts.replicas(deployment) - waiting.size() - starting.size());
   }
 
   /// Guards that have a node and do not run on it yet.
@@ -169,27 +167,10 @@ record GuardState(
     if (deployment == null) {
       return false;
     }
-    if (isStale(deployment)) {
+    if (Counts.isStale(deployment)) {
       // One that was resumed may be replacing some already, whatever was counted before.
-      return !GuardPlan.isPaused(deployment) && replicas(deployment) > 0;
+      return !GuardDeployment.isPaused(deployment) && Counts.replicas(deployment) > 0;
     }
-    int updated = status(deployment).map(DeploymentStatus::getUpdatedReplicas).orElse(0);
-    return updated < replicas(deployment);
-  }
-
-  /// Whether the Deployment controller has not yet looked at the spec as it is now.
-  static boolean isStale(Deployment deployment) {
-    Long generation = deployment.getMetadata().getGeneration();
-    Long observed = status(deployment).map(DeploymentStatus::getObservedGeneration).orElse(null);
-    return generation != null && !Objects.equals(generation, observed);
-  }
-
-  /// How many guards there are.
-  static int replicas(@Nullable Deployment deployment) {
-    return status(deployment).map(DeploymentStatus::getReplicas).orElse(0);
-  }
-
-  private static Optional<DeploymentStatus> status(@Nullable Deployment deployment) {
-    return Optional.ofNullable(deployment).map(Deployment::getStatus);
+    return Counts.updated(deployment) < Counts.replicas(deployment);
   }
 }

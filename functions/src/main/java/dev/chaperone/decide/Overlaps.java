@@ -37,7 +37,10 @@ final class Overlaps {
   private static boolean selectsOurPods(PodDisruptionBudget budget, Snapshot seen) {
     Stream<Map<String, String>> guards =
         seen.protects(Protect.Nodes)
-            ? Stream.of(withMarks(GuardPlan.guardLabels(seen), Made.REVISION_LABEL))
+            ? Stream.of(
+                withMarks(
+                    GuardDeployment.labels(seen.companion(), seen.settings().guards()),
+                    Made.REVISION_LABEL))
             : Stream.empty();
     Stream<Map<String, String>> followers =
         seen.protects(Protect.Pods)

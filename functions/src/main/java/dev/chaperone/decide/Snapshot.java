@@ -10,9 +10,7 @@ import dev.chaperone.api.CompanionStatus.PlacementWrites;
 import dev.chaperone.api.Hold;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.apps.DaemonSet;
-import io.fabric8.kubernetes.api.model.apps.DaemonSetStatus;
 import io.fabric8.kubernetes.api.model.apps.Deployment;
-import io.fabric8.kubernetes.api.model.apps.DeploymentStatus;
 import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudget;
 import java.time.Instant;
 import java.util.List;
@@ -128,34 +126,6 @@ public record Snapshot(
         .toList();
   }
 
-  /// How many nodes have a target pod, or should: scheduled and misscheduled ones, because a taint
-  /// that the target does not tolerate turns the first into the second while their pods run on.
-  static int nodes(DaemonSet target) {
-    return status(target).stream()
-        .mapToInt(
-            status ->
-                orZero(status.getDesiredNumberScheduled()) + orZero(status.getNumberMisscheduled()))
-        .sum();
-  }
-
-  /// Whether the DaemonSet controller has not yet counted for the spec as it is now.
-  static boolean isStale(DaemonSet daemonSet) {
-    Long generation = daemonSet.getMetadata().getGeneration();
-    Long observed = status(daemonSet).map(DaemonSetStatus::getObservedGeneration).orElse(null);
-    return generation != null && (observed == null || observed < generation);
-  }
-
-  private static Optional<DaemonSetStatus> status(DaemonSet daemonSet) {
-    return Optional.ofNullable(daemonSet.getStatus());
-  }
-
-  /// Whether each node that should run a pod of the DaemonSet has one.
-  static boolean everyNodeRunsIts(DaemonSet daemonSet) {
-    DaemonSetStatus status = daemonSet.getStatus();
-    return status != null
-        && orZero(status.getCurrentNumberScheduled()) == orZero(status.getDesiredNumberScheduled());
-  }
-
   Optional<PodDisruptionBudget> budget(String name) {
     return budgets.stream().filter(b -> b.getMetadata().getName().equals(name)).findFirst();
   }
@@ -219,12 +189,12 @@ public record Snapshot(
     if (pulse || deployment == null) {
       return true;
     }
-    int wanted = GuardPlan.replicas(deployment);
+    int wanted = GuardDeployment.replicas(deployment);
     int waiting = waiting().size();
-    return GuardPlan.mayBeElsewhere(deployment, target)
-        || wanted != nodes(target)
+    return GuardDeployment.mayBeElsewhere(deployment, target)
+        || wanted != Counts.nodes(target)
         || wanted != desiredBefore(wanted)
-        || wanted - GuardState.replicas(deployment) + waiting > lostGuard().size()
+        || wanted - Counts.replicas(deployment) + waiting > lostGuard().size()
         || notRunning.stream().anyMatch(Roster::isEnded)
         || hasUnexplainedNodes()
         || countsForeignGuards(deployment)
@@ -256,31 +226,28 @@ public record Snapshot(
             .anyMatch(Reason.ForeignGuards.name()::equals);
     return before
         || counted(ref().name() + Made.NODES_SUFFIX)
-            .map(budget -> orZero(budget.getStatus().getCurrentHealthy()) > ready(deployment))
+            .map(
+                budget ->
+                    Counts.orZero(budget.getStatus().getCurrentHealthy())
+                        > Counts.ready(deployment))
             .orElse(false);
   }
 
   /// Whether nothing may go although a budget is open, because guards run that are not ready.
   private boolean isUsedUpByUnready(Deployment deployment, int waiting) {
     int running =
-        GuardState.replicas(deployment)
+        Counts.replicas(deployment)
             - waiting
             - (int) notRunning.stream().filter(it -> Roster.nodeOf(it) != null).count();
-    return ready(deployment) < running
+    return Counts.ready(deployment) < running
         && counted(ref().name() + Made.NODES_SUFFIX)
-            .filter(budget -> !BudgetPlan.isClosed(budget.getSpec()))
+            .filter(budget -> !BudgetSpecs.isClosed(budget.getSpec()))
             .isPresent();
-  }
-
-  private static int ready(Deployment deployment) {
-    return Optional.ofNullable(deployment.getStatus())
-        .map(DeploymentStatus::getReadyReplicas)
-        .orElse(0);
   }
 
   /// The budget, once Kubernetes has counted for its present spec.
   private Optional<PodDisruptionBudget> counted(String name) {
-    return budget(name).filter(BudgetPlan::isCounted);
+    return budget(name).filter(Counts::isCounted);
   }
 
   /// The same, with every node in the roster.
@@ -309,9 +276,5 @@ public record Snapshot(
         notRunning,
         placed,
         other);
-  }
-
-  static int orZero(@Nullable Integer number) {
-    return Objects.requireNonNullElse(number, 0);
   }
 }

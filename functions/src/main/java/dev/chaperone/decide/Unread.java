@@ -90,7 +90,7 @@ public final class Unread {
   private static Finding finding(KnownFacts facts, Reason reason, String words) {
     boolean closed =
         !facts.budgets().isEmpty()
-            && facts.budgets().stream().allMatch(it -> BudgetPlan.isClosed(it.getSpec()));
+            && facts.budgets().stream().allMatch(it -> BudgetSpecs.isClosed(it.getSpec()));
     String reasons =
         facts.blocking().stream()
             .limit(Verdict.NAMED)

@@ -203,7 +203,7 @@ class EnforcementTest {
     boolean closed = true;
     for (int i = 0; i < 20 && !isUpdated(); i++) {
       world.event(false);
-      closed &= isUpdated() || BudgetPlan.isClosed(world.budgets.get("agent-nodes").getSpec());
+      closed &= isUpdated() || BudgetSpecs.isClosed(world.budgets.get("agent-nodes").getSpec());
       world.controllers();
       assertThat(world.guardedNodes().size()).isGreaterThanOrEqualTo(2);
     }

@@ -353,7 +353,7 @@ class GuardPlanTest {
         .filter(Change.Replace.class::isInstance)
         .map(Change::object)
         .filter(Deployment.class::isInstance)
-        .map(it -> GuardPlan.replicas((Deployment) it));
+        .map(it -> GuardDeployment.replicas((Deployment) it));
   }
 
   private static void addWaiting(World world) {

@@ -190,7 +190,7 @@ class TimelinePropertiesTest {
   }
 
   private static boolean isOpen(World world) {
-    return !BudgetPlan.isClosed(world.budgets.get("agent-nodes").getSpec());
+    return !BudgetSpecs.isClosed(world.budgets.get("agent-nodes").getSpec());
   }
 
   private static void ceph(World world, String health) {

@@ -383,7 +383,7 @@ final class World {
   /// As the Deployment and ReplicaSet controllers do: a new template replaces as many at a time as
   /// may be unavailable, those that do not run first; in a paused Deployment it replaces none.
   private void replicate(Deployment deployment) {
-    int replicas = GuardPlan.replicas(deployment);
+    int replicas = GuardDeployment.replicas(deployment);
     String wanted = Drift.hash(deployment.getSpec().getTemplate());
     if (!Boolean.TRUE.equals(deployment.getSpec().getPaused())) {
       revision = wanted;
@@ -433,13 +433,13 @@ final class World {
     int healthy =
         forGuards
             ? (int) guardPods.values().stream().filter(Roster::isReady).count() + lookAlikes.size()
-            : Snapshot.nodes(follower());
-    int expected = forGuards ? guards == null ? 0 : GuardPlan.replicas(guards) : healthy;
+            : Counts.nodes(follower());
+    int expected = forGuards ? guards == null ? 0 : GuardDeployment.replicas(guards) : healthy;
     var spec = budget.getSpec();
     int desired =
         spec.getMinAvailable() != null
             ? spec.getMinAvailable().getIntVal()
-            : expected - BudgetPlan.scaled(spec.getMaxUnavailable(), expected);
+            : expected - BudgetSpecs.scaled(spec.getMaxUnavailable(), expected);
     budget.setStatus(
         new PodDisruptionBudgetStatusBuilder()
             .withObservedGeneration(budget.getMetadata().getGeneration())
@@ -534,7 +534,7 @@ final class World {
     PodDisruptionBudget budget = budgets.get("agent-nodes");
     return guard.filter(Roster::isRunning).isEmpty()
         || budget == null
-        || (BudgetPlan.isCounted(budget) && budget.getStatus().getDisruptionsAllowed() > 0);
+        || (Counts.isCounted(budget) && budget.getStatus().getDisruptionsAllowed() > 0);
   }
 
   /// A kubelet that works again: it starts what waits there.

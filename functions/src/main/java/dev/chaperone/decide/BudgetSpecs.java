@@ -1,0 +1,64 @@
+package dev.chaperone.decide;
+
+import io.fabric8.kubernetes.api.model.IntOrString;
+import io.fabric8.kubernetes.api.model.LabelSelector;
+import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudgetSpec;
+
+/// What a budget can say: that nothing goes, or that so many may.
+final class BudgetSpecs {
+  /// More than any cluster has pods. Counted against pods, it lets nothing go whatever happens to
+  /// them and to their Deployment; with maxUnavailable 0, each pod above the replicas could go. For
+  /// pods of a DaemonSet Kubernetes works out nothing but an integer minAvailable.
+  private static final IntOrString MORE_THAN_ALL = new IntOrString(Integer.MAX_VALUE);
+
+  private BudgetSpecs() {}
+
+  /// What lets nothing go, also no pod that runs and is not ready.
+  static PodDisruptionBudgetSpec closed(LabelSelector pods) {
+    PodDisruptionBudgetSpec spec = new PodDisruptionBudgetSpec();
+    spec.setSelector(pods);
+    spec.setUnhealthyPodEvictionPolicy("IfHealthyBudget");
+    spec.setMinAvailable(MORE_THAN_ALL);
+    return spec;
+  }
+
+  /// Whether the spec lets nothing go, whatever happens to the pods.
+  static boolean isClosed(PodDisruptionBudgetSpec spec) {
+    return MORE_THAN_ALL.equals(spec.getMinAvailable())
+        && !"AlwaysAllow".equals(spec.getUnhealthyPodEvictionPolicy());
+  }
+
+  /// What lets maxUnavailable of so many pods go, counted against pods: with maxUnavailable itself,
+  /// Kubernetes counts against the replicas, and whoever scales the guards down would let the rest
+  /// go. A broken pod must not block its own node.
+  ///
+  /// @param others pods that the selector finds as well
+  static PodDisruptionBudgetSpec open(
+      LabelSelector selector, int pods, int others, IntOrString maxUnavailable) {
+    PodDisruptionBudgetSpec spec = new PodDisruptionBudgetSpec();
+    spec.setSelector(selector);
+    spec.setUnhealthyPodEvictionPolicy("AlwaysAllow");
+    spec.setMinAvailable(
+        new IntOrString(others + Math.max(0, pods - scaled(maxUnavailable, pods))));
+    return spec;
+  }
+
+  /// As Kubernetes scales a PodDisruptionBudget's percentages: rounded up.
+  static int scaled(IntOrString number, int total) {
+    if (number.getStrVal() == null) {
+      return number.getIntVal();
+    }
+    int percent = Integer.parseInt(number.getStrVal().replace("%", ""));
+    return Math.ceilDiv(percent * total, 100);
+  }
+
+  /// Whether the wanted spec may let go more than the actual one does.
+  static boolean gives(PodDisruptionBudgetSpec actual, PodDisruptionBudgetSpec wanted) {
+    boolean raised =
+        wanted.getMinAvailable() != null
+            && actual.getMinAvailable() != null
+            && actual.getMinAvailable().getStrVal() == null
+            && wanted.getMinAvailable().getIntVal() > actual.getMinAvailable().getIntVal();
+    return !isClosed(wanted) && !raised;
+  }
+}
