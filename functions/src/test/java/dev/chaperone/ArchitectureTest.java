@@ -10,12 +10,15 @@ import static com.tngtech.archunit.core.domain.properties.HasOwner.Predicates.Wi
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.methods;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 import static com.tngtech.archunit.library.Architectures.layeredArchitecture;
+import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
 
 import com.tngtech.archunit.base.DescribedPredicate;
 import com.tngtech.archunit.core.domain.JavaClass;
 import com.tngtech.archunit.core.domain.JavaClasses;
 import com.tngtech.archunit.core.importer.ClassFileImporter;
 import com.tngtech.archunit.core.importer.ImportOption;
+import com.tngtech.archunit.library.dependencies.SliceAssignment;
+import com.tngtech.archunit.library.dependencies.SliceIdentifier;
 import dev.chaperone.cluster.Access;
 import dev.chaperone.cluster.ClusterWriter;
 import dev.chaperone.telemetry.ApiCalls;
@@ -95,6 +98,12 @@ class ArchitectureTest {
         .check(CLASSES);
   }
 
+  /// Each can be read with those below it alone. Nested classes count as part of what they are in.
+  @Test
+  void decisions_have_no_cycles_of_classes() {
+    slices().assignedFrom(topLevelClassesOfDecide()).should().beFreeOfCycles().check(CLASSES);
+  }
+
   /// What is created to be answered at once, a review of a token or of a right, is a question.
   @Test
   void only_the_writer_writes() {
@@ -133,6 +142,27 @@ class ArchitectureTest {
         .beDeclaredInClassesThat()
         .resideInAPackage("dev.chaperone.functions")
         .check(CLASSES);
+  }
+
+  private static SliceAssignment topLevelClassesOfDecide() {
+    return new SliceAssignment() {
+      @Override
+      public SliceIdentifier getIdentifierOf(JavaClass type) {
+        if (!type.getPackageName().equals("dev.chaperone.decide")) {
+          return SliceIdentifier.ignore();
+        }
+        JavaClass outer = type;
+        while (outer.getEnclosingClass().isPresent()) {
+          outer = outer.getEnclosingClass().get();
+        }
+        return SliceIdentifier.of(outer.getSimpleName());
+      }
+
+      @Override
+      public String getDescription() {
+        return "classes of decide";
+      }
+    };
   }
 
   private static DescribedPredicate<JavaClass> isTime() {

@@ -82,9 +82,9 @@ public final class Decision {
       return List.of();
     }
     Finding opening = Finding.bad(Reason.NotEnforced, "Nothing is blocked: " + verdict.message());
-    return Holds.reports(
+    return HoldReports.reports(
         seen.holds().stream().filter(hold -> !Holds.isNew(hold, seen.now())).toList(),
-        hold -> Holds.findings(hold, reasons, verdict, opening, seen.now()),
+        hold -> HoldReports.findings(hold, reasons, verdict, opening, seen.now()),
         seen.now());
   }
 
@@ -157,9 +157,9 @@ public final class Decision {
       this.after = status();
       Finding enforced = enforced();
       this.holds =
-          Holds.reports(
+          HoldReports.reports(
               seen.holds(),
-              hold -> Holds.findings(hold, reasons, verdict, enforced, seen.now()),
+              hold -> HoldReports.findings(hold, reasons, verdict, enforced, seen.now()),
               seen.now());
     }
 
@@ -221,8 +221,8 @@ public final class Decision {
       if (hold.isEmpty()) {
         return Optional.of("it was deleted meanwhile");
       }
-      Holds.Findings findings =
-          Holds.findings(hold.get(), reasons, verdict, enforced(), seen.now());
+      HoldReports.Findings findings =
+          HoldReports.findings(hold.get(), reasons, verdict, enforced(), seen.now());
       if (!findings.active().good()) {
         return Optional.of(findings.active().message());
       }
@@ -271,7 +271,7 @@ public final class Decision {
               nodes.isEmpty()
                   ? "pods that are not ready"
                   : "node "
-                      + nodes.stream().limit(Verdict.NAMED).collect(Collectors.joining(", ")));
+                      + nodes.stream().limit(Finding.NAMED).collect(Collectors.joining(", ")));
     }
 
     /// What the Holds that count are told.

@@ -5,6 +5,10 @@ package dev.chaperone.decide;
 /// @param reason for machines and for `kubectl get`
 /// @param message for a person: which object, what was seen, what to do
 record Finding(Status status, Reason reason, String message) {
+  /// So many reasons, pods or nodes are named; a message is read at 3 a.m. and has room for 32,768
+  /// characters.
+  static final int NAMED = 5;
+
   /// As Kubernetes spells a condition's status.
   enum Status {
     True,

@@ -1,5 +1,6 @@
 package dev.chaperone.decide;
 
+import dev.chaperone.api.CompanionSpec.Disruption;
 import dev.chaperone.api.CompanionStatus.BlockingReason;
 import java.time.Instant;
 import org.jspecify.annotations.Nullable;
@@ -41,6 +42,22 @@ record HoldReason(
   HoldReason notAfter(Instant end) {
     boolean isEarlier = until != null && until.isBefore(end);
     return new HoldReason(type, name, id, message, since, isEarlier ? until : end, overdue);
+  }
+
+  /// The same, which no longer counts after `maxHoldDuration`, if that is so for its type.
+  HoldReason within(Disruption disruption, Instant now) {
+    Instant end = end(disruption);
+    if (end == null) {
+      return this;
+    }
+    return now.isBefore(end) ? notAfter(end) : withOverdue(true);
+  }
+
+  /// When it has lasted as long as it may; absent: never, or that is not known.
+  private @Nullable Instant end(Disruption disruption) {
+    return since == null || !type.yields()
+        ? null
+        : Durations.parse(disruption.maxHoldDuration()).map(since::plus).orElse(null);
   }
 
   /// Whether the status told of this reason before.

@@ -17,9 +17,6 @@ import java.util.Optional;
 /// @param source of the event
 /// @param key tells the holds of one source apart
 public record HoldRequest(CompanionRef companion, String source, String key) {
-  /// On Holds that an event made: its source.
-  static final String SOURCE = "chaperone.dev/source";
-
   private static final int DIGITS = 24;
 
   /// So much of a source or a key is kept for people; the name tells them apart.
@@ -66,7 +63,7 @@ public record HoldRequest(CompanionRef companion, String source, String key) {
             .withName(holdName())
             .addToLabels(Made.MANAGED)
             .addToLabels(Made.COMPANION_LABEL, companion.name())
-            .addToAnnotations(SOURCE, noted(source))
+            .addToAnnotations(Made.SOURCE, noted(source))
             .addToAnnotations("chaperone.dev/key", noted(key))
             .build());
     hold.setSpec(

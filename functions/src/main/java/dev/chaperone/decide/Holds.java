@@ -1,102 +1,40 @@
 package dev.chaperone.decide;
 
+import dev.chaperone.api.CompanionSpec.Disruption;
+import dev.chaperone.api.CompanionSpec.Policy;
 import dev.chaperone.api.Hold;
 import dev.chaperone.api.HoldStatus;
 import io.fabric8.kubernetes.api.model.Condition;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
-import java.util.function.Function;
 
-/// Which Holds count, and what each is told about itself.
+/// Which Holds count.
 public final class Holds {
-  private static final String ACTIVE = "Active";
-  private static final String ENFORCED = "Enforced";
+  static final String ENFORCED = "Enforced";
 
   /// What an event made goes so long after its end.
   private static final Duration KEPT = Duration.ofHours(1);
 
   private Holds() {}
 
-  static List<HoldReason> reasons(List<Hold> holds, Instant now) {
-    return holds.stream()
+  /// The policy and the Holds, those that have lasted too long included.
+  static List<HoldReason> reasons(Disruption disruption, List<Hold> holds, Instant now) {
+    List<HoldReason> reasons = new ArrayList<>();
+    if (disruption.policy() == Policy.AlwaysHold) {
+      reasons.add(new HoldReason(Reason.AlwaysHold, "", "spec.disruption.policy is AlwaysHold"));
+    }
+    holds.stream()
         .filter(hold -> !isExpired(hold, now))
         .sorted(Comparator.comparing(hold -> hold.getMetadata().getName()))
         .map(Holds::reason)
-        .toList();
-  }
-
-  /// What is written back to each of these Holds whose status says otherwise.
-  ///
-  /// @param findings Active and Enforced, for each
-  static List<Change> reports(List<Hold> holds, Function<Hold, Findings> findings, Instant now) {
-    return holds.stream()
-        .map(hold -> report(hold, findings.apply(hold), now))
-        .flatMap(Optional::stream)
-        .toList();
-  }
-
-  /// The same for Holds whose Companion does not exist.
-  public static List<Change> withoutCompanion(List<Hold> holds, Instant now) {
-    return reports(
-        holds,
-        hold -> {
-          String companion = hold.getSpec().companionRef().name();
-          Finding missing =
-              Finding.bad(
-                  Reason.CompanionNotFound,
-                  "Companion %s does not exist in this namespace; this Hold has no effect: fix companionRef.name or create the Companion"
-                      .formatted(companion));
-          return new Findings(missing, notActive(missing));
-        },
-        now);
-  }
-
-  /// What a Hold is told: whether it counts, and whether what it asks for is achieved.
-  record Findings(Finding active, Finding enforced) {}
-
-  /// What each Hold of a Companion is told.
-  ///
-  /// @param enforced what was achieved for those that count
-  static Findings findings(
-      Hold hold, Reasons reasons, Verdict verdict, Finding enforced, Instant now) {
-    Finding active = active(hold, reasons, verdict, now);
-    return new Findings(active, active.good() ? enforced : notActive(active));
-  }
-
-  private static Finding active(Hold hold, Reasons reasons, Verdict verdict, Instant now) {
-    String companion = hold.getSpec().companionRef().name();
-    if (isExpired(hold, now)) {
-      return Finding.bad(Reason.Expired, "Expired at " + hold.getSpec().expiresAt());
-    }
-    if (verdict instanceof Verdict.Allowed allowed && allowed.reason() == Reason.AlwaysAllow) {
-      return Finding.bad(
-          Reason.AlwaysAllow,
-          "Companion %s ignores Holds: its policy is AlwaysAllow".formatted(companion));
-    }
-    if (verdict instanceof Verdict.Allowed allowed && allowed.reason() == Reason.BreakGlass) {
-      return Finding.bad(
-          Reason.BreakGlass,
-          "Companion %s ignores Holds: %s".formatted(companion, allowed.message()));
-    }
-    boolean overdue =
-        reasons.overdue().stream()
-            .anyMatch(
-                it -> it.type() == Reason.Hold && it.id().equals(hold.getMetadata().getUid()));
-    if (overdue) {
-      return Finding.bad(
-          Reason.MaxHoldDurationExceeded,
-          "Exists since %s, longer than maxHoldDuration of Companion %s allows: it no longer counts"
-              .formatted(hold.getMetadata().getCreationTimestamp(), companion));
-    }
-    return Finding.good(Reason.Active, "Counts as a reason to block for Companion " + companion);
-  }
-
-  private static Finding notActive(Finding active) {
-    return Finding.bad(Reason.NotActive, active.message());
+        .map(it -> it.within(disruption, now))
+        .forEach(reasons::add);
+    return reasons;
   }
 
   /// Whether the Hold counts, and does not yet say that this is enforced.
@@ -118,31 +56,11 @@ public final class Holds {
 
   private static boolean isMadeByEvent(Hold hold) {
     return Optional.ofNullable(hold.getMetadata().getAnnotations())
-        .filter(it -> it.containsKey(HoldRequest.SOURCE))
+        .filter(it -> it.containsKey(Made.SOURCE))
         .isPresent();
   }
 
-  private static Optional<Change> report(Hold hold, Findings findings, Instant now) {
-    List<Condition> before = conditions(hold);
-    List<Condition> after =
-        Conditions.next(
-            before,
-            List.of(
-                new Conditions.Named(ACTIVE, findings.active()),
-                new Conditions.Named(ENFORCED, findings.enforced())),
-            hold.getMetadata().getGeneration(),
-            now);
-    if (after.equals(before)) {
-      return Optional.empty();
-    }
-    Hold reported = new Hold();
-    reported.setMetadata(hold.getMetadata());
-    reported.setSpec(hold.getSpec());
-    reported.setStatus(new HoldStatus(after));
-    return Optional.of(new Change.ReportHold(reported));
-  }
-
-  private static List<Condition> conditions(Hold hold) {
+  static List<Condition> conditions(Hold hold) {
     return Optional.ofNullable(hold.getStatus()).map(HoldStatus::conditions).orElse(List.of());
   }
 

@@ -7,7 +7,6 @@ import dev.chaperone.api.CompanionStatus.PlacementWrites;
 import dev.chaperone.api.Hold;
 import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudget;
 import java.time.Instant;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -54,22 +53,10 @@ public record KnownFacts(
     return BreakGlass.inForce(disruption, now).isPresent()
         ? List.of()
         : Stream.concat(
-                reasons(disruption, holds, now).stream(),
+                Holds.reasons(disruption, holds, now).stream(),
                 Windows.of(disruption, now).outside().stream())
             .filter(it -> !it.overdue())
             .toList();
-  }
-
-  /// The policy and the Holds, those that have lasted too long included.
-  static List<HoldReason> reasons(Disruption disruption, List<Hold> holds, Instant now) {
-    List<HoldReason> reasons = new ArrayList<>();
-    if (disruption.policy() == Policy.AlwaysHold) {
-      reasons.add(new HoldReason(Reason.AlwaysHold, "", "spec.disruption.policy is AlwaysHold"));
-    }
-    Holds.reasons(holds, now).stream()
-        .map(it -> Reasons.withOverdue(it, disruption, now))
-        .forEach(reasons::add);
-    return reasons;
   }
 
   /// The same, after what the run has written before.

@@ -27,6 +27,9 @@ public final class Made {
   /// reasons sees that another decision came between.
   public static final String CLOSED_FOR = "chaperone.dev/closed-for";
 
+  /// On Holds that an event made: its source.
+  static final String SOURCE = "chaperone.dev/source";
+
   /// On everything that Chaperone makes.
   public static final Map<String, String> MANAGED =
       Map.of("app.kubernetes.io/managed-by", "chaperone");

@@ -1,6 +1,5 @@
 package dev.chaperone.decide;
 
-import dev.chaperone.api.CompanionSpec.Disruption;
 import io.fabric8.kubernetes.api.model.Pod;
 import java.time.Duration;
 import java.time.Instant;
@@ -36,11 +35,11 @@ record Reasons(
                 missing.stream(),
                 Overlaps.of(seen).stream(),
                 foreignGuards(seen).stream(),
-                KnownFacts.reasons(seen.disruption(), seen.holds(), now).stream(),
+                Holds.reasons(seen.disruption(), seen.holds(), now).stream(),
                 expressions.reasons().stream())
             .flatMap(it -> it)
             .map(it -> withSince(it, seen))
-            .map(it -> withOverdue(it, seen.disruption(), now))
+            .map(it -> it.within(seen.disruption(), now))
             .toList();
     Timeline timeline = Timeline.of(seen, guards, found);
     List<HoldReason> all =
@@ -112,7 +111,7 @@ record Reasons(
                 Reason.ForeignGuards,
                 "",
                 "Pods %s are not Chaperone's and carry all labels of its guards: delete them or change their labels"
-                    .formatted(String.join(", ", counted.stream().limit(Verdict.NAMED).toList()))));
+                    .formatted(String.join(", ", counted.stream().limit(Finding.NAMED).toList()))));
   }
 
   /// Pods of others that the guards' budget counts.
@@ -133,22 +132,6 @@ record Reasons(
         ? Optional.of(
             new HoldReason(Reason.GuardsUpdating, "", "Guards are being replaced, node by node"))
         : Optional.empty();
-  }
-
-  static HoldReason withOverdue(HoldReason reason, Disruption disruption, Instant now) {
-    Instant end = end(reason, disruption);
-    if (end == null) {
-      return reason;
-    }
-    return now.isBefore(end) ? reason.notAfter(end) : reason.withOverdue(true);
-  }
-
-  /// When it has lasted as long as it may; absent: never, or that is not known.
-  private static @Nullable Instant end(HoldReason reason, Disruption disruption) {
-    Instant since = reason.since();
-    return since == null || !reason.type().yields()
-        ? null
-        : Durations.parse(disruption.maxHoldDuration()).map(since::plus).orElse(null);
   }
 
   /// Since the status first told of it, unless it knows better itself.

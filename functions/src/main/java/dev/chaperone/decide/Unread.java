@@ -23,10 +23,10 @@ public final class Unread {
     Finding unread = finding(facts, reason, words);
     List<Change> report =
         new ArrayList<>(
-            Holds.reports(
+            HoldReports.reports(
                 facts.holds(),
                 hold ->
-                    new Holds.Findings(
+                    new HoldReports.Findings(
                         Holds.isExpired(hold, facts.now())
                             ? Finding.bad(
                                 Reason.Expired, "Expired at " + hold.getSpec().expiresAt())
@@ -93,7 +93,7 @@ public final class Unread {
             && facts.budgets().stream().allMatch(it -> BudgetSpecs.isClosed(it.getSpec()));
     String reasons =
         facts.blocking().stream()
-            .limit(Verdict.NAMED)
+            .limit(Finding.NAMED)
             .map(HoldReason::describe)
             .collect(Collectors.joining("; "));
     // After a decision nobody knows how much of it was written.

@@ -7,9 +7,6 @@ import java.util.stream.Collectors;
 
 /// Whether disruptions should be allowed, and why. Whether they are is for [Enforcement] to say.
 public sealed interface Verdict {
-  /// So many reasons are named; a message is read at 3 a.m. and has room for 32,768 characters.
-  int NAMED = 5;
-
   /// Budgets should be open.
   record Allowed(Reason reason, String message) implements Verdict {}
 
@@ -77,7 +74,12 @@ public sealed interface Verdict {
 
   private static String describe(List<HoldReason> reasons) {
     String named =
-        reasons.stream().limit(NAMED).map(HoldReason::describe).collect(Collectors.joining("; "));
-    return reasons.size() > NAMED ? named + "; and " + (reasons.size() - NAMED) + " more" : named;
+        reasons.stream()
+            .limit(Finding.NAMED)
+            .map(HoldReason::describe)
+            .collect(Collectors.joining("; "));
+    return reasons.size() > Finding.NAMED
+        ? named + "; and " + (reasons.size() - Finding.NAMED) + " more"
+        : named;
   }
 }

@@ -14,6 +14,7 @@ import dev.chaperone.decide.Change;
 import dev.chaperone.decide.CompanionRef;
 import dev.chaperone.decide.Decision;
 import dev.chaperone.decide.DrainBlocked;
+import dev.chaperone.decide.HoldReports;
 import dev.chaperone.decide.Holds;
 import dev.chaperone.decide.KnownFacts;
 import dev.chaperone.decide.ObjectRef;
@@ -523,7 +524,7 @@ class Reconciler {
   }
 
   private Result gone(CompanionRef ref, Instant now, Deadline deadline) throws LostRace {
-    writer.write(Holds.withoutCompanion(reader.holds(ref), now), deadline);
+    writer.write(HoldReports.withoutCompanion(reader.holds(ref), now), deadline);
     writer.write(DrainBlocked.withoutCompanions(ref::equals, reader.markedNodes(true)), deadline);
     return new Result.Seen(Optional.empty(), false);
   }
