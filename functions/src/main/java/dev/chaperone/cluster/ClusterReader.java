@@ -1,7 +1,6 @@
 package dev.chaperone.cluster;
 
 import dev.chaperone.api.Companion;
-import dev.chaperone.api.CompanionSpec;
 import dev.chaperone.api.CompanionSpec.FollowerRef;
 import dev.chaperone.api.CompanionSpec.Observed;
 import dev.chaperone.api.CompanionSpec.Protect;
@@ -126,36 +125,9 @@ public class ClusterReader {
               hold.map(it -> sorted(Stream.of(CompanionRef.of(it))))
                   .orElseGet(() -> refs(companionsIn(object.namespace()).stream()));
           case "Node" -> everyone(deadline);
-          default -> refs(readable(companions(deadline)).filter(it -> concerns(object, it)));
+          default -> refs(readable(companions(deadline)).filter(object::concerns));
         },
         hold);
-  }
-
-  /// What a Companion observes is known by its name alone: an event tells of a kind, the Companion
-  /// names a resource, and to look once too often does no harm.
-  private static boolean concerns(ObjectRef object, Companion companion) {
-    String namespace = companion.getMetadata().getNamespace();
-    CompanionSpec spec = companion.getSpec();
-    boolean named =
-        switch (object.kind()) {
-          case "DaemonSet" ->
-              object.isNamed(Snapshot.targetNamespace(companion), spec.targetRef().name())
-                  || (spec.followerRef() != null
-                      && object.isNamed(namespace, spec.followerRef().name()));
-          case "Pod", "Deployment", "PodDisruptionBudget" -> object.namespace().equals(namespace);
-          default -> false;
-        };
-    return named
-        || spec.disruption().observe().stream()
-            .anyMatch(
-                it ->
-                    object.name().equals(it.name())
-                        && (object.namespace().isEmpty()
-                            || object.namespace().equals(namespaceOf(it, namespace))));
-  }
-
-  private static String namespaceOf(Observed observed, String own) {
-    return observed.namespace() == null ? own : observed.namespace();
   }
 
   static Stream<Companion> readable(List<Companion> companions) {

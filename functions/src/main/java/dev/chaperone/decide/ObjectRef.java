@@ -1,11 +1,39 @@
 package dev.chaperone.decide;
 
+import dev.chaperone.api.Companion;
+import dev.chaperone.api.CompanionSpec;
+import dev.chaperone.api.CompanionSpec.Observed;
+
 /// An object that an event is about. Untrusted: a hint where to look, nothing more.
 ///
 /// @param namespace empty for objects that have none, as Nodes
 public record ObjectRef(String kind, String namespace, String name) {
-  public boolean isNamed(String thisNamespace, String thisName) {
+  private boolean isNamed(String thisNamespace, String thisName) {
     return namespace.equals(thisNamespace) && name.equals(thisName);
+  }
+
+  /// Whether the Companion may have to change because of this object: by what its spec names, or by
+  /// the namespace, so that also an object that is gone is understood.
+  ///
+  /// What a Companion observes is known by its name alone: an event tells of a kind, the Companion
+  /// names a resource, and to look once too often does no harm.
+  public boolean concerns(Companion companion) {
+    String own = companion.getMetadata().getNamespace();
+    CompanionSpec spec = companion.getSpec();
+    boolean named =
+        switch (kind) {
+          case "DaemonSet" ->
+              isNamed(Snapshot.targetNamespace(companion), spec.targetRef().name())
+                  || (spec.followerRef() != null && isNamed(own, spec.followerRef().name()));
+          case "Pod", "Deployment", "PodDisruptionBudget" -> namespace.equals(own);
+          default -> false;
+        };
+    return named || spec.disruption().observe().stream().anyMatch(it -> isObserved(it, own));
+  }
+
+  private boolean isObserved(Observed observed, String own) {
+    String itsNamespace = observed.namespace() == null ? own : observed.namespace();
+    return name.equals(observed.name()) && (namespace.isEmpty() || namespace.equals(itsNamespace));
   }
 
   @Override
