@@ -7,17 +7,17 @@ import dev.chaperone.cluster.ClusterReader;
 import dev.chaperone.cluster.Deadline;
 import dev.chaperone.cluster.Unavailable;
 import dev.chaperone.decide.CompanionRef;
-import dev.chaperone.decide.Durations;
 import dev.chaperone.decide.Expression;
 import dev.chaperone.decide.HoldRequest;
+import dev.chaperone.decide.SignalEvent;
+import dev.chaperone.decide.SignalEvent.Ask;
 import io.quarkus.funqy.Funq;
 import io.quarkus.funqy.knative.events.CloudEvent;
 import io.quarkus.funqy.knative.events.CloudEventMapping;
+import java.time.Duration;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
-import java.util.Set;
+import java.util.Optional;
 import org.jboss.logging.Logger;
 import org.jspecify.annotations.Nullable;
 
@@ -26,7 +26,6 @@ import org.jspecify.annotations.Nullable;
 @Observed
 public class HoldOnSignal {
   private static final Logger LOG = Logger.getLogger(HoldOnSignal.class);
-  private static final Set<String> VARIABLES = Set.of("type", "source", "subject", "data");
 
   private final ClusterReader reader;
   private final Sender sender;
@@ -50,12 +49,12 @@ public class HoldOnSignal {
       throw new Malformed("nobody wants events of type " + event.getType());
     }
     Sender.Rights rights = sender.of(event, deadline);
-    Map<String, Object> values = new LinkedHashMap<>();
-    values.put("type", event.getType());
-    values.put("source", event.getSource().toString());
-    values.put("subject", event.getSubject() == null ? "" : event.getSubject());
-    Payload.value(received).ifPresent(data -> values.put("data", data));
-    Expression.Language language = Expression.language(VARIABLES);
+    SignalEvent asking =
+        new SignalEvent(
+            event.getType(),
+            event.getSource().toString(),
+            event.getSubject() == null ? "" : event.getSubject(),
+            Payload.value(received));
 
     List<Outcome> outcomes =
         Several.map(
@@ -65,15 +64,13 @@ public class HoldOnSignal {
                 ask(
                     companion,
                     event.getType(),
-                    (signal, ref) ->
-                        apply(
-                            signal,
-                            ref,
-                            received,
-                            language,
-                            values,
-                            rights,
-                            keeper.share(deadline, listening.size()))));
+                    (signal, ref) -> {
+                      Optional<Ask> ask = asking.asks(signal, ref);
+                      ask.ifPresent(
+                          it ->
+                              make(it, received, rights, keeper.share(deadline, listening.size())));
+                      return ask.isPresent();
+                    }));
     List<RuntimeException> failures =
         outcomes.stream().flatMap(it -> it.failures().stream()).toList();
     List<CompanionRef> asked =
@@ -98,6 +95,7 @@ public class HoldOnSignal {
   private record Outcome(CompanionRef companion, boolean asked, List<RuntimeException> failures) {}
 
   private interface Application {
+    /// Whether anything was asked.
     boolean of(Signal signal, CompanionRef ref) throws Expression.Failed;
   }
 
@@ -126,48 +124,17 @@ public class HoldOnSignal {
     return new Outcome(ref, asked, failures);
   }
 
-  /// @return whether anything was asked
-  private boolean apply(
-      Signal signal,
-      CompanionRef ref,
-      CloudEvent<byte[]> received,
-      Expression.Language language,
-      Map<String, Object> values,
-      Sender.Rights rights,
-      Deadline deadline)
-      throws Expression.Failed {
-    String source = String.valueOf(values.get("source"));
-    if (language.compile(signal.holdWhen()).isTrue(values)) {
-      String key = key(signal, language, values);
-      rights.require(Verb.CREATE, ref.namespace());
-      String reason =
-          signal.reason() == null || signal.reason().isBlank()
-              ? Payload.cut("signal " + signal.type() + " " + key)
-              : signal.reason();
-      keeper.hold(
-          new HoldRequest(ref, source, key),
-          reason,
-          Payload.time(received),
-          Durations.parse(signal.ttl()),
-          deadline);
-      return true;
+  private void make(Ask ask, CloudEvent<byte[]> received, Sender.Rights rights, Deadline deadline) {
+    String namespace = ask.request().companion().namespace();
+    switch (ask) {
+      case Ask.ToHold(HoldRequest request, String reason, Optional<Duration> ttl) -> {
+        rights.require(Verb.CREATE, namespace);
+        keeper.hold(request, reason, Payload.time(received), ttl, deadline);
+      }
+      case Ask.ToRelease(HoldRequest request) -> {
+        rights.require(Verb.DELETE, namespace);
+        keeper.release(request, deadline);
+      }
     }
-    if (signal.releaseWhen() != null && language.compile(signal.releaseWhen()).isTrue(values)) {
-      String key = key(signal, language, values);
-      rights.require(Verb.DELETE, ref.namespace());
-      keeper.release(new HoldRequest(ref, source, key), deadline);
-      return true;
-    }
-    return false;
-  }
-
-  /// Keys of two signals never meet: the type is part of each.
-  private static String key(Signal signal, Expression.Language language, Map<String, Object> values)
-      throws Expression.Failed {
-    String key =
-        signal.key() == null
-            ? String.valueOf(values.get("subject"))
-            : language.compile(signal.key()).text(values);
-    return signal.type() + " " + key;
   }
 }

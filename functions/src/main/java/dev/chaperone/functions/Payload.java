@@ -63,11 +63,6 @@ final class Payload {
     return text;
   }
 
-  /// At most as much as a reason may be.
-  static String cut(String text) {
-    return text.length() <= MAX_TEXT ? text : text.substring(0, MAX_TEXT);
-  }
-
   static Optional<Duration> length(String text) {
     if (text.isEmpty()) {
       return Optional.empty();
