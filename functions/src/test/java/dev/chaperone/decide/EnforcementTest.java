@@ -8,13 +8,10 @@ import dev.chaperone.api.CompanionSpec.Policy;
 import dev.chaperone.api.CompanionSpec.Protect;
 import dev.chaperone.decide.Written.Refusal;
 import io.fabric8.kubernetes.api.model.IntOrString;
-import io.fabric8.kubernetes.api.model.ObjectMetaBuilder;
 import io.fabric8.kubernetes.api.model.Pod;
-import io.fabric8.kubernetes.api.model.PodBuilder;
 import io.fabric8.kubernetes.api.model.Taint;
 import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudgetBuilder;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import org.junit.jupiter.api.Test;
 
@@ -100,7 +97,7 @@ class EnforcementTest {
   @Test
   void what_uses_up_max_unavailable_is_named_and_the_drain_that_waits_for_it() {
     world.settle();
-    Pod guard = guardOn("node-2");
+    Pod guard = world.guardOn("node-2");
     guard.getStatus().getConditions().getFirst().setStatus("False");
     world.cordon("node-3").controllers();
     world.event(false);
@@ -157,7 +154,7 @@ class EnforcementTest {
   void pods_that_a_budget_would_count_as_guards_close_it() {
     world.settle();
     for (int i = 1; i <= 3; i++) {
-      lookAlike("foreign-" + i, Made.guardSelector(world.companion));
+      world.lookAlike("foreign-" + i, Made.guardSelector(world.companion));
     }
     world.controllers();
     world.event(false);
@@ -179,7 +176,7 @@ class EnforcementTest {
     world.spec = World.spec(Policy.AlwaysAllow, new IntOrString(1), Protect.Pods, Protect.Nodes);
     world.settle();
     for (int i = 1; i <= 2; i++) {
-      lookAlike("foreign-" + i, Made.guardSelector(world.companion));
+      world.lookAlike("foreign-" + i, Made.guardSelector(world.companion));
     }
     world.controllers();
 
@@ -266,32 +263,9 @@ class EnforcementTest {
         && world.guardedNodes().size() == 3;
   }
 
-  private Pod guardOn(String node) {
-    return world.guardPods.values().stream()
-        .filter(pod -> node.equals(pod.getSpec().getNodeName()))
-        .findFirst()
-        .orElseThrow();
-  }
-
   private static Written refused(Decision decision) {
     return new Written(
         List.of(),
         decision.changes().stream().map(it -> new Refusal(it, "policy says no", true)).toList());
-  }
-
-  private void lookAlike(String name, Map<String, String> labels) {
-    world.lookAlikes.put(
-        name,
-        new PodBuilder()
-            .withMetadata(
-                new ObjectMetaBuilder()
-                    .withNamespace("storage")
-                    .withName(name)
-                    .withLabels(labels)
-                    .build())
-            .withNewSpec()
-            .endSpec()
-            .withStatus(World.running())
-            .build());
   }
 }

@@ -1,5 +1,8 @@
 package dev.chaperone.decide;
 
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.chaperone.api.Companion;
 import dev.chaperone.api.CompanionSpec;
 import dev.chaperone.api.CompanionSpec.Disruption;
 import dev.chaperone.api.CompanionSpec.FailurePolicy;
@@ -7,15 +10,25 @@ import dev.chaperone.api.CompanionSpec.HoldExpression;
 import dev.chaperone.api.CompanionSpec.MaintenanceWindow;
 import dev.chaperone.api.CompanionSpec.Policy;
 import dev.chaperone.api.CompanionSpec.Protect;
+import dev.chaperone.api.CompanionStatus;
+import dev.chaperone.api.CompanionStatus.BlockingReason;
+import dev.chaperone.api.HoldStatus;
 import dev.chaperone.docs.Page;
+import io.fabric8.kubernetes.api.model.Condition;
 import io.fabric8.kubernetes.api.model.IntOrString;
+import io.fabric8.kubernetes.api.model.ObjectMetaBuilder;
+import io.fabric8.kubernetes.api.model.PodStatusBuilder;
 import io.fabric8.kubernetes.api.model.Taint;
+import io.fabric8.kubernetes.api.model.apps.DeploymentConditionBuilder;
 import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudgetBuilder;
 import java.io.IOException;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.Set;
 import java.util.function.Consumer;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -28,9 +41,20 @@ class MessagesTest {
   private static final String CEPH = "ceph.status.health != 'HEALTH_OK'";
 
   /// What happens to three guarded nodes.
-  private static final Map<String, Consumer<World>> SITUATIONS = situations();
+  private static final Map<String, World> SITUATIONS = new LinkedHashMap<>();
 
-  private static Map<String, Consumer<World>> situations() {
+  static {
+    settled().forEach((title, happens) -> SITUATIONS.put(title, after(happens).settle()));
+    moments().forEach((title, happens) -> SITUATIONS.put(title, after(happens)));
+  }
+
+  private static World after(Consumer<World> happens) {
+    World world = new World().nodes(3).settle();
+    happens.accept(world);
+    return world;
+  }
+
+  private static Map<String, Consumer<World>> settled() {
     Map<String, Consumer<World>> all = new LinkedHashMap<>();
     all.put("nothing blocks", _ -> {});
     all.put("a Hold", world -> world.hold("rebuild", null));
@@ -124,14 +148,151 @@ class MessagesTest {
                     .endSelector()
                     .endSpec()
                     .build()));
-    all.put("the follower does not exist", world -> world.follower = null);
-    all.put("the target does not exist", world -> world.target = null);
+    all.put(
+        "an expression is false",
+        world -> {
+          world.observed.put(
+              "ceph", new Observation.Seen(Map.of("status", Map.of("health", "HEALTH_OK"))));
+          world.spec = spec(Policy.Auto, null, CEPH, List.of());
+        });
+    all.put("an expired Hold", world -> world.hold("rebuild", "2026-11-24T05:30:00Z"));
+    all.put(
+        "pods of somebody else have all labels of guards",
+        world -> world.lookAlike("stranger", Made.guardSelector(world.companion)));
+    all.put(
+        "`protect` does not name Nodes",
+        world -> world.spec = World.spec(Policy.Auto, new IntOrString(1), Protect.Pods));
+    all.put("`followerRef` is not set", world -> world.spec = following(world.spec, null));
+    all.put(
+        "`followerRef` names the target",
+        world -> world.spec = following(world.spec, new CompanionSpec.FollowerRef("node")));
+    all.put(
+        "an older Companion has the follower",
+        world -> {
+          Companion rival = new Companion();
+          rival.setMetadata(
+              new ObjectMetaBuilder()
+                  .withName("rival")
+                  .withCreationTimestamp("2026-10-01T00:00:00Z")
+                  .build());
+          world.rivals.add(rival);
+        });
+    all.put(
+        "somebody applies a placement of their own to the follower",
+        world -> world.applyFollowersNodeSelector("argocd", Map.of("zone", "a")));
+    return all;
+  }
+
+  /// What is said in between, or of what no controller puts right.
+  private static Map<String, Consumer<World>> moments() {
+    Map<String, Consumer<World>> all = new LinkedHashMap<>();
+    all.put(
+        "the follower does not exist",
+        world -> {
+          world.follower = null;
+          world.event(true);
+        });
+    all.put(
+        "the target does not exist",
+        world -> {
+          world.target = null;
+          world.event(true);
+        });
     all.put(
         "the target has not existed for minutes",
         world -> {
           world.target = null;
           world.event(true);
           world.now = world.now.plus(Reasons.TARGET_GRACE);
+          world.event(true);
+        });
+    all.put(
+        "the target is in a namespace that the installation does not serve",
+        world -> {
+          world.scope = new Scope("storage");
+          world.spec =
+              new CompanionSpec(
+                  new CompanionSpec.TargetRef("node", "elsewhere"),
+                  world.spec.followerRef(),
+                  world.spec.disruption());
+          world.target = null;
+          world.event(true);
+        });
+    all.put(
+        "guards are being replaced",
+        world -> {
+          world.settings = GuardSettings.of("guard:2");
+          world.event(false);
+          world.controllers();
+          world.event(false);
+        });
+    all.put(
+        "a kubelet refuses a guard",
+        world -> {
+          world
+              .guardOn("node-1")
+              .setStatus(
+                  new PodStatusBuilder().withPhase("Failed").withReason("OutOfpods").build());
+          world.event(false);
+        });
+    all.put(
+        "guards cannot be created",
+        world -> {
+          Optional.ofNullable(world.guards)
+              .orElseThrow()
+              .getStatus()
+              .getConditions()
+              .add(
+                  new DeploymentConditionBuilder()
+                      .withType("ReplicaFailure")
+                      .withStatus("True")
+                      .withMessage("exceeded quota: pods")
+                      .build());
+          world.event(true);
+        });
+    all.put(
+        "the name of the guards' Deployment is taken",
+        world -> {
+          Optional.ofNullable(world.guards)
+              .orElseThrow()
+              .getMetadata()
+              .setOwnerReferences(List.of());
+          world.event(true);
+        });
+    all.put(
+        "the API server refuses to close a budget",
+        world -> {
+          world.hold("rebuild", null);
+          world.refusedEvent("policy says no");
+        });
+    all.put(
+        "the API server refuses to open a budget",
+        world -> {
+          world.hold("rebuild", null).settle();
+          world.holds.clear();
+          world.refusedEvent("policy says no");
+        });
+    all.put(
+        "something cannot be read, and a Hold",
+        world -> {
+          world.hold("rebuild", null);
+          world.unread(
+              Reason.FactUnreadable, "Cannot read DaemonSet storage/node: HTTP status 503");
+        });
+    all.put(
+        "the spec cannot be read",
+        world -> world.unread(Reason.SpecUnreadable, "The spec cannot be read: spec is missing"));
+    all.put(
+        "an internal error",
+        world ->
+            world.unread(Reason.InternalError, "Internal error: java.lang.StackOverflowError"));
+    all.put(
+        "a Hold of a Companion that does not exist",
+        world -> {
+          world.hold("rebuild", null);
+          world.companion.setStatus(CompanionStatus.NONE);
+          HoldReports.withoutCompanion(List.copyOf(world.holds.values()), world.now)
+              .forEach(world::apply);
         });
     return all;
   }
@@ -146,18 +307,36 @@ class MessagesTest {
                 .collect(Collectors.joining("\n")));
   }
 
-  private static String section(String situation, Consumer<World> happens) {
-    World world = new World().nodes(3).settle();
-    happens.accept(world);
-    if (world.target == null || world.follower == null) {
-      // Its controllers have nothing to do.
-      world.event(true);
-    } else {
-      world.settle();
-    }
+  @Test
+  void every_reason_has_a_situation() {
+    Set<String> said =
+        SITUATIONS.values().stream().flatMap(MessagesTest::reasons).collect(Collectors.toSet());
+
+    assertThat(Reason.values())
+        .as("reasons without a situation here, or without a rule that gives them")
+        .filteredOn(it -> !said.contains(it.name()))
+        .isEmpty();
+  }
+
+  /// Of all conditions, and of what blocks.
+  private static Stream<String> reasons(World world) {
+    CompanionStatus status = Objects.requireNonNull(world.companion.getStatus());
+    return Stream.concat(
+        Stream.concat(
+                Stream.ofNullable(status.conditions()),
+                world.holds.values().stream()
+                    .flatMap(it -> Stream.ofNullable(it.getStatus()))
+                    .map(HoldStatus::conditions))
+            .flatMap(List::stream)
+            .map(Condition::getReason),
+        Stream.ofNullable(status.reasons()).flatMap(List::stream).map(BlockingReason::type));
+  }
+
+  private static String section(String situation, World world) {
     return "## %s\n\n".formatted(title(situation))
         + Stream.concat(
                 Stream.of(Decision.ALLOWED, Decision.READY, "Guarded")
+                    .filter(it -> !world.condition(it).isEmpty())
                     .map(it -> line(it, world.condition(it), world.message(it)))
                     .distinct(),
                 world.holds.keySet().stream()
@@ -176,6 +355,11 @@ class MessagesTest {
 
   private static String line(String type, String condition, String message) {
     return "- %s is `%s`: %s\n".formatted(type, condition, message);
+  }
+
+  private static CompanionSpec following(
+      CompanionSpec spec, CompanionSpec.@Nullable FollowerRef followerRef) {
+    return new CompanionSpec(spec.targetRef(), followerRef, spec.disruption());
   }
 
   private static CompanionSpec spec(

@@ -59,8 +59,7 @@ class PlacementPlanTest {
 
   @Test
   void a_placement_that_another_applies_is_not_fought_over() {
-    selector(world.follower(), Map.of("zone", "a"));
-    owner("argocd", "Apply");
+    world.applyFollowersNodeSelector("argocd", Map.of("zone", "a"));
 
     assertThat(finding().reason()).isEqualTo(Reason.PlacementConflict);
     assertThat(finding().message()).contains("argocd");

@@ -10,8 +10,11 @@ import dev.chaperone.api.CompanionSpec.TargetRef;
 import dev.chaperone.api.CompanionStatus.PlacementWrites;
 import dev.chaperone.api.Hold;
 import dev.chaperone.api.HoldSpec;
+import dev.chaperone.decide.Written.Refusal;
+import io.fabric8.kubernetes.api.model.FieldsV1;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.IntOrString;
+import io.fabric8.kubernetes.api.model.ManagedFieldsEntryBuilder;
 import io.fabric8.kubernetes.api.model.Node;
 import io.fabric8.kubernetes.api.model.NodeBuilder;
 import io.fabric8.kubernetes.api.model.NodeStatus;
@@ -185,6 +188,41 @@ final class World {
     return this;
   }
 
+  /// A running pod that is none of Chaperone's, with these labels.
+  World lookAlike(String name, Map<String, String> labels) {
+    lookAlikes.put(
+        name,
+        new PodBuilder()
+            .withNewMetadata()
+            .withNamespace("storage")
+            .withName(name)
+            .withLabels(labels)
+            .endMetadata()
+            .withNewSpec()
+            .endSpec()
+            .withStatus(running())
+            .build());
+    return this;
+  }
+
+  /// Somebody else who applies a node selector to the follower.
+  World applyFollowersNodeSelector(String manager, Map<String, String> selector) {
+    follower().getSpec().getTemplate().getSpec().setNodeSelector(selector);
+    FieldsV1 fields = new FieldsV1();
+    fields.setAdditionalProperty(
+        "f:spec", Map.of("f:template", Map.of("f:spec", Map.of("f:nodeSelector", Map.of()))));
+    follower()
+        .getMetadata()
+        .setManagedFields(
+            List.of(
+                new ManagedFieldsEntryBuilder()
+                    .withManager(manager)
+                    .withOperation("Apply")
+                    .withFieldsV1(fields)
+                    .build()));
+    return this;
+  }
+
   World budget(PodDisruptionBudget budget) {
     budgets.put(budget.getMetadata().getName(), budget);
     return this;
@@ -285,6 +323,36 @@ final class World {
       event(true);
     } while (!before.equals(state()));
     return this;
+  }
+
+  /// One event of which the API server refuses every write, with these words.
+  void refusedEvent(String words) {
+    Decision decision = decide();
+    Written refused =
+        new Written(
+            List.of(),
+            decision.changes().stream().map(it -> new Refusal(it, words, true)).toList());
+    decision.report(refused).steps().forEach(step -> step.forEach(this::apply));
+  }
+
+  /// One event that closed what it could, and did not come to a decision.
+  void unread(Reason reason, String words) {
+    Snapshot seen = snapshot();
+    if (reason == Reason.SpecUnreadable) {
+      companion.setSpec(null);
+    }
+    known(seen).closing().forEach(this::apply);
+    Unread.report(known(seen), reason, words).forEach(this::apply);
+  }
+
+  private KnownFacts known(Snapshot seen) {
+    return new KnownFacts(
+        now,
+        seen.settings(),
+        companion,
+        List.copyOf(budgets.values()),
+        List.copyOf(holds.values()),
+        null);
   }
 
   Set<String> markedNodes() {
@@ -600,6 +668,13 @@ final class World {
   World emptyNode(String node) {
     emptyNodes.add(node);
     return this;
+  }
+
+  Pod guardOn(String node) {
+    return guardPods.values().stream()
+        .filter(pod -> node.equals(pod.getSpec().getNodeName()))
+        .findFirst()
+        .orElseThrow();
   }
 
   Set<String> guardedNodes() {
