@@ -14,7 +14,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
-import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /// The two budgets: one over the guards, which drains run into, and one over the follower's pods,
@@ -25,10 +24,6 @@ import org.jspecify.annotations.Nullable;
 /// @param wanted the budgets that there should be, by name
 record BudgetPlan(
     List<Change> closing, List<Change> opening, List<String> wanted, Optional<Finding> problem) {
-
-  /// The reasons that are known before anything else is read.
-  private static final Set<Reason> KNOWN =
-      Set.of(Reason.AlwaysHold, Reason.Hold, Reason.OutsideWindow, Reason.SpecUnreadable);
 
   static BudgetPlan of(Snapshot seen, Verdict verdict, Reasons reasons, int guards) {
     List<Change> closing = new ArrayList<>();
@@ -75,7 +70,9 @@ record BudgetPlan(
   }
 
   /// What closes those of the Companion's budgets that are open, or were closed for others of the
-  /// reasons that are known.
+  /// reasons that are known early.
+  ///
+  /// @param known those there are, each of them [Reason#isEarly]
   static List<Change> closing(
       Companion companion, List<PodDisruptionBudget> budgets, List<HoldReason> known) {
     List<Change> closing = new ArrayList<>();
@@ -189,9 +186,9 @@ record BudgetPlan(
     return annotations == null ? null : annotations.get(Made.CLOSED_FOR);
   }
 
-  private static List<String> ids(List<HoldReason> reasons, boolean known) {
+  private static List<String> ids(List<HoldReason> reasons, boolean early) {
     return reasons.stream()
-        .filter(it -> KNOWN.contains(it.type()) == known)
+        .filter(it -> it.type().isEarly() == early)
         .map(it -> it.type() + "/" + it.name() + "/" + it.id())
         .sorted()
         .toList();

@@ -22,11 +22,13 @@ public enum Reason {
   AlwaysHold(
       About.DISRUPTION_ALLOWED,
       "spec.disruption.policy is AlwaysHold: nothing may be disrupted until it is set to Auto.",
-      Trait.BLOCKS),
+      Trait.BLOCKS,
+      Trait.EARLY),
   Hold(
       About.DISRUPTION_ALLOWED,
       "A Hold is active. Delete it when its cause has gone, or wait until it expires.",
       Trait.BLOCKS,
+      Trait.EARLY,
       Trait.SETTLES,
       Trait.YIELDS),
   ExpressionTrue(
@@ -47,7 +49,8 @@ public enum Reason {
       About.DISRUPTION_ALLOWED,
       "The time is outside all spec.disruption.maintenanceWindows; the message says when the next"
           + " one begins.",
-      Trait.BLOCKS),
+      Trait.BLOCKS,
+      Trait.EARLY),
   Settling(
       About.DISRUPTION_ALLOWED,
       "spec.disruption.settlePeriod has not yet passed since the last reason cleared or the last"
@@ -93,11 +96,13 @@ public enum Reason {
       About.DISRUPTION_ALLOWED,
       "Nothing holds, but maxUnavailable is used up by nodes whose guard does not run; the message"
           + " names them. Drains continue when one of them is back or deleted. While a node has no"
-          + " running guard at all, its drain is not blocked, and the condition's status is Unknown."),
+          + " running guard at all, its drain is not blocked, and the condition's status is"
+          + " Unknown."),
   NotEnforced(
       About.DISRUPTION_ALLOWED,
       "Something should block, but does not everywhere: a budget could not be closed, or nodes have"
-          + " no running guard. The message says what is missing. The condition's status is Unknown.",
+          + " no running guard. The message says what is missing. The condition's status is"
+          + " Unknown.",
       Trait.WARNS),
   NotOpened(
       About.DISRUPTION_ALLOWED,
@@ -114,6 +119,7 @@ public enum Reason {
       "The Companion's spec cannot be read by this version. What was made for it blocks until it"
           + " can be read: correct the spec.",
       Trait.BLOCKS,
+      Trait.EARLY,
       Trait.WARNS),
   InternalError(
       About.DISRUPTION_ALLOWED,
@@ -214,6 +220,7 @@ public enum Reason {
 
   private enum Trait {
     BLOCKS,
+    EARLY,
     SETTLES,
     YIELDS,
     WARNS
@@ -244,6 +251,12 @@ public enum Reason {
   /// Whether disruptions are blocked because of it.
   public boolean blocks() {
     return traits.contains(Trait.BLOCKS);
+  }
+
+  /// Whether it blocks as soon as the Companion and its Holds are known ([KnownFacts]), before
+  /// anything else is read.
+  boolean isEarly() {
+    return traits.contains(Trait.EARLY);
   }
 
   /// Whether `settlePeriod` follows when it clears.

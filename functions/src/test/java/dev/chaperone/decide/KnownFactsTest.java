@@ -2,11 +2,16 @@ package dev.chaperone.decide;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.chaperone.api.CompanionSpec;
+import dev.chaperone.api.CompanionSpec.Disruption;
+import dev.chaperone.api.CompanionSpec.MaintenanceWindow;
 import dev.chaperone.api.CompanionSpec.Policy;
 import dev.chaperone.api.CompanionSpec.Protect;
 import dev.chaperone.api.Hold;
 import io.fabric8.kubernetes.api.model.IntOrString;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -76,6 +81,23 @@ class KnownFactsTest {
     assertThat(closing()).isEmpty();
   }
 
+  /// A budget says for which of them it is closed: one that is not marked would be taken for one
+  /// that came later, and the budget be written anew each time.
+  @Test
+  void the_reasons_that_the_known_facts_give_are_those_that_are_early() {
+    world.spec = World.spec(Policy.AlwaysHold, new IntOrString(1), Protect.Nodes);
+    world.hold("rebuild", null);
+    world.spec = outside(world.spec, new MaintenanceWindow("0 22 * * *", "2h", "UTC"));
+    List<HoldReason> given = new ArrayList<>(world.known().blocking());
+    world.specUnreadable = true;
+    given.addAll(world.known().blocking());
+
+    assertThat(given)
+        .extracting(HoldReason::type)
+        .containsExactlyInAnyOrderElementsOf(
+            Stream.of(Reason.values()).filter(Reason::isEarly).toList());
+  }
+
   @Test
   void a_hold_is_new_until_it_has_been_told_that_it_holds() {
     Hold hold = world.hold("rebuild", null).holds.get("rebuild");
@@ -98,23 +120,29 @@ class KnownFactsTest {
     var budgets = List.copyOf(world.budgets.values());
     var later = budgets.stream().map(it -> it.edit().build()).toList();
 
-    assertThat(
-            new KnownFacts(
-                    world.now,
-                    world.snapshot().settings(),
-                    world.companion,
-                    budgets,
-                    List.of(),
-                    null)
-                .budgetsAnd(later))
+    assertThat(world.known().budgetsAnd(later))
         .usingElementComparator((one, other) -> one == other ? 0 : 1)
         .containsExactlyElementsOf(budgets);
   }
 
+  private static CompanionSpec outside(CompanionSpec spec, MaintenanceWindow window) {
+    Disruption it = spec.disruption();
+    return new CompanionSpec(
+        spec.targetRef(),
+        spec.followerRef(),
+        new Disruption(
+            it.policy(),
+            it.protect(),
+            it.maxUnavailable(),
+            it.observe(),
+            it.holdWhen(),
+            it.failurePolicy(),
+            it.settlePeriod(),
+            it.maxHoldDuration(),
+            List.of(window)));
+  }
+
   private List<Change> closing() {
-    Snapshot seen = world.snapshot();
-    return new KnownFacts(
-            seen.now(), seen.settings(), seen.companion(), seen.budgets(), seen.holds(), null)
-        .closing();
+    return world.known().closing();
   }
 }

@@ -63,6 +63,7 @@ final class World {
 
   Scope scope = Scope.CLUSTER;
   CompanionSpec spec = spec(Policy.Auto, new IntOrString(1), Protect.Pods, Protect.Nodes);
+  boolean specUnreadable;
   final Companion companion = new Companion();
   final List<Companion> rivals = new ArrayList<>();
   @Nullable DaemonSet target = daemonSet("node", "uid-target");
@@ -243,7 +244,7 @@ final class World {
     Snapshot seen =
         new Snapshot(
             now,
-            new Settings(scope, settings, marksNodes, maxHoldDuration),
+            installation(),
             pulse,
             List.copyOf(budgets.values()),
             companion,
@@ -337,22 +338,25 @@ final class World {
 
   /// One event that closed what it could, and did not come to a decision.
   void unread(Reason reason, String words) {
-    Snapshot seen = snapshot();
-    if (reason == Reason.SpecUnreadable) {
-      companion.setSpec(null);
-    }
-    known(seen).closing().forEach(this::apply);
-    Unread.report(known(seen), reason, words).forEach(this::apply);
+    specUnreadable = reason == Reason.SpecUnreadable;
+    known().closing().forEach(this::apply);
+    Unread.report(known(), reason, words).forEach(this::apply);
   }
 
-  private KnownFacts known(Snapshot seen) {
+  /// What is read first.
+  KnownFacts known() {
+    companion.setSpec(specUnreadable ? null : spec);
     return new KnownFacts(
         now,
-        seen.settings(),
+        installation(),
         companion,
         List.copyOf(budgets.values()),
         List.copyOf(holds.values()),
-        null);
+        placed);
+  }
+
+  private Settings installation() {
+    return new Settings(scope, settings, marksNodes, maxHoldDuration);
   }
 
   Set<String> markedNodes() {
