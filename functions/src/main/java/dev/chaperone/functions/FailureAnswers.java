@@ -71,7 +71,10 @@ class FailureAnswers {
       case Unavailable unavailable ->
           new Failure(UNAVAILABLE, String.valueOf(unavailable.getMessage()));
       case RejectedExecutionException busy -> new Failure(UNAVAILABLE, "too many events at once");
-      // Thrown outside of a function: Funqy could not read the event.
+      // Thrown outside of a function: Funqy could not read the event, of which it takes the
+      // attributes for granted.
+      case NullPointerException missing when !inFunction && !broken ->
+          new Failure(BAD_REQUEST, "not a CloudEvent: specversion, id, source or type is missing");
       case Exception unreadable when !inFunction && !broken ->
           new Failure(BAD_REQUEST, "not a CloudEvent: " + unreadable.getMessage());
       default -> new Failure(INTERNAL_ERROR, "internal error: " + cause);
