@@ -12,15 +12,10 @@ import java.net.http.HttpRequest;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
-import java.util.Set;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.MethodSource;
 
 /// Events posted by hand: what they are answered with, and that nothing else happens.
 @QuarkusTest
@@ -29,95 +24,22 @@ class EventIT {
   /// A pulse tells whatever has turned meanwhile, if anything has.
   private static final List<Integer> ANSWERED = List.of(200, 204);
 
-  /// What Knative sends again (kncloudevents/retries.go).
-  private static final Set<Integer> SENT_AGAIN = Set.of(404, 408, 409, 429);
-
+  private static final int BAD_REQUEST = 400;
   private static final int NO_CONTENT = 204;
   private static final String JSON = "application/json";
   private static final String STRUCTURED = "application/cloudevents+json";
 
   private Installation chaperone;
 
-  record Bad(String what, String says, Map<String, String> headers, String body) {
-    @Override
-    public String toString() {
-      return what;
-    }
-  }
-
-  static Stream<Bad> badEvents() {
-    Map<String, String> pulse =
-        Map.of(
-            "ce-specversion", "1.0",
-            "ce-id", "1",
-            "ce-source", "/by-hand",
-            "ce-type", "dev.knative.sources.ping");
-    Map<String, String> changed =
-        with(
-            with(with(pulse, "ce-type", "dev.knative.apiserver.ref.update"), "ce-kind", "Pod"),
-            "ce-name",
-            "a");
-    return Stream.of(
-        bad("no id", "ce-id", without(pulse, "ce-id"), ""),
-        bad("no id, JSON", "ce-id", with(without(pulse, "ce-id"), "content-type", JSON), "{}"),
-        bad("no type", "type", without(pulse, "ce-type"), ""),
-        bad("no source", "source", without(pulse, "ce-source"), ""),
-        bad("no specversion", "specversion", without(pulse, "ce-specversion"), ""),
-        bad("another specversion", "0.9", with(pulse, "ce-specversion", "0.9"), ""),
-        bad("a source that is no URI", "not a CloudEvent", with(pulse, "ce-source", "a b"), ""),
-        bad("an unknown type", "com.example.x", with(pulse, "ce-type", "com.example.x"), ""),
-        bad(
-            "a dead letter, which only the Service for them takes",
-            "nobody wants",
-            with(pulse, "ce-type", "dev.chaperone.dead-letter"),
-            ""),
-        bad("no kind", "kind", without(changed, "ce-kind"), ""),
-        bad("no name", "name", without(changed, "ce-name"), ""),
-        bad("a path as a name", "name", with(changed, "ce-name", "../../secrets"), ""),
-        bad("a path as a namespace", "namespace", with(changed, "ce-namespace", "a/b"), ""),
-        bad("wrong JSON", "not a CloudEvent", Map.of("content-type", STRUCTURED), "{\"id\": "),
-        bad(
-            "JSON that is no object",
-            "not a CloudEvent",
-            Map.of("content-type", STRUCTURED),
-            "[1]"),
-        bad(
-            "structured without a type",
-            "not a CloudEvent",
-            Map.of("content-type", STRUCTURED),
-            "{\"id\": \"1\", \"specversion\": \"1.0\"}"),
-        bad("structured and empty", "not a CloudEvent", Map.of("content-type", STRUCTURED), ""),
-        bad(
-            "an unknown content type",
-            "not a CloudEvent",
-            Map.of("content-type", "text/csv"),
-            "a,b"),
-        bad("nothing at all", "not a CloudEvent", Map.of(), ""),
-        bad(
-            "a batch",
-            "not a CloudEvent",
-            Map.of("content-type", "application/cloudevents-batch+json"),
-            "[]"),
-        bad("11 MB", "not a CloudEvent", with(pulse, "content-type", JSON), "x".repeat(11_000_000)),
-        bad(
-            "JSON a thousand levels deep and more",
-            "not a CloudEvent",
-            Map.of("content-type", STRUCTURED),
-            "[".repeat(5000)));
-  }
-
-  @ParameterizedTest
-  @MethodSource("badEvents")
-  void a_bad_event_is_answered_once_and_for_all_and_changes_nothing(Bad bad) {
+  /// What is wrong with an event by itself is answered without a cluster: AnswersTest has that.
+  @Test
+  void an_event_that_no_companion_wants_is_answered_once_and_for_all_and_changes_nothing() {
     List<ApiCall> before = chaperone.writes();
-    HttpRequest.Builder request =
-        HttpRequest.newBuilder(chaperone.functions()).POST(BodyPublishers.ofString(bad.body()));
-    bad.headers().forEach(request::header);
 
-    HttpResponse<String> answer = chaperone.post(request);
+    HttpResponse<String> answer = chaperone.post(chaperone.event("com.example.x"));
 
-    assertThat(answer.statusCode()).isBetween(400, 499).isNotIn(SENT_AGAIN);
-    assertThat(answer.body()).contains(bad.says());
+    assertThat(answer.statusCode()).isEqualTo(BAD_REQUEST);
+    assertThat(answer.body()).contains("nobody wants events of type com.example.x");
     assertThat(chaperone.writes()).isEqualTo(before);
   }
 
@@ -259,21 +181,5 @@ class EventIT {
     return Stream.of("ce-type", "ce-subject")
         .flatMap(it -> answer.headers().firstValue(it).stream())
         .collect(Collectors.joining(" "));
-  }
-
-  private static Bad bad(String what, String says, Map<String, String> headers, String body) {
-    return new Bad(what, says, headers, body);
-  }
-
-  private static Map<String, String> with(Map<String, String> headers, String name, String value) {
-    Map<String, String> more = new HashMap<>(headers);
-    more.put(name, value);
-    return more;
-  }
-
-  private static Map<String, String> without(Map<String, String> headers, String name) {
-    Map<String, String> less = new HashMap<>(headers);
-    less.remove(name);
-    return less;
   }
 }
