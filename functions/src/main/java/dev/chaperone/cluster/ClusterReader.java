@@ -6,6 +6,7 @@ import dev.chaperone.api.CompanionSpec.Observed;
 import dev.chaperone.api.CompanionSpec.Protect;
 import dev.chaperone.api.Hold;
 import dev.chaperone.decide.CompanionRef;
+import dev.chaperone.decide.HoldReports;
 import dev.chaperone.decide.KnownFacts;
 import dev.chaperone.decide.Made;
 import dev.chaperone.decide.ObjectRef;
@@ -30,6 +31,7 @@ import io.fabric8.kubernetes.client.dsl.base.ResourceDefinitionContext;
 import jakarta.enterprise.context.ApplicationScoped;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -268,6 +270,18 @@ public class ClusterReader {
                     .resources(Hold.class)
                     .inNamespace(ref.namespace())
                     .withField("spec.companionRef.name", ref.name())));
+  }
+
+  /// As [HoldReports#strays], of every Hold that there is.
+  ///
+  /// @throws Unavailable when the API server does not answer
+  public SortedSet<CompanionRef> strays(Collection<CompanionRef> everyone, Instant now) {
+    var holds = client.resources(Hold.class);
+    String only = scope.only();
+    return HoldReports.strays(
+        read("Holds", () -> all(only == null ? holds.inAnyNamespace() : holds.inNamespace(only))),
+        everyone,
+        now);
   }
 
   /// Nodes that may have the condition [dev.chaperone.decide.DrainBlocked#CONDITION]; none where

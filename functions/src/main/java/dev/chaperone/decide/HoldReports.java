@@ -4,13 +4,20 @@ import dev.chaperone.api.Hold;
 import dev.chaperone.api.HoldStatus;
 import io.fabric8.kubernetes.api.model.Condition;
 import java.time.Instant;
+import java.util.Collection;
 import java.util.List;
 import java.util.Optional;
+import java.util.SortedSet;
+import java.util.TreeSet;
 import java.util.function.Function;
+import java.util.stream.Collectors;
 
 /// What each Hold is told about itself.
 public final class HoldReports {
   private static final String ACTIVE = "Active";
+
+  /// Anybody who may hold can name any number of Companions that do not exist.
+  private static final int MAX_STRAYS = 100;
 
   private HoldReports() {}
 
@@ -38,6 +45,21 @@ public final class HoldReports {
           return new Findings(missing, notActive(missing));
         },
         now);
+  }
+
+  /// The Companions, of which there is none, of those of these Holds that do not say so yet: at most
+  /// 100, the rest is for the next resync.
+  ///
+  /// @param everyone every Companion that there is
+  public static SortedSet<CompanionRef> strays(
+      Collection<Hold> holds, Collection<CompanionRef> everyone, Instant now) {
+    return holds.stream()
+        .filter(hold -> hold.getSpec() != null && !everyone.contains(CompanionRef.of(hold)))
+        .filter(hold -> !withoutCompanion(List.of(hold), now).isEmpty())
+        .map(CompanionRef::of)
+        .distinct()
+        .limit(MAX_STRAYS)
+        .collect(Collectors.toCollection(TreeSet::new));
   }
 
   /// What a Hold is told: whether it counts, and whether what it asks for is achieved.

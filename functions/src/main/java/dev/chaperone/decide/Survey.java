@@ -20,7 +20,10 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
+import java.util.SortedSet;
 import java.util.function.Function;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /// The whole cluster as it was read at one time, as far as decisions about Companions depend on it.
@@ -98,6 +101,16 @@ public final class Survey {
                     .allMatch(what -> observed.containsKey(new Observing(what, ref.namespace()))))
         .findFirst()
         .map(companion -> snapshot(companion, ref, pulse));
+  }
+
+  /// As [HoldReports#strays].
+  public SortedSet<CompanionRef> strays() {
+    Set<CompanionRef> everyone =
+        companions.values().stream()
+            .flatMap(List::stream)
+            .map(CompanionRef::of)
+            .collect(Collectors.toSet());
+    return HoldReports.strays(holds.values().stream().flatMap(List::stream).toList(), everyone, now);
   }
 
   private Snapshot snapshot(Companion companion, CompanionRef ref, boolean pulse) {

@@ -37,6 +37,7 @@ import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -241,7 +242,11 @@ class Reconciler {
   private List<Outcome> eachThatIsNotIdle(
       Collection<CompanionRef> companions, Occasion occasion, Deadline deadline) {
     if (companions.size() < 2) {
-      return each(companions, _ -> occasion, deadline);
+      Set<CompanionRef> all = new LinkedHashSet<>(companions);
+      if (occasion.pulse()) {
+        all.addAll(reader.strays(companions, clock.instant()));
+      }
+      return each(all, _ -> occasion, deadline);
     }
     Deadline half = share(deadline, companions.size());
     Survey survey;
@@ -265,6 +270,9 @@ class Reconciler {
       } else {
         others.put(ref, surveyed.occasion());
       }
+    }
+    if (occasion.pulse()) {
+      survey.strays().forEach(ref -> others.putIfAbsent(ref, occasion));
     }
     outcomes.addAll(each(others.keySet(), it -> others.getOrDefault(it, occasion), deadline));
     return outcomes;

@@ -20,6 +20,8 @@ import java.util.Map;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /// How often the pulse is asked to beat, and how often its mind is changed.
 @QuarkusTest
@@ -91,6 +93,49 @@ class PulseIT {
       assertThat(schedule()).isEqualTo(RARELY);
       assertThat(writes()).isEqualTo(before + 2);
     }
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {0, 1, 2})
+  void tells_a_hold_that_its_companion_does_not_exist(int companions) {
+    try (Scene scene = new Scene(chaperone, "stray-" + companions, 0)) {
+      for (int i = 0; i < companions; i++) {
+        scene.apply(
+            """
+            apiVersion: chaperone.dev/v1alpha1
+            kind: Companion
+            metadata: {name: other-%d, namespace: %s}
+            spec: {targetRef: {name: none}}
+            """
+                .formatted(i, scene.name));
+      }
+      scene.hold("rebuild");
+
+      // The event of the Hold is lost.
+      chaperone.pulse();
+
+      assertThat(
+              chaperone
+                  .lab()
+                  .kubectl(
+                      "get",
+                      "hold",
+                      "rebuild",
+                      "-n",
+                      scene.name,
+                      "-o",
+                      "jsonpath={.status.conditions[?(@.type=='Active')].reason}")
+                  .orFail()
+                  .out())
+          .isEqualTo("CompanionNotFound");
+      long before = writesOfHolds();
+      chaperone.pulse();
+      assertThat(writesOfHolds()).isEqualTo(before);
+    }
+  }
+
+  private long writesOfHolds() {
+    return chaperone.writes().stream().filter(it -> it.resource().equals("holds")).count();
   }
 
   @Test
