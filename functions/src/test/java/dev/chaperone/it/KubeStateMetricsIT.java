@@ -8,7 +8,6 @@ import io.quarkus.test.common.QuarkusTestResource;
 import io.quarkus.test.junit.QuarkusTest;
 import java.io.IOException;
 import java.nio.file.Files;
-import java.nio.file.Path;
 import java.time.Instant;
 import java.util.Set;
 import java.util.TreeSet;
@@ -20,16 +19,13 @@ import org.junit.jupiter.api.Test;
 @QuarkusTest
 @QuarkusTestResource(OnTheLab.class)
 class KubeStateMetricsIT {
-  private static final Path MONITORING =
-      Path.of(System.getProperty("chaperone.home"), "knative/monitoring");
-
   private Installation chaperone;
 
   @Test
   void a_held_companion_and_its_hold_are_reported_with_reasons_and_times() throws IOException {
     Instant expires = Instant.now().plusSeconds(7200);
     try (Scene scene = new Scene(chaperone, "metrics", 2).withCompanion("{}")) {
-      installRights();
+      Monitoring.installRights(chaperone.lab());
       scene.awaitPods("target", 2);
       scene.pulseUntilGuarded();
       scene.hold("rebuild", expires);
@@ -40,12 +36,7 @@ class KubeStateMetricsIT {
                 chaperone.changed("Hold", scene.name, "rebuild");
                 return scene.condition("DisruptionAllowed").equals("False Hold");
               });
-      try (KubeStateMetrics metrics =
-          KubeStateMetrics.start(
-              chaperone.lab(),
-              MONITORING.resolve("kube-state-metrics.yaml"),
-              "monitoring",
-              "kube-state-metrics")) {
+      try (KubeStateMetrics metrics = Monitoring.startMetrics(chaperone.lab())) {
         await("metrics of Companion and Hold")
             .atMost(Scene.LONG)
             .untilAsserted(
@@ -88,30 +79,11 @@ class KubeStateMetricsIT {
     }
   }
 
-  private void installRights() {
-    chaperone
-        .lab()
-        .apply(
-            """
-            apiVersion: v1
-            kind: Namespace
-            metadata: {name: monitoring}
-            ---
-            apiVersion: v1
-            kind: ServiceAccount
-            metadata: {name: kube-state-metrics, namespace: monitoring}
-            """);
-    chaperone
-        .lab()
-        .kubectl("apply", "-f", MONITORING.resolve("kube-state-metrics-rights.yaml").toString())
-        .orFail();
-  }
-
   private static Set<String> metricsIn(String... files) throws IOException {
     Set<String> metrics = new TreeSet<>();
     for (String file : files) {
       Pattern.compile("\\bchaperone_(companion|hold)_[a-z_]+")
-          .matcher(Files.readString(MONITORING.resolve(file)))
+          .matcher(Files.readString(Monitoring.FILES.resolve(file)))
           .results()
           .forEach(it -> metrics.add(it.group()));
     }
@@ -122,6 +94,8 @@ class KubeStateMetricsIT {
   private static double value(String page, String metric, String... labels) {
     return page.lines()
         .filter(it -> it.startsWith(metric + "{"))
+        // Namespaces of other tests may still be going.
+        .filter(it -> it.contains("namespace=\"metrics\""))
         .filter(it -> Set.of(labels).stream().allMatch(it::contains))
         .map(it -> it.substring(it.lastIndexOf(' ') + 1))
         .map(Double::parseDouble)
