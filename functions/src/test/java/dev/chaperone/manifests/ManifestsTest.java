@@ -27,7 +27,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 class ManifestsTest {
   private static final String ALL = "dev.chaperone.manifests.Wiring#all";
 
-  private static final List<String> REPLIES =
+  static final List<String> REPLIES =
       List.of(
           "dev.chaperone.disruption.held",
           "dev.chaperone.disruption.allowed",

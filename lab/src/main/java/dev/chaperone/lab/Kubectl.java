@@ -15,7 +15,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 
 /// One run of the real kubectl, for commands that take long, such as a drain that waits for a
-/// budget; or of helm.
+/// budget; or of helm, or of a script that calls kubectl.
 public final class Kubectl implements AutoCloseable {
   private final String program;
   private final List<String> arguments;

@@ -11,12 +11,14 @@ import io.fabric8.kubernetes.client.ConfigBuilder;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.KubernetesClientBuilder;
 import java.io.ByteArrayInputStream;
+import java.io.File;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.security.GeneralSecurityException;
 import java.time.Duration;
 import java.time.Instant;
@@ -276,6 +278,42 @@ public final class Lab implements AutoCloseable {
         new Kubectl(
             List.of(binaries.program(Module.HELM).toString()), List.of(arguments), environment)) {
       return run.await(HELM);
+    }
+  }
+
+  /// Runs a command as in a pod: kubectl is on its path, with the rights of a ServiceAccount.
+  ///
+  /// @throws LabFailure if it takes longer than two minutes
+  public Kubectl.Result runAs(
+      String namespace,
+      String serviceAccount,
+      List<String> command,
+      Map<String, String> environment) {
+    Map<String, String> all = new HashMap<>(environment);
+    all.put("KUBECONFIG", kubeconfig(namespace, serviceAccount).toString());
+    all.put("KUBECACHEDIR", folder.resolve("kubectl-cache").toString());
+    all.put("KUBERC", "off");
+    all.put("PATH", kubectlFolder() + File.pathSeparator + System.getenv("PATH"));
+    try (Kubectl run =
+        new Kubectl(List.of(command.getFirst()), command.subList(1, command.size()), all)) {
+      return run.await(KUBECTL);
+    }
+  }
+
+  /// Where there is a program `kubectl`.
+  private Path kubectlFolder() {
+    try {
+      Path kubectl = Files.createDirectories(folder.resolve("bin")).resolve("kubectl");
+      if (!Files.exists(kubectl)) {
+        Files.writeString(
+            kubectl,
+            "#!/bin/sh\nexec '%s' kubectl \"$@\"\n"
+                .formatted(binaries.program(Module.CONTROLPLANE)));
+        Files.setPosixFilePermissions(kubectl, PosixFilePermissions.fromString("rwxr-xr-x"));
+      }
+      return kubectl.resolveSibling(".").normalize();
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
     }
   }
 

@@ -1,0 +1,94 @@
+package dev.chaperone.manifests;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+
+/// That the files of `knative/monitoring` agree with each other and with the rest.
+class MonitoringTest {
+  private static final String FOLDER = "knative/monitoring/";
+
+  @Test
+  void alertmanager_is_configured_the_same_as_a_file_and_as_an_object() {
+    JsonNode file = Manifests.file(FOLDER + "alertmanager.yaml");
+    JsonNode object = Manifests.file(FOLDER + "alertmanager-config.yaml").path("spec");
+
+    assertThat(texts(file.at("/route/routes/0/matchers")))
+        .isEqualTo(matchers(object.at("/route/matchers")));
+    JsonNode rule = file.at("/inhibit_rules/0");
+    JsonNode ruleOfObject = object.at("/inhibitRules/0");
+    assertThat(texts(rule.path("source_matchers")))
+        .isEqualTo(matchers(ruleOfObject.path("sourceMatch")));
+    assertThat(texts(rule.path("target_matchers")))
+        .isEqualTo(matchers(ruleOfObject.path("targetMatch")));
+    assertThat(rule.path("equal")).isEqualTo(ruleOfObject.path("equal"));
+    assertThat(file.path("inhibit_rules")).hasSize(1);
+    assertThat(object.path("inhibitRules")).hasSize(1);
+  }
+
+  @Test
+  void silences_are_looked_after_when_an_answer_turns_and_at_each_pulse() throws IOException {
+    Manifests manifests = Manifests.in(home().resolve(FOLDER + "silences.yaml"));
+    JsonNode trigger = manifests.only("Trigger", "silences");
+    TriggerFilter filter = new TriggerFilter(trigger);
+    JsonNode pulse = Wiring.DEFAULT.manifests().only("PingSource", "chaperone-pulse");
+
+    for (String type : ManifestsTest.REPLIES) {
+      assertThat(filter.lets(Map.of("type", type, "source", "/apis/chaperone.dev/…"))).isTrue();
+    }
+    assertThat(
+            filter.lets(
+                Map.of(
+                    "type",
+                    "dev.knative.sources.ping",
+                    "source",
+                    "/apis/v1/namespaces/%s/pingsources/%s"
+                        .formatted(Manifests.namespace(pulse), Manifests.name(pulse)))))
+        .isTrue();
+    assertThat(filter.lets(Map.of("type", "dev.knative.sources.ping", "source", "/other")))
+        .isFalse();
+    assertThat(filter.letsSome("dev.knative.apiserver.ref.update")).isFalse();
+
+    assertThat(manifests.has(trigger.at("/spec/subscriber/ref"), trigger)).isTrue();
+    assertThat(trigger.at("/spec/broker"))
+        .isEqualTo(Wiring.DEFAULT.triggers().getFirst().trigger().at("/spec/broker"));
+    assertThat(
+            manifests
+                .only("JobSink", "silences")
+                .at("/spec/job/spec/template/spec/serviceAccountName")
+                .asText())
+        .isEqualTo(Manifests.name(manifests.only("ServiceAccount", "silences")));
+  }
+
+  /// As a file has them.
+  private static List<String> matchers(JsonNode objects) {
+    List<String> matchers = new ArrayList<>();
+    objects.forEach(
+        it -> {
+          String value = it.path("value").asText();
+          matchers.add(
+              "%s %s %s"
+                  .formatted(
+                      it.path("name").asText(),
+                      it.path("matchType").asText(),
+                      value.matches("\\w+") ? value : '"' + value + '"'));
+        });
+    return matchers;
+  }
+
+  private static List<String> texts(JsonNode list) {
+    List<String> texts = new ArrayList<>();
+    list.forEach(it -> texts.add(it.asText()));
+    return texts;
+  }
+
+  private static Path home() {
+    return Path.of(System.getProperty("chaperone.home"));
+  }
+}
