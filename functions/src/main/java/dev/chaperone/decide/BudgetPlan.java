@@ -65,7 +65,9 @@ record BudgetPlan(
             : Optional.of(
                 Finding.bad(
                     Reason.NameTaken,
-                    "PodDisruptionBudget %s in namespace %s already exists and is not owned by this Companion: delete it or rename the Companion"
+                    (taken.size() == 1
+                            ? "PodDisruptionBudget %s in namespace %s already exists and is not owned by this Companion: delete it or rename the Companion"
+                            : "PodDisruptionBudgets %s in namespace %s already exist and are not owned by this Companion: delete them or rename the Companion")
                         .formatted(String.join(", ", taken), seen.ref().namespace()))));
   }
 

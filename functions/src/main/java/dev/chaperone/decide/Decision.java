@@ -265,13 +265,17 @@ public final class Decision {
 
     private String usedUp() {
       List<String> nodes = state.unavailable();
-      return "maxUnavailable (%s) is used up by %s; drains continue when one of them is back or deleted"
-          .formatted(
-              seen.disruption().maxUnavailable().getValue(),
-              nodes.isEmpty()
-                  ? "pods that are not ready"
-                  : "node "
-                      + nodes.stream().limit(Finding.NAMED).collect(Collectors.joining(", ")));
+      String words =
+          switch (nodes.size()) {
+            case 0 -> "pods that are not ready; drains continue when one of them is";
+            case 1 ->
+                "node %s; drains continue when it is back or deleted".formatted(nodes.getFirst());
+            default ->
+                "nodes %s; drains continue when one of them is back or deleted"
+                    .formatted(Finding.named(nodes, ", "));
+          };
+      return "maxUnavailable (%s) is used up by %s"
+          .formatted(seen.disruption().maxUnavailable().getValue(), words);
     }
 
     /// What the Holds that count are told.
@@ -289,8 +293,12 @@ public final class Decision {
       return Finding.good(
           Reason.Enforced,
           seen.protects(Protect.Nodes)
-              ? "Evictions are refused on %d nodes that run the target%s"
-                  .formatted(state.count().running(), drained)
+              ? "Evictions are refused on %s the target%s"
+                  .formatted(
+                      state.count().running() == 1
+                          ? "1 node that runs"
+                          : state.count().running() + " nodes that run",
+                      drained)
               : "Evictions of the follower's pods are refused");
     }
 

@@ -1,5 +1,8 @@
 package dev.chaperone.decide;
 
+import java.util.List;
+import java.util.stream.Collectors;
+
 /// What one condition says, in the words of the status, the log line and the Kubernetes Event.
 ///
 /// @param reason for machines and for `kubectl get`
@@ -30,5 +33,11 @@ record Finding(Status status, Reason reason, String message) {
 
   boolean good() {
     return status == Status.True;
+  }
+
+  /// The first of them, and how many more there are.
+  static String named(List<String> all, String separator) {
+    String named = all.stream().limit(NAMED).collect(Collectors.joining(separator));
+    return all.size() > NAMED ? named + separator + "and " + (all.size() - NAMED) + " more" : named;
   }
 }

@@ -262,8 +262,12 @@ record GuardPlan(List<Change> changes, Finding finding, List<String> tainted, in
       List<Pod> ended = seen.roster().ended();
       return Finding.bad(
           ended.isEmpty() ? Reason.NodesUnguarded : Reason.GuardRefused,
-          "No running guard on %d of %d nodes, so nothing blocks their drain: %s"
-              .formatted(unguarded.size(), state.count().desired(), names(unguarded)));
+          "No running guard on %d of %d nodes, so nothing blocks %s drain: %s"
+              .formatted(
+                  unguarded.size(),
+                  state.count().desired(),
+                  unguarded.size() == 1 ? "its" : "their",
+                  names(unguarded)));
     }
     String drained =
         state.drained().isEmpty() ? "" : "; drained: " + String.join(", ", state.drained());

@@ -28,10 +28,10 @@ final class Overlaps {
             new HoldReason(
                 Reason.OverlappingBudget,
                 String.join(",", names),
-                "PodDisruptionBudget "
-                    + String.join(", ", names)
-                    + " selects the same pods as Chaperone's, and the API server refuses every"
-                    + " eviction of a pod with two budgets: delete it or narrow its selector"));
+                (names.size() == 1
+                        ? "PodDisruptionBudget %s selects the same pods as Chaperone's, and the API server refuses every eviction of a pod with two budgets: delete it or narrow its selector"
+                        : "PodDisruptionBudgets %s select the same pods as Chaperone's, and the API server refuses every eviction of a pod with two budgets: delete them or narrow their selectors")
+                    .formatted(String.join(", ", names))));
   }
 
   private static boolean selectsOurPods(PodDisruptionBudget budget, Snapshot seen) {

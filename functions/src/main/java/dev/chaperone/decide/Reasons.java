@@ -110,8 +110,10 @@ record Reasons(
             new HoldReason(
                 Reason.ForeignGuards,
                 "",
-                "Pods %s are not Chaperone's and carry all labels of its guards: delete them or change their labels"
-                    .formatted(String.join(", ", counted.stream().limit(Finding.NAMED).toList()))));
+                (counted.size() == 1
+                        ? "Pod %s is not Chaperone's and carries all labels of its guards: delete it or change its labels"
+                        : "Pods %s are not Chaperone's and carry all labels of its guards: delete them or change their labels")
+                    .formatted(Finding.named(counted, ", "))));
   }
 
   /// Pods of others that the guards' budget counts.

@@ -46,9 +46,13 @@ record Timeline(
       Instant end = last.plus(period.get());
       if (now.isBefore(end)) {
         String which =
-            drained.nodes().isEmpty() ? "A node" : "Node " + String.join(", ", drained.nodes());
+            switch (drained.nodes().size()) {
+              case 0 -> "A node was";
+              case 1 -> "Node " + drained.nodes().getFirst() + " was";
+              default -> "Nodes " + String.join(", ", drained.nodes()) + " were";
+            };
         settling.add(
-            new HoldReason(Reason.Settling, which + " was drained; in settlePeriod", last, end));
+            new HoldReason(Reason.Settling, which + " drained; in settlePeriod", last, end));
       }
     }
     return new Timeline(

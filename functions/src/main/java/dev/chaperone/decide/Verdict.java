@@ -73,13 +73,6 @@ public sealed interface Verdict {
   }
 
   private static String describe(List<HoldReason> reasons) {
-    String named =
-        reasons.stream()
-            .limit(Finding.NAMED)
-            .map(HoldReason::describe)
-            .collect(Collectors.joining("; "));
-    return reasons.size() > Finding.NAMED
-        ? named + "; and " + (reasons.size() - Finding.NAMED) + " more"
-        : named;
+    return Finding.named(reasons.stream().map(HoldReason::describe).toList(), "; ");
   }
 }

@@ -20,6 +20,7 @@ import io.fabric8.kubernetes.api.model.ObjectMetaBuilder;
 import io.fabric8.kubernetes.api.model.PodStatusBuilder;
 import io.fabric8.kubernetes.api.model.Taint;
 import io.fabric8.kubernetes.api.model.apps.DeploymentConditionBuilder;
+import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudget;
 import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudgetBuilder;
 import java.io.IOException;
 import java.util.LinkedHashMap;
@@ -59,6 +60,12 @@ class MessagesTest {
     all.put("nothing blocks", _ -> {});
     all.put("a Hold", world -> world.hold("rebuild", null));
     all.put("a Hold with an end", world -> world.hold("rebuild", "2026-11-24T08:00:00Z"));
+    all.put(
+        "a Hold, and one node",
+        world -> {
+          world.nodes.keySet().retainAll(Set.of("node-1"));
+          world.hold("rebuild", null);
+        });
     all.put("two Holds", world -> world.hold("rebuild", null).hold("upgrade", null));
     all.put(
         "a Hold, and `maxHoldDuration` 2h",
@@ -123,6 +130,14 @@ class MessagesTest {
           world.spec = spec(Policy.Auto, "60s", null, List.of());
           world.settle().drain("node-1");
         });
+    all.put(
+        "two drained nodes, and `maxUnavailable` 2",
+        world -> {
+          world.spec =
+              World.spec(Policy.Auto, new IntOrString(2), Protect.Pods, Protect.Nodes);
+          world.settle().drain("node-1");
+          world.drain("node-2");
+        });
     all.put("a Hold, and a cordoned node", world -> world.cordon("node-1").hold("rebuild", null));
     all.put(
         "a Hold, and a node whose guard does not start",
@@ -134,20 +149,10 @@ class MessagesTest {
         "a tainted node",
         world -> world.taint("node-1", new Taint("NoSchedule", "maintenance", null, "")));
     all.put(
-        "a budget of somebody else selects guards",
-        world ->
-            world.budget(
-                new PodDisruptionBudgetBuilder()
-                    .withNewMetadata()
-                    .withNamespace("storage")
-                    .withName("everything")
-                    .endMetadata()
-                    .withNewSpec()
-                    .withMinAvailable(new IntOrString(1))
-                    .withNewSelector()
-                    .endSelector()
-                    .endSpec()
-                    .build()));
+        "a budget of somebody else selects guards", world -> world.budget(foreign("everything")));
+    all.put(
+        "two budgets of others select guards",
+        world -> world.budget(foreign("everything")).budget(foreign("guards")));
     all.put(
         "an expression is false",
         world -> {
@@ -360,6 +365,20 @@ class MessagesTest {
   private static CompanionSpec following(
       CompanionSpec spec, CompanionSpec.@Nullable FollowerRef followerRef) {
     return new CompanionSpec(spec.targetRef(), followerRef, spec.disruption());
+  }
+
+  private static PodDisruptionBudget foreign(String name) {
+    return new PodDisruptionBudgetBuilder()
+        .withNewMetadata()
+        .withNamespace("storage")
+        .withName(name)
+        .endMetadata()
+        .withNewSpec()
+        .withMinAvailable(new IntOrString(1))
+        .withNewSelector()
+        .endSelector()
+        .endSpec()
+        .build();
   }
 
   private static CompanionSpec spec(
