@@ -242,8 +242,8 @@ public class ClusterReader {
               results(observed, parallel),
               rosters.map(RosterReader::notRunning).orElse(List.of()),
               known.placed(),
-              theTarget == null || rosters.isEmpty() ? Roster.NONE : rosters.get().few(theTarget));
-      if (theTarget == null || rosters.isEmpty() || !seen.needsEveryNode()) {
+              rosters.map(it -> it.few(theTarget)).orElse(Roster.NONE));
+      if (rosters.isEmpty() || !seen.needsEveryNode()) {
         return seen;
       }
       deadline.check("reading every node for Companion " + ref);

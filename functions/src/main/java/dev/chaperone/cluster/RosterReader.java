@@ -71,13 +71,16 @@ final class RosterReader {
   }
 
   /// Who is on the few nodes.
-  Roster few(DaemonSet target) {
+  ///
+  /// @param target absent: guards may be there without it
+  Roster few(@Nullable DaemonSet target) {
     Map<String, Node> known = new TreeMap<>();
     parallel.result(cordoned).forEach(node -> known.put(node.getMetadata().getName(), node));
     Set<String> few = new TreeSet<>(named);
     few.addAll(known.keySet());
     if (few.size() > FEW) {
-      return all(target);
+      Roster all = all(target);
+      return target == null ? all.ofCordoned() : all;
     }
     few.forEach(node -> askForPodsOn(node, asOfGuards()));
     List<Pod> running = pods.stream().flatMap(it -> parallel.result(it).stream()).toList();
@@ -94,20 +97,8 @@ final class RosterReader {
   }
 
   /// Who is on every node.
-  Roster all(DaemonSet target) {
-    var targetPods =
-        parallel.run(
-            () ->
-                read(
-                    "pods of DaemonSet " + target.getMetadata().getName(),
-                    () ->
-                        Listing.of(
-                            client
-                                .resources(SlimPod.class)
-                                .inNamespace(targetNamespace)
-                                .withLabelSelector(target.getSpec().getSelector()),
-                            asOfGuards(),
-                            new Slim()::pod)));
+  Roster all(@Nullable DaemonSet target) {
+    var targetPods = parallel.run(() -> target == null ? List.<Pod>of() : podsOf(target));
     List<Pod> labelled = labelledGuards();
     // After the guards: one whose node is not in this list has lost it.
     List<Node> nodes = nodes(client);
@@ -115,7 +106,7 @@ final class RosterReader {
         true,
         nodes.stream()
             .collect(Collectors.toMap(node -> node.getMetadata().getName(), Function.identity())),
-        parallel.result(targetPods).items().stream().filter(of(target)).toList(),
+        parallel.result(targetPods).stream().filter(of(target)).toList(),
         labelled.stream().filter(pod -> Made.isGuard(pod, ref)).toList(),
         labelled.stream().filter(pod -> !Made.isGuard(pod, ref)).toList());
   }
@@ -125,10 +116,25 @@ final class RosterReader {
     return parallel.result(notRunning).resourceVersion();
   }
 
-  private static Predicate<Pod> of(DaemonSet target) {
+  private List<Pod> podsOf(DaemonSet target) {
+    return read(
+            "pods of DaemonSet " + target.getMetadata().getName(),
+            () ->
+                Listing.of(
+                    client
+                        .resources(SlimPod.class)
+                        .inNamespace(targetNamespace)
+                        .withLabelSelector(target.getSpec().getSelector()),
+                    asOfGuards(),
+                    new Slim()::pod))
+        .items();
+  }
+
+  private static Predicate<Pod> of(@Nullable DaemonSet target) {
     return pod ->
-        pod.getMetadata().getOwnerReferences().stream()
-            .anyMatch(it -> Objects.equals(it.getUid(), target.getMetadata().getUid()));
+        target != null
+            && pod.getMetadata().getOwnerReferences().stream()
+                .anyMatch(it -> Objects.equals(it.getUid(), target.getMetadata().getUid()));
   }
 
   private Listing<Pod> guardsNotRunning() {

@@ -180,7 +180,10 @@ public final class Decision {
           .ifPresent(told::add);
       told.addAll(
           DrainBlocked.changes(
-              seen, orEmpty(before.blockedNodes()), orEmpty(after.blockedNodes()), allowed));
+              seen,
+              orEmpty(before.blockedNodes()),
+              orEmpty(after.blockedNodes()),
+              whyDrainsWait()));
       told.addAll(holds.stream().limit(MAX_HOLDS_AT_ONCE).toList());
       return Decision.steps(
           Stream.of(
@@ -236,10 +239,16 @@ public final class Decision {
       return verdict instanceof Verdict.Held;
     }
 
+    /// What a node that is blocked is told: that others are not is nothing to it.
+    private Finding whyDrainsWait() {
+      return verdict instanceof Verdict.Held held && enforcement.isClosed()
+          ? Finding.bad(held.reason(), held.message())
+          : allowed;
+    }
+
     private Finding allowed() {
       return switch (verdict) {
-        case Verdict.Held held when enforcement.isComplete() ->
-            Finding.bad(held.reason(), held.message());
+        case Verdict.Held _ when enforcement.isComplete() -> whyDrainsWait();
         case Verdict.Held held ->
             Finding.unknown(
                 Reason.NotEnforced,
@@ -373,7 +382,7 @@ public final class Decision {
     /// Cordoned nodes that keep their guard: their drain waits, for a reason to clear or for its
     /// turn.
     private List<String> blockedNodes() {
-      if (!enforcement.blocksDrains() || seen.target() == null) {
+      if (!enforcement.blocksDrains()) {
         return List.of();
       }
       Set<String> guarded = seen.roster().runningGuardNodes();

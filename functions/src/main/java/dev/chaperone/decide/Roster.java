@@ -41,7 +41,7 @@ public record Roster(
   private static final Set<String> ENDED = Set.of("Failed", "Succeeded");
 
   /// What there is to see of the cordoned nodes alone.
-  Roster ofCordoned() {
+  public Roster ofCordoned() {
     Set<String> few =
         cordoned().stream().map(node -> node.getMetadata().getName()).collect(Collectors.toSet());
     return new Roster(

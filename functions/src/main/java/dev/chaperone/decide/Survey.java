@@ -144,14 +144,21 @@ public final class Survey {
         seen,
         guarded ? own.stream().filter(pod -> !Roster.isRunning(pod)).toList() : List.of(),
         null,
-        target == null || !guarded
-            ? Roster.NONE
-            : new Roster(
-                true,
-                nodes,
-                podsByOwner.getOrDefault(target.getMetadata().getUid(), List.of()),
-                own,
-                labelled.stream().filter(pod -> !Made.isGuard(pod, ref)).toList()));
+        guarded ? roster(ref, target, own, labelled) : Roster.NONE);
+  }
+
+  private Roster roster(
+      CompanionRef ref, @Nullable DaemonSet target, List<Pod> own, List<Pod> labelled) {
+    Roster guards =
+        new Roster(
+            true,
+            nodes,
+            target == null
+                ? List.of()
+                : podsByOwner.getOrDefault(target.getMetadata().getUid(), List.of()),
+            own,
+            labelled.stream().filter(pod -> !Made.isGuard(pod, ref)).toList());
+    return target == null ? guards.ofCordoned() : guards;
   }
 
   private static <T extends HasMetadata> Map<String, List<T>> byNamespace(Collection<T> objects) {

@@ -33,6 +33,41 @@ class DrainBlockedTest {
   }
 
   @Test
+  void a_node_is_not_told_that_another_one_is_unguarded() {
+    world.breakNode("node-3").node("node-3").settle();
+
+    assertThat(world.condition(Decision.ALLOWED)).isEqualTo("Unknown NotEnforced");
+    assertThat(condition().getReason()).isEqualTo("Hold");
+    assertThat(condition().getMessage())
+        .isEqualTo(
+            "Companion storage/agent blocks the drain: Hold rebuild: reason of rebuild (since"
+                + " 2026-11-24T05:00:00Z, until it is deleted)");
+  }
+
+  @Test
+  void a_node_is_marked_while_guards_outlive_their_target() {
+    world.holds.clear();
+    world.settle();
+    assertThat(world.markedNodes()).isEmpty();
+
+    world.target = null;
+    world.controllers();
+    world.event(false);
+
+    assertThat(condition().getReason()).isEqualTo("TargetNotFound");
+    assertThat(condition().getMessage())
+        .isEqualTo(
+            "Companion storage/agent blocks the drain: " + world.message(Decision.ALLOWED));
+    assertThat(world.drain("node-1")).isFalse();
+
+    world.now = world.now.plus(Reasons.TARGET_GRACE);
+    world.event(true);
+    world.controllers();
+    world.event(true);
+    assertThat(world.markedNodes()).isEmpty();
+  }
+
+  @Test
   void new_words_keep_the_time_since_when_the_drain_is_blocked() {
     String since = condition().getLastTransitionTime();
     world.now = world.now.plusSeconds(60);

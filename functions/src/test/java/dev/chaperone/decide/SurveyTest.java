@@ -44,6 +44,14 @@ class SurveyTest {
         of("no follower", false, false, it -> it.follower = null),
         of("no target", false, false, it -> it.target = null),
         of(
+            "guards without a target, and a drain that waits",
+            false,
+            false,
+            it -> {
+              it.cordon("node-1").target = null;
+              it.controllers();
+            }),
+        of(
             "another spec",
             false,
             false,
