@@ -56,8 +56,7 @@ class DrainBlockedTest {
 
     assertThat(condition().getReason()).isEqualTo("TargetNotFound");
     assertThat(condition().getMessage())
-        .isEqualTo(
-            "Companion storage/agent blocks the drain: " + world.message(Decision.ALLOWED));
+        .isEqualTo("Companion storage/agent blocks the drain: " + world.message(Decision.ALLOWED));
     assertThat(world.drain("node-1")).isFalse();
 
     world.now = world.now.plus(Reasons.TARGET_GRACE);

@@ -133,8 +133,7 @@ class MessagesTest {
     all.put(
         "two drained nodes, and `maxUnavailable` 2",
         world -> {
-          world.spec =
-              World.spec(Policy.Auto, new IntOrString(2), Protect.Pods, Protect.Nodes);
+          world.spec = World.spec(Policy.Auto, new IntOrString(2), Protect.Pods, Protect.Nodes);
           world.settle().drain("node-1");
           world.drain("node-2");
         });
