@@ -80,7 +80,9 @@ public final class Binaries {
             + " -X helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor=35"),
     /// Metrics of any object, as most clusters have it.
     KUBE_STATE_METRICS(
-        "1 to 3 minutes", "kube-state-metrics", List.of("k8s.io/kube-state-metrics/v2"), "");
+        "1 to 3 minutes", "kube-state-metrics", List.of("k8s.io/kube-state-metrics/v2"), ""),
+    /// Prometheus' query engine, for alerts and dashboards.
+    PROMQL("about 1 minute");
 
     private final String expected;
     private final String folder;
