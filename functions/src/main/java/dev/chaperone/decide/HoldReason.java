@@ -65,15 +65,8 @@ record HoldReason(
     return before.type().equals(type.name()) && before.name().equals(name);
   }
 
-  private boolean mayEndSooner() {
-    return type == Reason.ExpressionTrue || type == Reason.ExpressionFailed;
-  }
-
   String describe() {
-    String from = since == null ? "" : "since " + since;
-    String end = type == Reason.Hold ? "until it is deleted" : "";
-    String to = until == null ? end : (mayEndSooner() ? "at most until " : "until ") + until;
-    String when = from.isEmpty() || to.isEmpty() ? from + to : from + ", " + to;
-    return when.isEmpty() ? message : message + " (" + when + ")";
+    return type.describe(
+        message, since == null ? null : since.toString(), until == null ? null : until.toString());
   }
 }

@@ -3,6 +3,7 @@ package dev.chaperone.decide;
 import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /// Every reason that a condition, a reply, a Kubernetes Event, a log line or a metric can carry,
 /// and what follows from it. The constants are spelled as people read them.
@@ -272,6 +273,23 @@ public enum Reason {
   /// Whether its Kubernetes Event is a Warning.
   public boolean warns() {
     return traits.contains(Trait.WARNS);
+  }
+
+  private boolean mayEndSooner() {
+    return this == ExpressionTrue || this == ExpressionFailed;
+  }
+
+  /// A reason to block with its beginning and its end, as conditions, Kubernetes Events and replies
+  /// have it.
+  ///
+  /// @param since RFC 3339; absent: nobody knows
+  /// @param until RFC 3339; absent: nobody knows
+  public String describe(String message, @Nullable String since, @Nullable String until) {
+    String from = since == null ? "" : "since " + since;
+    String end = this == Hold ? "until it is deleted" : "";
+    String to = until == null ? end : (mayEndSooner() ? "at most until " : "until ") + until;
+    String when = from.isEmpty() || to.isEmpty() ? from + to : from + ", " + to;
+    return when.isEmpty() ? message : message + " (" + when + ")";
   }
 
   /// Empty for what this version does not know, such as a reason that a newer one wrote.

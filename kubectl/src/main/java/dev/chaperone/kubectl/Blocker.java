@@ -1,7 +1,9 @@
 package dev.chaperone.kubectl;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
+import dev.chaperone.decide.Reason;
 import java.util.List;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /// What refuses an eviction, and whose it is.
@@ -49,11 +51,10 @@ record Blocker(Kind kind, String object, @Nullable String owner, List<Because> r
 
     /// As Chaperone says it in conditions, Events and replies.
     String words() {
-      String from = since == null ? "" : "since " + since;
-      String end = "Hold".equals(reason) ? "until it is deleted" : "";
-      String to = until == null ? end : "until " + until;
-      String when = from.isEmpty() || to.isEmpty() ? from + to : from + ", " + to;
-      return when.isEmpty() ? message : message + " (" + when + ")";
+      return Optional.ofNullable(reason)
+          .flatMap(Reason::of)
+          .map(it -> it.describe(message, since, until))
+          .orElse(message);
     }
   }
 

@@ -12,7 +12,9 @@ import java.util.stream.Collectors;
 ///
 /// @param pods everything that the drain has to evict
 /// @param blockers who refuses, each once; empty: nothing blocks
-record DrainReport(String node, boolean blocked, List<PodReport> pods, List<Block> blockers) {
+/// @param gaps what should block the drain as well and does not
+record DrainReport(
+    String node, boolean blocked, List<PodReport> pods, List<Block> blockers, List<Gap> gaps) {
   private static final int MAX_NAMED = 5;
   private static final List<String> HEADER = List.of("NAMESPACE", "POD", "EVICTION", "BLOCKED BY");
 
@@ -21,6 +23,9 @@ record DrainReport(String node, boolean blocked, List<PodReport> pods, List<Bloc
 
   /// @param pods whose eviction it refuses, as `namespace/name`
   record Block(Blocker blocker, List<String> pods) {}
+
+  /// @param owner such as `Companion storage/storage-agent`
+  record Gap(String owner, Because because) {}
 
   static DrainReport of(String node, Map<Pod, Answer> answers, Facts facts) {
     Map<Blocker, List<String>> blockers = new LinkedHashMap<>();
@@ -49,7 +54,17 @@ record DrainReport(String node, boolean blocked, List<PodReport> pods, List<Bloc
         node,
         !blockers.isEmpty(),
         pods,
-        blockers.entrySet().stream().map(it -> new Block(it.getKey(), it.getValue())).toList());
+        blockers.entrySet().stream().map(it -> new Block(it.getKey(), it.getValue())).toList(),
+        facts.gaps(node, evictable(answers)).entrySet().stream()
+            .map(it -> new Gap(it.getKey(), it.getValue()))
+            .toList());
+  }
+
+  private static List<Pod> evictable(Map<Pod, Answer> answers) {
+    return answers.entrySet().stream()
+        .filter(it -> it.getValue() instanceof Answer.Accepted)
+        .map(Map.Entry::getKey)
+        .toList();
   }
 
   /// For people: the pods, who blocks, and what it comes to.
@@ -75,17 +90,22 @@ record DrainReport(String node, boolean blocked, List<PodReport> pods, List<Bloc
                   block.blocker().brief(),
                   block.blocker().kind() == Blocker.Kind.OverlappingBudgets ? "block" : "blocks",
                   names(block.pods())));
-      for (Because because : block.blocker().reasons()) {
-        lines.add(
-            "  " + (because.reason() == null ? "" : because.reason() + ": ") + because.words());
-        if (because.advice() != null) {
-          lines.add("    " + because.advice());
-        }
-      }
+      block.blocker().reasons().forEach(it -> lines.addAll(lines(it)));
+      lines.add("");
+    }
+    for (Gap gap : gaps) {
+      lines.add("%s should block it, and does not".formatted(gap.owner()));
+      lines.addAll(lines(gap.because()));
       lines.add("");
     }
     lines.add(verdict());
     return lines;
+  }
+
+  private static List<String> lines(Because because) {
+    String words =
+        "  " + (because.reason() == null ? "" : because.reason() + ": ") + because.words();
+    return because.advice() == null ? List.of(words) : List.of(words, "    " + because.advice());
   }
 
   /// The table has all of them.
@@ -103,7 +123,7 @@ record DrainReport(String node, boolean blocked, List<PodReport> pods, List<Bloc
           .formatted(node, pods.size());
     }
     long refused = pods.stream().filter(it -> !it.evictable()).count();
-    return "A drain of node %s is blocked by %s: %d of %d evictions refused."
+    return "A drain of node %s is blocked by %s (evictions refused: %d of %d)."
         .formatted(
             node,
             blockers.stream().map(it -> it.blocker().object()).collect(Collectors.joining(", ")),

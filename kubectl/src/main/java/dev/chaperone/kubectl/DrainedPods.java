@@ -1,5 +1,6 @@
 package dev.chaperone.kubectl;
 
+import dev.chaperone.decide.Made;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.PodStatus;
 import java.util.Comparator;
@@ -25,6 +26,11 @@ final class DrainedPods {
 
   static String name(Pod pod) {
     return pod.getMetadata().getNamespace() + "/" + pod.getMetadata().getName();
+  }
+
+  /// Whether it looks like a guard, which some Companion may count on.
+  static boolean isGuard(Pod pod) {
+    return labels(pod).entrySet().containsAll(Made.GUARD.entrySet());
   }
 
   static Map<String, String> labels(Pod pod) {

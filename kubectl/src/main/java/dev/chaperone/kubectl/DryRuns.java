@@ -21,6 +21,8 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.function.Function;
+import java.util.stream.Collectors;
 
 /// Asks the API server what a drain would meet, and reads what explains it. Changes nothing.
 record DryRuns(KubernetesClient client) {
@@ -70,13 +72,19 @@ record DryRuns(KubernetesClient client) {
         .map(pod -> pod.getMetadata().getNamespace())
         .distinct()
         .forEach(namespace -> budgets(namespace).ifPresent(it -> budgets.put(namespace, it)));
-    Map<CompanionRef, Companion> companions = new TreeMap<>();
-    budgets.values().stream()
-        .flatMap(List::stream)
-        .flatMap(budget -> Facts.companionOf(budget).stream())
-        .distinct()
-        .forEach(ref -> companion(ref).ifPresent(it -> companions.put(ref, it)));
-    return new Facts(budgets, companions);
+    return new Facts(
+        budgets,
+        everyCompanion()
+            .orElseGet(
+                () ->
+                    budgets.values().stream()
+                        .flatMap(List::stream)
+                        .flatMap(budget -> Facts.companionOf(budget).stream())
+                        .distinct()
+                        .flatMap(ref -> companion(ref).stream())
+                        .toList())
+            .stream()
+            .collect(Collectors.toMap(CompanionRef::of, Function.identity())));
   }
 
   /// Whether the node is known to exist: whoever may list pods may go on without that.
@@ -157,6 +165,17 @@ record DryRuns(KubernetesClient client) {
           client.policy().v1().podDisruptionBudget().inNamespace(namespace).list().getItems());
     } catch (KubernetesClientException e) {
       return unlessForbidden("list the PodDisruptionBudgets of namespace " + namespace, e);
+    }
+  }
+
+  /// Empty: whoever asks may not list them, or there is no such kind.
+  private Optional<List<Companion>> everyCompanion() {
+    try {
+      return Optional.of(client.resources(Companion.class).inAnyNamespace().list().getItems());
+    } catch (KubernetesClientException e) {
+      return e.getCode() == Problem.NOT_FOUND
+          ? Optional.empty()
+          : unlessForbidden("list Companions", e);
     }
   }
 

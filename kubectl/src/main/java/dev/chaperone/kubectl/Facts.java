@@ -21,6 +21,8 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
+import java.util.TreeMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
@@ -108,7 +110,42 @@ record Facts(
             .filter(it -> !Boolean.TRUE.equals(it.overdue()))
             .map(Facts::because)
             .toList();
-    return active.isEmpty() ? List.of(fromCondition(status)) : active;
+    return count(active, status) ? active : List.of(fromCondition(status));
+  }
+
+  /// Whether these are why disruptions are blocked: with `policy: AlwaysAllow` they are not.
+  private static boolean count(List<Because> active, CompanionStatus status) {
+    return !active.isEmpty()
+        && allowed(status)
+            .map(Condition::getReason)
+            .filter(it -> !it.equals(Reason.NotEnforced.name()))
+            .filter(it -> active.stream().noneMatch(because -> it.equals(because.reason())))
+            .isEmpty();
+  }
+
+  /// What should block a drain of the node and does not, by the Companion that says so.
+  ///
+  /// @param evictable pods of the node that the API server would evict
+  Map<String, Because> gaps(String node, List<Pod> evictable) {
+    Set<CompanionRef> passed =
+        evictable.stream()
+            .flatMap(pod -> budgetsOf(pod).stream())
+            .flatMap(budget -> companionOf(budget).stream())
+            .collect(Collectors.toSet());
+    Map<String, Because> gaps = new TreeMap<>();
+    companions.forEach(
+        (ref, companion) -> {
+          CompanionStatus status = status(companion);
+          boolean isUnguarded =
+              Stream.ofNullable(status.unguardedNodes())
+                  .flatMap(List::stream)
+                  .anyMatch(it -> it.name().equals(node));
+          allowed(status)
+              .filter(it -> Reason.NotEnforced.name().equals(it.getReason()))
+              .filter(_ -> isUnguarded || passed.contains(ref))
+              .ifPresent(it -> gaps.put("Companion " + ref, fromCondition(status)));
+        });
+    return gaps;
   }
 
   private static Because because(BlockingReason reason) {
@@ -135,7 +172,7 @@ record Facts(
         : new Because(
             condition.getReason(),
             condition.getMessage(),
-            condition.getLastTransitionTime(),
+            null,
             null,
             advice(condition.getReason()));
   }
@@ -189,7 +226,7 @@ record Facts(
     }
     return new Because(
         null,
-        "%d of %d pods are ready, and %d must be (%s)".formatted(healthy, expected, wanted, rule),
+        "Ready pods: %d of %d; needed: %d (%s)".formatted(healthy, expected, wanted, rule),
         null,
         null,
         advice);

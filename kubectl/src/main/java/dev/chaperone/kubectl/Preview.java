@@ -80,16 +80,18 @@ record Preview(List<NodePreview> nodes, List<Room> companions) {
       before.add(node);
       return "";
     }
-    String others = String.join(", ", new TreeSet<>(before));
+    TreeSet<String> others = new TreeSet<>(before);
+    boolean isOne = others.size() == 1;
+    String nodes = (isOne ? "node " : "nodes ") + String.join(", ", others);
     return Facts.companionOf(budget)
         .map(
             companion ->
-                "PodDisruptionBudget %s (Companion %s): node %s, until it is uncordoned or deleted"
-                    .formatted(Facts.name(budget), companion, others))
+                "PodDisruptionBudget %s (Companion %s): %s, until %s is uncordoned or deleted"
+                    .formatted(Facts.name(budget), companion, nodes, isOne ? "it" : "one of them"))
         .orElseGet(
             () ->
-                "PodDisruptionBudget %s (%s): the pod evicted from node %s, until it is ready elsewhere"
-                    .formatted(Facts.name(budget), Facts.owner(budget), others));
+                "PodDisruptionBudget %s (%s): what is evicted from %s, until it is ready elsewhere"
+                    .formatted(Facts.name(budget), Facts.owner(budget), nodes));
   }
 
   private static Optional<Room> room(CompanionRef ref, Facts facts) {
@@ -136,7 +138,7 @@ record Preview(List<NodePreview> nodes, List<Room> companions) {
       long waiting = node.pods().stream().filter(it -> !it.waitsFor().isEmpty()).count();
       lines.add(
           node.waits()
-              ? "A drain of node %s waits: %d of %d pods cannot go yet."
+              ? "A drain of node %s waits (pods that cannot go yet: %d of %d)."
                   .formatted(node.node(), waiting, node.pods().size())
               : "A drain of node %s goes through at once (pods to evict: %d)."
                   .formatted(node.node(), node.pods().size()));

@@ -24,8 +24,8 @@ import picocli.CommandLine.Spec;
     },
     footer = {
       "",
-      "Rights: list pods in all namespaces, create pods/eviction, list poddisruptionbudgets, get"
-          + " companions."
+      "Rights: list pods in all namespaces, create pods/eviction, list poddisruptionbudgets, list"
+          + " or get companions."
     })
 @SuppressWarnings("NullAway.Init") // picocli
 final class PreviewCommand implements Callable<Integer> {

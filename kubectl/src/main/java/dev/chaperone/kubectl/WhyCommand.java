@@ -23,8 +23,8 @@ import picocli.CommandLine.Spec;
     footer = {
       "",
       "Exit codes: 0 nothing blocks; 1 an error; 2 something blocks.",
-      "Rights: list pods in all namespaces, create pods/eviction, list poddisruptionbudgets, get"
-          + " companions."
+      "Rights: list pods in all namespaces, create pods/eviction, list poddisruptionbudgets, list"
+          + " or get companions."
     })
 @SuppressWarnings("NullAway.Init") // picocli
 final class WhyCommand implements Callable<Integer> {
@@ -43,7 +43,10 @@ final class WhyCommand implements Callable<Integer> {
       Facts facts =
           dryRuns.facts(
               answers.entrySet().stream()
-                  .filter(it -> it.getValue() instanceof Answer.Refused)
+                  .filter(
+                      it ->
+                          it.getValue() instanceof Answer.Refused
+                              || DrainedPods.isGuard(it.getKey()))
                   .map(Map.Entry::getKey)
                   .toList());
       DrainReport report = DrainReport.of(node, answers, facts);

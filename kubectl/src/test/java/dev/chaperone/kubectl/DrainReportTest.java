@@ -56,12 +56,12 @@ class DrainReportTest {
             "PodDisruptionBudget storage/agent-nodes (Companion storage/agent) blocks storage/guard-1",
             "  Hold: Hold rebuild: a disk (since 2026-01-01T00:00:00Z, until it is deleted)",
             "    " + Reason.Hold.documentation(),
-            "  ExpressionTrue: Ceph is not healthy (health=WARN) (since 2026-01-01T01:00:00Z, until"
-                + " 2026-01-02T01:00:00Z)",
+            "  ExpressionTrue: Ceph is not healthy (health=WARN) (since 2026-01-01T01:00:00Z, at most"
+                + " until 2026-01-02T01:00:00Z)",
             "    " + Reason.ExpressionTrue.documentation(),
             "",
-            "A drain of node n1 is blocked by PodDisruptionBudget storage/agent-nodes: 1 of 2 evictions"
-                + " refused.");
+            "A drain of node n1 is blocked by PodDisruptionBudget storage/agent-nodes (evictions"
+                + " refused: 1 of 2).");
   }
 
   @Test
@@ -70,14 +70,52 @@ class DrainReportTest {
 
     assertThat(lines(facts(USED_UP, ofCompanion("guard", 0))))
         .contains(
-            "  MaxUnavailableReached: maxUnavailable (1) is used up by node n2 (since"
-                + " 2026-01-01T00:00:00Z)");
+            "  MaxUnavailableReached: maxUnavailable (1) is used up by node n2",
+            "    " + Reason.MaxUnavailableReached.documentation());
     assertThat(lines(facts(OPEN, ofCompanion("guard", 0))))
         .contains(
             "  The budget allows no eviction at this moment, although the Companion says: No active"
                 + " holds");
     assertThat(lines(facts(companion("{}"), ofCompanion("guard", 0))))
         .contains("  Chaperone has not reported on it yet");
+  }
+
+  @Test
+  void reasons_that_are_ignored_explain_nothing() {
+    answers.put(pod("guard-1", "guard"), BY_BUDGET);
+    Companion notOpened =
+        companion(
+            """
+            {reasons: [{type: Hold, name: rebuild, message: "Hold rebuild: a disk", since: "2026-01-01T00:00:00Z"}],
+             conditions: [{type: DisruptionAllowed, status: "False", reason: NotOpened, message: closed by a webhook}]}""");
+
+    assertThat(lines(facts(notOpened, ofCompanion("guard", 0))))
+        .contains("  NotOpened: closed by a webhook")
+        .noneMatch(it -> it.contains("Hold rebuild"));
+  }
+
+  @Test
+  void a_companion_that_should_block_and_does_not_is_named_in_its_words() {
+    Companion companion =
+        companion(
+            """
+            {reasons: [{type: Hold, name: rebuild, message: "Hold rebuild: a disk", since: "2026-01-01T00:00:00Z"}],
+             unguardedNodes: [{name: n1, message: its guard is not there yet}],
+             conditions: [{type: DisruptionAllowed, status: Unknown, reason: NotEnforced, message: Should be blocked}]}""");
+
+    assertThat(lines(facts(companion)))
+        .containsExactly(
+            "Companion storage/agent should block it, and does not",
+            "  NotEnforced: Should be blocked",
+            "    " + Reason.NotEnforced.documentation(),
+            "",
+            "Nothing blocks a drain of node n1: it has no pod to evict.");
+    assertThat(DrainReport.of("n2", answers, facts(companion)).gaps()).isEmpty();
+
+    answers.put(pod("guard-2", "guard"), new Accepted());
+    assertThat(DrainReport.of("n2", answers, facts(companion, ofCompanion("guard", 1))).gaps())
+        .extracting(DrainReport.Gap::owner)
+        .containsExactly("Companion storage/agent");
   }
 
   @Test
@@ -99,7 +137,7 @@ class DrainReportTest {
     assertThat(lines(facts(never)))
         .contains(
             "PodDisruptionBudget storage/web (managed by Flux) blocks storage/web-1",
-            "  1 of 1 pods are ready, and 1 must be (minAvailable 1)",
+            "  Ready pods: 1 of 1; needed: 1 (minAvailable 1)",
             "    It allows none even when all its pods are ready. Ask its owner for more replicas, or"
                 + " for a rule that allows one to go");
     assertThat(lines(facts(budget("web", "web", 0, 3, 2, 2))))

@@ -90,7 +90,7 @@ class PluginIT {
     assertThat(preview.out())
         .contains("Companion turns/agent: maxUnavailable 1, drained now: none. No active holds")
         .contains("A drain of node turns-1 goes through at once (pods to evict: 1).")
-        .contains("A drain of node turns-2 waits: 1 of 1 pods cannot go yet.")
+        .contains("A drain of node turns-2 waits (pods that cannot go yet: 1 of 1).")
         .containsPattern("turns-2 .* waits .*node turns-1, until it is uncordoned or deleted");
 
     lab.kubectl("drain", "turns-1", "--ignore-daemonsets", "--timeout=90s").orFail();
@@ -272,7 +272,7 @@ class PluginIT {
     assertThat(why.exit()).isEqualTo(Plugin.BLOCKED);
     assertThat(why.out())
         .contains("PodDisruptionBudget foreign/web (Helm release shop) blocks foreign/web-")
-        .contains("1 of 1 pods are ready, and 1 must be (minAvailable 1)")
+        .contains("Ready pods: 1 of 1; needed: 1 (minAvailable 1)")
         .contains("It allows none even when all its pods are ready");
 
     // With no rights, it says which is missing; with those that its help names, it needs no other.

@@ -34,13 +34,13 @@ class PreviewTest {
         .containsExactly(
             "",
             "",
-            "PodDisruptionBudget storage/agent-nodes (Companion storage/agent): node n1, n2, until it"
-                + " is uncordoned or deleted");
+            "PodDisruptionBudget storage/agent-nodes (Companion storage/agent): nodes n1, n2, until"
+                + " one of them is uncordoned or deleted");
     assertThat(preview.lines())
         .contains(
             "Companion storage/agent: maxUnavailable 1, drained now: n9. No active holds",
             "A drain of node n2 goes through at once (pods to evict: 1).",
-            "A drain of node n3 waits: 1 of 1 pods cannot go yet.");
+            "A drain of node n3 waits (pods that cannot go yet: 1 of 1).");
   }
 
   @Test
@@ -48,7 +48,7 @@ class PreviewTest {
     assertThat(waits(Preview.of(drains("web-1", "web-2"), facts(budget("web", "web", 1, 3, 3, 2)))))
         .containsExactly(
             "",
-            "PodDisruptionBudget storage/web (not Chaperone's): the pod evicted from node n1, until it"
+            "PodDisruptionBudget storage/web (not Chaperone's): what is evicted from node n1, until it"
                 + " is ready elsewhere");
   }
 
@@ -68,7 +68,7 @@ class PreviewTest {
 
     assertThat(waits(Preview.of(drains, facts(budget("web", "web", 0, 1, 1, 1)))))
         .containsExactly(
-            "PodDisruptionBudget storage/web (not Chaperone's): 1 of 1 pods are ready, and 1 must be"
+            "PodDisruptionBudget storage/web (not Chaperone's): Ready pods: 1 of 1; needed: 1"
                 + " (minAvailable 1)");
   }
 
