@@ -47,8 +47,8 @@ public final class HoldReports {
         now);
   }
 
-  /// The Companions, of which there is none, of those of these Holds that do not say so yet: at most
-  /// 100, the rest is for the next resync.
+  /// The Companions, of which there is none, of those of these Holds that do not say so yet: at
+  /// most 100, the rest is for the next resync.
   ///
   /// @param everyone every Companion that there is
   public static SortedSet<CompanionRef> strays(

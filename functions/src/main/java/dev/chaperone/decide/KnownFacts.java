@@ -2,7 +2,6 @@ package dev.chaperone.decide;
 
 import dev.chaperone.api.Companion;
 import dev.chaperone.api.CompanionSpec.Disruption;
-import dev.chaperone.api.CompanionSpec.Policy;
 import dev.chaperone.api.CompanionStatus.PlacementWrites;
 import dev.chaperone.api.Hold;
 import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudget;

@@ -110,7 +110,8 @@ public final class Survey {
             .flatMap(List::stream)
             .map(CompanionRef::of)
             .collect(Collectors.toSet());
-    return HoldReports.strays(holds.values().stream().flatMap(List::stream).toList(), everyone, now);
+    return HoldReports.strays(
+        holds.values().stream().flatMap(List::stream).toList(), everyone, now);
   }
 
   private Snapshot snapshot(Companion companion, CompanionRef ref, boolean pulse) {

@@ -3,7 +3,6 @@ package dev.chaperone.decide;
 import io.fabric8.kubernetes.api.model.IntOrString;
 import java.util.List;
 import java.util.Optional;
-import java.util.stream.Collectors;
 
 /// Whether disruptions should be allowed, and why. Whether they are is for [Enforcement] to say.
 public sealed interface Verdict {

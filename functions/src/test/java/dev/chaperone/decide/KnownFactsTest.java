@@ -139,7 +139,8 @@ class KnownFactsTest {
             it.failurePolicy(),
             it.settlePeriod(),
             it.maxHoldDuration(),
-            List.of(window)));
+            List.of(window),
+            it.breakGlass()));
   }
 
   private List<Change> closing() {

@@ -86,10 +86,7 @@ class AlertsIT {
       case MARKER, "ChaperoneHeldTooLong" ->
           new Story("{}", scene -> scene.hold("rebuild"), scene -> scene.release("rebuild"));
       case "ChaperoneGuardMissing" ->
-          new Story(
-              "{}",
-              scene -> report(scene, CANNOT_START),
-              scene -> report(scene, RUNS));
+          new Story("{}", scene -> report(scene, CANNOT_START), scene -> report(scene, RUNS));
       case "ChaperoneNotEnforced" ->
           new Story(
               "{}",
