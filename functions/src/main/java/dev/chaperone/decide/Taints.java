@@ -22,7 +22,7 @@ final class Taints {
 
   /// Set on a node that is being drained. A guard that tolerated one of these would not be evicted,
   /// or would come back at once, and either way the hold would be worth nothing.
-  private static final Set<String> DRAINING =
+  static final Set<String> DRAINING =
       Set.of(
           "node.kubernetes.io/unschedulable",
           "ToBeDeletedByClusterAutoscaler",

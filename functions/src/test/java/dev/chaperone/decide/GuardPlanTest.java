@@ -83,7 +83,7 @@ class GuardPlanTest {
 
   @Test
   void a_guard_does_not_return_to_a_node_that_is_being_emptied_by_a_taint() {
-    for (String key : List.of("karpenter.sh/disrupted", "ToBeDeletedByClusterAutoscaler")) {
+    for (String key : Taints.DRAINING) {
       World tainted = new World().nodes(3);
       tainted
           .target()
