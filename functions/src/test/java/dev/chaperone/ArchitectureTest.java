@@ -17,11 +17,13 @@ import com.tngtech.archunit.core.domain.JavaClass;
 import com.tngtech.archunit.core.domain.JavaClasses;
 import com.tngtech.archunit.core.importer.ClassFileImporter;
 import com.tngtech.archunit.core.importer.ImportOption;
+import com.tngtech.archunit.lang.ArchCondition;
 import com.tngtech.archunit.library.dependencies.SliceAssignment;
 import com.tngtech.archunit.library.dependencies.SliceIdentifier;
 import dev.chaperone.cluster.Access;
 import dev.chaperone.cluster.ClusterWriter;
 import dev.chaperone.telemetry.ApiCalls;
+import dev.chaperone.telemetry.Metrics;
 import io.fabric8.kubernetes.client.CustomResource;
 import io.quarkus.funqy.Funq;
 import java.time.Clock;
@@ -130,6 +132,19 @@ class ArchitectureTest {
         .should()
         .dependOnClassesThat(
             resideInAPackage("io.fabric8.kubernetes.client..").and(not(type(CustomResource.class))))
+        .check(CLASSES);
+  }
+
+  @Test
+  void what_can_be_counted_is_counted_somewhere() {
+    methods()
+        .that()
+        .areDeclaredIn(Metrics.class)
+        .and()
+        .areNotPrivate()
+        .should(
+            ArchCondition.from(
+                DescribedPredicate.describe("be called", it -> !it.getAccessesToSelf().isEmpty())))
         .check(CLASSES);
   }
 
