@@ -7,6 +7,8 @@ import java.util.EnumSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Set;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /// What is to be measured.
@@ -24,7 +26,11 @@ record Options(
   static final String USAGE =
       """
       usage: scripts/bench [PART…] [--nodes 10,1000,…] [--only functions|peer] [--samples N] [--report FILE]
-      parts: cold warm chain events flood storms day; none: all of them, with the report in docs/benchmarks.md""";
+      parts: %s; none: all of them, with the report in docs/benchmarks.md"""
+          .formatted(
+              Stream.of(Part.values())
+                  .map(it -> it.name().toLowerCase(Locale.ROOT))
+                  .collect(Collectors.joining(" ")));
 
   private static final List<Integer> SIZES = List.of(10, 100, 1000, 5000);
   private static final int SAMPLES = 60;

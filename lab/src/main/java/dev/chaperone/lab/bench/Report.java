@@ -1,6 +1,7 @@
 package dev.chaperone.lab.bench;
 
 import dev.chaperone.lab.bench.Contender.Kind;
+import dev.chaperone.lab.bench.Options.Part;
 import dev.chaperone.lab.bench.PerEvent.Occurrence;
 import dev.chaperone.lab.start.ColdStart;
 import java.time.Duration;
@@ -45,19 +46,23 @@ final class Report {
   }
 
   String text() {
-    return Stream.of(
-            head(),
-            targets(),
-            cold(),
-            warm(),
-            chain(),
-            perEvent(),
-            flood(),
-            storms(),
-            memory(),
-            day(),
-            runs())
-        .collect(Collectors.joining());
+    return head()
+        + targets()
+        + Stream.of(Part.values()).map(this::part).collect(Collectors.joining())
+        + runs();
+  }
+
+  /// Empty where nothing was measured.
+  private String part(Part part) {
+    return switch (part) {
+      case COLD -> cold();
+      case WARM -> warm();
+      case CHAIN -> chain();
+      case EVENTS -> perEvent();
+      case FLOOD -> flood();
+      case STORMS -> storms();
+      case DAY -> memory() + day();
+    };
   }
 
   private static String section(String title, String text, Table table, String picture) {

@@ -28,25 +28,22 @@ final class Targets {
 
   static List<Target> of(Options options, Figures figures) {
     Targets targets = new Targets(options, figures);
-    if (options.wants(Part.COLD)) {
-      targets.cold();
-    }
-    if (options.wants(Part.EVENTS)) {
-      targets.perEvent();
-    }
-    if (options.wants(Part.WARM)) {
-      targets.warm();
-    }
-    if (options.wants(Part.FLOOD)) {
-      targets.flood();
-    }
-    if (options.wants(Part.DAY)) {
-      targets.day();
-    }
-    if (options.wants(Part.STORMS)) {
-      targets.storms();
+    for (Part part : options.parts()) {
+      targets.of(part);
     }
     return List.copyOf(targets.all);
+  }
+
+  private void of(Part part) {
+    switch (part) {
+      case COLD -> cold();
+      case WARM -> warm();
+      case CHAIN -> {}
+      case EVENTS -> perEvent();
+      case FLOOD -> flood();
+      case STORMS -> storms();
+      case DAY -> day();
+    }
   }
 
   private Target atMost(double limit, String what) {
