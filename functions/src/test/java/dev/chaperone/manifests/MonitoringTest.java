@@ -40,7 +40,9 @@ class MonitoringTest {
     JsonNode pulse = Wiring.DEFAULT.manifests().only("PingSource", "chaperone-pulse");
 
     for (String type : ManifestsTest.REPLIES) {
-      assertThat(filter.lets(Map.of("type", type, "source", "/apis/chaperone.dev/…"))).isTrue();
+      assertThat(filter.lets(Map.of("type", type, "source", "/apis/chaperone.dev/…")))
+          .as(type)
+          .isEqualTo(type.startsWith("dev.chaperone.disruption."));
     }
     assertThat(
             filter.lets(
