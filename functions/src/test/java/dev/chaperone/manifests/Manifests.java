@@ -12,7 +12,7 @@ import java.util.stream.Stream;
 
 /// What one or more kustomizations make together.
 record Manifests(List<JsonNode> objects) {
-  private static final Path HOME = Path.of(System.getProperty("chaperone.home"));
+  static final Path HOME = Path.of(System.getProperty("chaperone.home"));
   private static final YAMLMapper YAML = new YAMLMapper();
 
   /// @param folders below the checkout

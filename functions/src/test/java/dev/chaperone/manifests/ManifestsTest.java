@@ -16,12 +16,14 @@ import java.util.Map;
 import java.util.Properties;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.regex.Pattern;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /// That Triggers, sources, Services and functions agree.
 class ManifestsTest {
@@ -53,6 +55,10 @@ class ManifestsTest {
           "sources of teams, in mode Resource",
           "dev.knative.apiserver.resource.delete",
           "sources of teams, in mode Resource");
+
+  /// For an installation that is not Chaperone's.
+  private static final Set<String> FOR_KUBE_STATE_METRICS =
+      Set.of("kube-state-metrics.yaml", "kube-state-metrics-rights.yaml");
 
   /// No API server waits longer, and no channel (fanout_event_handler.go, defaultTimeout).
   private static final Duration CHANNEL_GIVES_UP = Duration.ofMinutes(15);
@@ -158,6 +164,27 @@ class ManifestsTest {
             .isTrue();
       }
     }
+  }
+
+  /// What no kustomization names is installed by nobody, and read by no other test.
+  @ParameterizedTest
+  @ValueSource(strings = {"knative", "triggers"})
+  void every_manifest_is_named_in_the_kustomization_of_its_folder(String root) throws IOException {
+    List<Path> left = new ArrayList<>();
+    try (Stream<Path> files = Files.walk(Manifests.HOME.resolve(root))) {
+      for (Path file : files.filter(it -> it.toString().endsWith(".yaml")).toList()) {
+        String name = file.getFileName().toString();
+        Path kustomization = file.resolveSibling("kustomization.yaml");
+        if (!file.equals(kustomization)
+            && Files.exists(kustomization)
+            && !FOR_KUBE_STATE_METRICS.contains(name)
+            && !Files.readString(kustomization)
+                .matches("(?s).*[ /\\[]" + Pattern.quote(name) + ".*")) {
+          left.add(file);
+        }
+      }
+    }
+    assertThat(left).isEmpty();
   }
 
   @ParameterizedTest
