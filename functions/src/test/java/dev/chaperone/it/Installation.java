@@ -16,6 +16,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Set;
+import java.util.stream.Stream;
 
 /// Chaperone on a lab.
 ///
@@ -40,6 +41,16 @@ record Installation(Lab lab, URI functions, Path sources) {
           "triggers/budgets",
           "triggers/nodes",
           "triggers/pulse");
+
+  /// The same in the default installation, with its Services.
+  static final List<String> READY =
+      Stream.concat(
+              SOURCES_AND_TRIGGERS.stream(),
+              Stream.of(
+                  "triggers/hold-requests",
+                  "services.serving.knative.dev/functions",
+                  "services.serving.knative.dev/dead-letters"))
+          .toList();
 
   /// As curl and Knative's own senders post.
   private static final HttpClient HTTP =

@@ -16,15 +16,6 @@ import org.junit.jupiter.params.provider.ValueSource;
 /// leaves nothing that hangs.
 @ExtendWith(OnKnative.class)
 class InstallationIT {
-  private static final List<String> READY =
-      Stream.concat(
-              Installation.SOURCES_AND_TRIGGERS.stream(),
-              Stream.of(
-                  "triggers/hold-requests",
-                  "services.serving.knative.dev/functions",
-                  "services.serving.knative.dev/dead-letters"))
-          .toList();
-
   private final OnKnative.Chaperone installed;
   private final Lab lab;
 
@@ -35,15 +26,17 @@ class InstallationIT {
 
   @Test
   void everything_that_is_installed_turns_ready() {
-    READY.forEach(installed.installation()::requireReady);
+    Installation.READY.forEach(installed.installation()::requireReady);
     String kinds =
-        String.join(",", READY.stream().map(it -> it.replaceAll("/.*", "")).distinct().toList());
+        String.join(
+            ",",
+            Installation.READY.stream().map(it -> it.replaceAll("/.*", "")).distinct().toList());
     Stream<String> there =
         lab.kubectl("get", kinds, "-n", "chaperone", "-o", "name").orFail().out().lines();
     // e.g. trigger.eventing.knative.dev/holds
     assertThat(there.map(it -> it.replaceAll(".*/", "")))
         .containsExactlyInAnyOrder(
-            READY.stream().map(it -> it.replaceAll(".*/", "")).toArray(String[]::new));
+            Installation.READY.stream().map(it -> it.replaceAll(".*/", "")).toArray(String[]::new));
   }
 
   @ParameterizedTest

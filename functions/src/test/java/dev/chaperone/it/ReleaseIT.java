@@ -10,12 +10,10 @@ import dev.chaperone.lab.Serving;
 import dev.chaperone.lab.release.Release;
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.function.Predicate;
 import java.util.stream.Collectors;
-import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -25,14 +23,6 @@ import org.junit.jupiter.api.io.TempDir;
 /// cluster of its own, where nothing of it was there before.
 class ReleaseIT {
   private static final Path HOME = Path.of(System.getProperty("chaperone.home"));
-  private static final List<String> READY =
-      Stream.concat(
-              Installation.SOURCES_AND_TRIGGERS.stream(),
-              Stream.of(
-                  "triggers/hold-requests",
-                  "services.serving.knative.dev/functions",
-                  "services.serving.knative.dev/dead-letters"))
-          .toList();
 
   /// What helm leaves: it never deletes types, nor a namespace that it made.
   private static final Set<String> LEFT_BY_HELM =
@@ -99,7 +89,7 @@ class ReleaseIT {
 
   private static void holdsADrainOnceItIsReady(String name) {
     Installation installed = new Installation(lab, eventing.broker("chaperone", "chaperone"), HOME);
-    READY.forEach(installed::requireReady);
+    Installation.READY.forEach(installed::requireReady);
     eventing.awaitReady();
     try (Scene scene = new Scene(installed, name, 2).withCompanion("{}")) {
       scene.awaitGuarded(1, 2);
