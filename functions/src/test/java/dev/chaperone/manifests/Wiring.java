@@ -11,6 +11,7 @@ record Wiring(String name, Manifests manifests) {
   static final Wiring OIDC = of("oidc", "knative/overlays/oidc");
   static final Wiring NODE_CONDITIONS =
       of("node conditions", "knative/overlays/node-conditions", "triggers");
+  static final Wiring DEAD_MAN = of("dead man", "knative", "triggers", "knative/overlays/dead-man");
   static final Wiring NODE_UPDATES =
       of("node updates", "knative", "triggers/overlays/node-updates");
   static final Wiring CEPH = of("ceph", "knative", "triggers", "triggers/examples/ceph");
@@ -25,6 +26,7 @@ record Wiring(String name, Manifests manifests) {
         KAFKA,
         OIDC,
         NODE_CONDITIONS,
+        DEAD_MAN,
         NODE_UPDATES,
         CEPH,
         SIGNAL,
