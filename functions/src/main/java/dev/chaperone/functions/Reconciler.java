@@ -244,7 +244,7 @@ class Reconciler {
     if (companions.size() < 2) {
       Set<CompanionRef> all = new LinkedHashSet<>(companions);
       if (occasion.pulse()) {
-        all.addAll(reader.strays(companions, clock.instant()));
+        all.addAll(strays(companions));
       }
       return each(all, _ -> occasion, deadline);
     }
@@ -276,6 +276,16 @@ class Reconciler {
     }
     outcomes.addAll(each(others.keySet(), it -> others.getOrDefault(it, occasion), deadline));
     return outcomes;
+  }
+
+  /// Those that do not exist, whose Holds are to be told so.
+  private Collection<CompanionRef> strays(Collection<CompanionRef> everyone) {
+    try {
+      return reader.strays(everyone, clock.instant());
+    } catch (Unavailable e) {
+      LOG.warnf("Holds without a Companion are told so at the next pulse: %s", e.getMessage());
+      return List.of();
+    }
   }
 
   private List<CompanionRef> waitingFirst(Collection<CompanionRef> companions) {
