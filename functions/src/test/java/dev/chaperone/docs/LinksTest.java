@@ -113,7 +113,7 @@ class LinksTest {
   @Test
   void every_class_that_is_named_for_contributors_exists() throws IOException {
     Set<String> classes = new HashSet<>();
-    for (String folder : List.of("lab", "functions")) {
+    for (String folder : List.of("lab", "functions", "kubectl")) {
       try (Stream<Path> files = Files.walk(HOME.resolve(folder).resolve("src"))) {
         files
             .map(it -> it.getFileName().toString())
