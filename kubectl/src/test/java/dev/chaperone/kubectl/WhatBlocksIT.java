@@ -544,9 +544,7 @@ class WhatBlocksIT {
     places.put("Kubernetes Event DrainBlocked", () -> eventOnNode(situation).isPresent());
     places.put(
         "kube-state-metrics, kube_node_status_condition",
-        () ->
-            metricsOf(situation).stream()
-                .anyMatch(it -> it.contains("DrainBlocked")));
+        () -> metricsOf(situation).stream().anyMatch(it -> it.contains("DrainBlocked")));
     Map<String, Duration> shown = new LinkedHashMap<>();
     await("each place to show the drain")
         .atMost(LONG)

@@ -116,7 +116,8 @@ record WhatBlocksPage(Map<Situation, Seen> seen, Map<Situation, String> drains) 
 
   /// What `kubectl drain` printed of pods, each line once.
   private String drained(Situation situation) {
-    return drains.getOrDefault(situation, "")
+    return drains
+        .getOrDefault(situation, "")
         .lines()
         .filter(it -> it.contains("error when evicting") || it.endsWith(" evicted"))
         .map(it -> plain(situation, it))
