@@ -330,7 +330,7 @@ public final class Decision {
           reasons(),
           text(timeline.quietSince()),
           seen.spec().maintenance() == null ? null : maintenance.nodes(),
-          placement.writes(),
+          refusal(true).isPresent() ? before.placementWrites() : placement.writes(),
           Conditions.next(conditions(before), findings, generation, seen.now()));
     }
 

@@ -14,7 +14,7 @@ import org.jspecify.annotations.Nullable;
 /// its Holds. Enough to close for a reason that needs no other fact; the budgets' specs, as they
 /// are then, fence a decision on older facts.
 ///
-/// @param placed what this run has written before, and its status does not say yet
+/// @param placed as in [Snapshot]
 public record KnownFacts(
     Instant now,
     Settings settings,

@@ -88,7 +88,7 @@ record PlacementPlan(List<Change> changes, Finding finding, @Nullable PlacementW
     String id = Drift.hash(wanted);
     PlacementWrites before = before(seen, id);
     if (actual.equals(wanted)) {
-      return new PlacementPlan(List.of(), follows, before);
+      return new PlacementPlan(List.of(), follows, written(seen, id, before));
     }
     List<String> appliers =
         actual.differing(wanted).stream()
@@ -129,7 +129,7 @@ record PlacementPlan(List<Change> changes, Finding finding, @Nullable PlacementW
 
   /// How often this placement was written lately.
   private static @Nullable PlacementWrites before(Snapshot seen, String id) {
-    PlacementWrites before = seen.placementWrites();
+    PlacementWrites before = seen.status().placementWrites();
     return before != null
             && before.placement().equals(id)
             && Times.parse(before.lastTime())
@@ -137,6 +137,14 @@ record PlacementPlan(List<Change> changes, Finding finding, @Nullable PlacementW
                 .isPresent()
         ? before
         : null;
+  }
+
+  /// What this run tried to write, and is so now, it has written; a look before may have lost a
+  /// race of its own.
+  private static @Nullable PlacementWrites written(
+      Snapshot seen, String id, @Nullable PlacementWrites before) {
+    PlacementWrites tried = seen.placed();
+    return tried != null && tried.placement().equals(id) ? tried : before;
   }
 
   private static PlacementPlan none(Finding finding) {

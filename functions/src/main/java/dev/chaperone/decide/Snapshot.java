@@ -37,7 +37,8 @@ import org.jspecify.annotations.Nullable;
 /// @param holds every Hold of the namespace that names this Companion, expired ones included
 /// @param observed the objects that expressions may read, by the name that they have there
 /// @param notRunning guards in any phase but Running, with and without a node
-/// @param placed what this run has written before, and the status does not say yet
+/// @param placed what the status is to say once the placement is written that this run has tried to
+///     write before; absent: it has not tried
 /// @param roster who is where: on a few nodes, or on all of them when [#needsEveryNode] said so
 public record Snapshot(
     Instant now,
@@ -66,11 +67,6 @@ public record Snapshot(
   /// What was last said of the Companion.
   CompanionStatus status() {
     return companion.getStatus() == null ? CompanionStatus.NONE : companion.getStatus();
-  }
-
-  /// How often the follower was given its placement lately.
-  @Nullable PlacementWrites placementWrites() {
-    return placed == null ? status().placementWrites() : placed;
   }
 
   Disruption disruption() {

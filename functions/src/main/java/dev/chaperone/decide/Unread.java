@@ -64,7 +64,7 @@ public final class Unread {
               before.reasons(),
               before.quietSince(),
               before.maintenance(),
-              facts.placed() == null ? before.placementWrites() : facts.placed(),
+              before.placementWrites(),
               after));
       report.add(new Change.Report(reported));
     }

@@ -425,7 +425,7 @@ class Reconciler {
     private int opened;
     private int conflicts;
 
-    /// Not in the status before a look comes to its end.
+    /// What the status is to say of a placement that a look before has tried to write.
     private @Nullable PlacementWrites placed;
 
     boolean mayOpen() {

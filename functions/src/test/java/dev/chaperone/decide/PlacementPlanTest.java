@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.chaperone.api.Companion;
 import dev.chaperone.api.CompanionSpec;
 import dev.chaperone.api.CompanionSpec.TargetRef;
+import dev.chaperone.api.CompanionStatus.PlacementWrites;
 import io.fabric8.kubernetes.api.model.FieldsV1;
 import io.fabric8.kubernetes.api.model.ManagedFieldsEntryBuilder;
 import io.fabric8.kubernetes.api.model.ObjectMetaBuilder;
@@ -13,6 +14,8 @@ import io.fabric8.kubernetes.api.model.apps.DaemonSet;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 class PlacementPlanTest {
   private final World world = new World().nodes(3);
@@ -64,6 +67,31 @@ class PlacementPlanTest {
     assertThat(finding().reason()).isEqualTo(Reason.PlacementConflict);
     assertThat(finding().message()).contains("argocd");
     assertThat(PlacementPlan.of(world.snapshot()).changes()).isEmpty();
+  }
+
+  /// A look may end between the try and the write, or after it.
+  @ParameterizedTest
+  @CsvSource({"true, 3", "false, 1"})
+  void what_a_run_tried_to_write_counts_once_it_is_so(boolean written, int count) {
+    selector(world.target(), Map.of("zone", "b"));
+    selector(world.follower(), Map.of("zone", written ? "b" : "a"));
+    String id = Drift.hash(Placement.of(world.target()));
+    world.placed = new PlacementWrites(id, 3, world.now.toString());
+
+    assertThat(PlacementPlan.of(world.snapshot()).writes())
+        .isEqualTo(new PlacementWrites(id, count, world.now.toString()));
+  }
+
+  @Test
+  void what_the_api_server_refuses_was_not_written() {
+    selector(world.target(), Map.of("zone", "b"));
+
+    for (int event = 0; event < 5; event++) {
+      world.refusedEvent("policy says no");
+
+      assertThat(world.condition("Placed")).isEqualTo("False Refused");
+    }
+    assertThat(world.companion.getStatus().placementWrites()).isNull();
   }
 
   @Test
