@@ -14,7 +14,6 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentNavigableMap;
 import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.concurrent.atomic.AtomicBoolean;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /// What goes back to whoever sent the event, and with a Broker in between to all who subscribe.
@@ -27,6 +26,7 @@ import org.jspecify.annotations.Nullable;
 @ApplicationScoped
 class Replies {
   private static final String OF_THE_COMPANION = "";
+  private static final ConcurrentNavigableMap<String, Turn> NONE = new ConcurrentSkipListMap<>();
 
   /// By the Companion and the name of a node, what is of the Companion itself first.
   private final Map<CompanionRef, ConcurrentNavigableMap<String, Turn>> waiting =
@@ -52,7 +52,7 @@ class Replies {
     if (turned) {
       of(answer).put(OF_THE_COMPANION, new Turn(answer, null, new AtomicBoolean()));
     } else {
-      of(answer)
+      turns(answer.companion())
           .computeIfPresent(
               OF_THE_COMPANION,
               (_, turn) -> turn.answer().result() == answer.result() ? turn : null);
@@ -68,6 +68,10 @@ class Replies {
     return waiting.computeIfAbsent(answer.companion(), _ -> new ConcurrentSkipListMap<>());
   }
 
+  private ConcurrentNavigableMap<String, Turn> turns(CompanionRef companion) {
+    return waiting.getOrDefault(companion, NONE);
+  }
+
   /// These are all the Companions there are.
   void retain(Collection<CompanionRef> everyone) {
     waiting.keySet().retainAll(everyone);
@@ -76,8 +80,7 @@ class Replies {
   /// Whether an answer of one of these is still to be told.
   boolean areWaiting(Collection<CompanionRef> companions) {
     return companions.stream()
-        .flatMap(it -> Stream.ofNullable(waiting.get(it)))
-        .flatMap(it -> it.values().stream())
+        .flatMap(it -> turns(it).values().stream())
         .anyMatch(it -> !it.taken().get());
   }
 
@@ -90,7 +93,7 @@ class Replies {
       return null;
     }
     for (CompanionRef companion : companions) {
-      Map<String, Turn> turns = waiting.getOrDefault(companion, new ConcurrentSkipListMap<>());
+      Map<String, Turn> turns = turns(companion);
       for (Map.Entry<String, Turn> waits : turns.entrySet()) {
         Turn turn = waits.getValue();
         if (turn.taken().compareAndSet(false, true)) {
