@@ -102,8 +102,8 @@ public record CompanionStatus(
   ///
   /// @param message who says so, in which words
   /// @param since RFC 3339: when it was first seen in this phase
-  /// @param announced whether a Kubernetes Event and a reply CloudEvent have told of this phase:
-  ///     one node after the other, because an event has one reply
+  /// @param announced whether the Kubernetes Event and the reply CloudEvent of this phase have been
+  ///     made, which can be lost: one node after the other, because an event has one reply
   public record NodeMaintenance(
       String node, Phase phase, String message, String since, boolean announced) {
     public NodeMaintenance {

@@ -217,7 +217,11 @@ public class ClusterReader {
                   && scope.covers(targetNamespace)
               ? Optional.of(
                   new RosterReader(
-                      client, ref, targetNamespace, nodesToLookAt(first, occasion), parallel))
+                      client,
+                      ref,
+                      targetNamespace,
+                      occasion.nodesFor(first, RosterReader.FEW),
+                      parallel))
               : Optional.empty();
       Companion companion =
           parallel.result(companions).stream()
@@ -249,13 +253,6 @@ public class ClusterReader {
       deadline.check("reading every node for Companion " + ref);
       return seen.with(rosters.get().all(theTarget));
     }
-  }
-
-  private static Set<String> nodesToLookAt(Companion companion, Occasion occasion) {
-    return companion.getSpec().maintenance() == null
-        ? occasion.deletedNodes()
-        : Stream.concat(occasion.deletedNodes().stream(), occasion.changedNodes().stream())
-            .collect(Collectors.toUnmodifiableSet());
   }
 
   /// Every Hold that names the Companion, whether that exists or not.

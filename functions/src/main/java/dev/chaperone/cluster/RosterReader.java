@@ -32,7 +32,7 @@ import org.jspecify.annotations.Nullable;
 /// is a reader.
 final class RosterReader {
   /// With more nodes than this, one list of everything is cheaper than reads for each.
-  private static final int FEW = 16;
+  static final int FEW = 16;
 
   private final KubernetesClient client;
   private final CompanionRef ref;

@@ -1,5 +1,6 @@
 package dev.chaperone.decide;
 
+import dev.chaperone.api.Companion;
 import java.util.Set;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -29,6 +30,18 @@ public record Occasion(boolean pulse, Set<String> deletedNodes, Set<String> chan
   /// The same, where all that only a pulse looks at is known to make no difference.
   public Occasion withoutPulse() {
     return new Occasion(false, deletedNodes, changedNodes);
+  }
+
+  /// The nodes to look at by name for a Companion. Where many change at once, as each does every
+  /// few minutes in a large cluster, their maintenance is for the pulse: reading every node for
+  /// each of these events would cost too much.
+  ///
+  /// @param few of how many nodes a look at each costs less than one at all
+  public Set<String> nodesFor(Companion companion, int few) {
+    return companion.getSpec().maintenance() == null
+            || deletedNodes.size() + changedNodes.size() > few
+        ? deletedNodes
+        : union(deletedNodes, changedNodes);
   }
 
   /// Both at once.

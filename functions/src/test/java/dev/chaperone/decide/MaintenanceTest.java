@@ -12,6 +12,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -145,6 +146,19 @@ class MaintenanceTest {
 
     assertThat(told).isEmpty();
     assertThat(world.companion.getStatus().maintenance()).isNull();
+  }
+
+  @ParameterizedTest
+  @CsvSource({"true, 2, a b gone", "true, 3, a b gone", "true, 1, gone", "false, 3, gone"})
+  void few_nodes_that_change_are_looked_at_by_who_asks(boolean asks, int more, String nodes) {
+    told(asks ? new CompanionSpec.Maintenance(List.of()) : null);
+    world.snapshot();
+    Occasion both =
+        new Occasion(false, Set.of("gone"), Set.of())
+            .and(new Occasion(false, Set.of(), Set.of("a", "b")));
+
+    assertThat(both.nodesFor(world.companion, 1 + more))
+        .containsExactlyInAnyOrder(nodes.split(" ", -1));
   }
 
   /// A cluster of which every node is maintained does not break the status.
