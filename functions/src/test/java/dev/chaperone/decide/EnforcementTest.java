@@ -2,8 +2,6 @@ package dev.chaperone.decide;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.chaperone.api.CompanionSpec;
-import dev.chaperone.api.CompanionSpec.Disruption;
 import dev.chaperone.api.CompanionSpec.Policy;
 import dev.chaperone.api.CompanionSpec.Protect;
 import dev.chaperone.decide.Written.Refusal;
@@ -214,8 +212,7 @@ class EnforcementTest {
   /// A status that was lost may have said that something held a moment ago.
   @Test
   void a_status_that_was_lost_begins_by_settling() {
-    world.spec = settling(world.spec, "60s");
-    world.settle();
+    world.settlePeriod("60s").settle();
     assertThat(world.condition(Decision.ALLOWED)).isEqualTo("True NothingHolds");
 
     world.companion.setStatus(null);
@@ -227,24 +224,6 @@ class EnforcementTest {
     world.controllers();
     world.event(true);
     assertThat(world.condition(Decision.ALLOWED)).isEqualTo("True NothingHolds");
-  }
-
-  private static CompanionSpec settling(CompanionSpec spec, String period) {
-    Disruption it = spec.disruption();
-    return new CompanionSpec(
-        spec.targetRef(),
-        spec.followerRef(),
-        new Disruption(
-            it.policy(),
-            it.protect(),
-            it.maxUnavailable(),
-            it.observe(),
-            it.holdWhen(),
-            it.failurePolicy(),
-            period,
-            it.maxHoldDuration(),
-            it.maintenanceWindows(),
-            it.breakGlass()));
   }
 
   private boolean isUpdated() {

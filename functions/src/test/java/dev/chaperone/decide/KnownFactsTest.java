@@ -2,8 +2,6 @@ package dev.chaperone.decide;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.chaperone.api.CompanionSpec;
-import dev.chaperone.api.CompanionSpec.Disruption;
 import dev.chaperone.api.CompanionSpec.MaintenanceWindow;
 import dev.chaperone.api.CompanionSpec.Policy;
 import dev.chaperone.api.CompanionSpec.Protect;
@@ -87,7 +85,7 @@ class KnownFactsTest {
   void the_reasons_that_the_known_facts_give_are_those_that_are_early() {
     world.spec = World.spec(Policy.AlwaysHold, new IntOrString(1), Protect.Nodes);
     world.hold("rebuild", null);
-    world.spec = outside(world.spec, new MaintenanceWindow("0 22 * * *", "2h", "UTC"));
+    world.window(new MaintenanceWindow("0 22 * * *", "2h", "UTC"));
     List<HoldReason> given = new ArrayList<>(world.known().blocking());
     world.specUnreadable = true;
     given.addAll(world.known().blocking());
@@ -123,24 +121,6 @@ class KnownFactsTest {
     assertThat(world.known().budgetsAnd(later))
         .usingElementComparator((one, other) -> one == other ? 0 : 1)
         .containsExactlyElementsOf(budgets);
-  }
-
-  private static CompanionSpec outside(CompanionSpec spec, MaintenanceWindow window) {
-    Disruption it = spec.disruption();
-    return new CompanionSpec(
-        spec.targetRef(),
-        spec.followerRef(),
-        new Disruption(
-            it.policy(),
-            it.protect(),
-            it.maxUnavailable(),
-            it.observe(),
-            it.holdWhen(),
-            it.failurePolicy(),
-            it.settlePeriod(),
-            it.maxHoldDuration(),
-            List.of(window),
-            it.breakGlass()));
   }
 
   private List<Change> closing() {

@@ -4,6 +4,7 @@ import dev.chaperone.api.Companion;
 import dev.chaperone.api.CompanionSpec;
 import dev.chaperone.api.CompanionSpec.BreakGlass;
 import dev.chaperone.api.CompanionSpec.Disruption;
+import dev.chaperone.api.CompanionSpec.MaintenanceWindow;
 import dev.chaperone.api.CompanionSpec.Policy;
 import dev.chaperone.api.CompanionSpec.Protect;
 import dev.chaperone.api.CompanionSpec.TargetRef;
@@ -290,6 +291,27 @@ final class World {
   /// Ignores what blocks until then.
   World breakGlass(String until) {
     Disruption it = spec.disruption();
+    return times(
+        it.settlePeriod(),
+        it.maintenanceWindows(),
+        new BreakGlass(until, "the disk of node-3 is failing"));
+  }
+
+  World settlePeriod(String period) {
+    Disruption it = spec.disruption();
+    return times(period, it.maintenanceWindows(), it.breakGlass());
+  }
+
+  World window(MaintenanceWindow window) {
+    Disruption it = spec.disruption();
+    return times(it.settlePeriod(), List.of(window), it.breakGlass());
+  }
+
+  private World times(
+      @Nullable String settlePeriod,
+      List<MaintenanceWindow> windows,
+      @Nullable BreakGlass breakGlass) {
+    Disruption it = spec.disruption();
     spec =
         new CompanionSpec(
             spec.targetRef(),
@@ -301,10 +323,10 @@ final class World {
                 it.observe(),
                 it.holdWhen(),
                 it.failurePolicy(),
-                it.settlePeriod(),
+                settlePeriod,
                 it.maxHoldDuration(),
-                it.maintenanceWindows(),
-                new BreakGlass(until, "the disk of node-3 is failing")));
+                windows,
+                breakGlass));
     return this;
   }
 
