@@ -7,7 +7,6 @@ import dev.chaperone.decide.Reason;
 import io.fabric8.kubernetes.api.model.Condition;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.KubernetesClientException;
-import io.fabric8.kubernetes.client.KubernetesClientTimeoutException;
 import io.fabric8.kubernetes.client.dsl.Resource;
 import io.fabric8.kubernetes.client.dsl.base.PatchContext;
 import io.fabric8.kubernetes.client.dsl.base.PatchType;
@@ -17,11 +16,8 @@ import java.time.temporal.ChronoUnit;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.Callable;
-import java.util.concurrent.TimeUnit;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -48,8 +44,6 @@ import picocli.CommandLine.Spec;
     })
 @SuppressWarnings("NullAway.Init") // picocli
 final class AllowCommand implements Callable<Integer> {
-  private static final String ALLOWED = "DisruptionAllowed";
-
   @Spec private CommandSpec spec;
   @Mixin private Connection connection;
   @Mixin private Scope scope;
@@ -94,8 +88,15 @@ final class AllowCommand implements Callable<Integer> {
       Resource<Companion> resource =
           client.resources(Companion.class).inNamespace(ref.namespace()).withName(ref.name());
       Companion asked = ask(client, resource, ref);
-      Companion seen = await(resource, asked);
-      Optional<Condition> allowed = condition(seen, asked.getMetadata().getGeneration());
+      long generation = asked.getMetadata().getGeneration();
+      Companion seen =
+          Waiting.until(
+              resource,
+              asked,
+              it -> allowed(it, generation).filter(this::isDone).isPresent(),
+              patience,
+              "see whether Companion " + ref + " does so");
+      Optional<Condition> allowed = allowed(seen, generation);
       boolean done = allowed.filter(this::isDone).isPresent();
       String words = allowed.map(Condition::getMessage).orElse("Chaperone has not reported on it");
       output.print(
@@ -141,33 +142,11 @@ final class AllowCommand implements Callable<Integer> {
     }
   }
 
-  private Companion await(Resource<Companion> resource, Companion asked) {
-    try {
-      return Objects.requireNonNull(
-          resource.waitUntilCondition(
-              it ->
-                  it != null
-                      && condition(it, asked.getMetadata().getGeneration())
-                          .filter(this::isDone)
-                          .isPresent(),
-              patience.toMillis(),
-              TimeUnit.MILLISECONDS));
-    } catch (KubernetesClientTimeoutException e) {
-      return Optional.ofNullable(resource.get()).orElse(asked);
-    } catch (KubernetesClientException e) {
-      throw Problem.of("see what came of it", e);
-    }
-  }
-
   /// What Chaperone says of this spec or a later one.
-  private static Optional<Condition> condition(Companion companion, long generation) {
-    return Stream.ofNullable(companion.getStatus())
-        .flatMap(it -> Stream.ofNullable(it.conditions()))
-        .flatMap(List::stream)
-        .filter(it -> ALLOWED.equals(it.getType()))
+  private static Optional<Condition> allowed(Companion companion, long generation) {
+    return Facts.allowed(Facts.status(companion))
         .filter(
-            it -> it.getObservedGeneration() != null && it.getObservedGeneration() >= generation)
-        .findFirst();
+            it -> it.getObservedGeneration() != null && it.getObservedGeneration() >= generation);
   }
 
   /// Also where `policy: AlwaysAllow` has allowed them before.

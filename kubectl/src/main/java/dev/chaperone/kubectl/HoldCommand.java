@@ -9,16 +9,13 @@ import io.fabric8.kubernetes.api.model.ObjectMeta;
 import io.fabric8.kubernetes.api.model.ObjectMetaBuilder;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.KubernetesClientException;
-import io.fabric8.kubernetes.client.KubernetesClientTimeoutException;
 import java.io.PrintWriter;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.List;
-import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.Callable;
-import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -100,7 +97,13 @@ final class HoldCommand implements Callable<Integer> {
       if (!output.isForPrograms()) {
         output.print(spec.commandLine().getOut(), placed, List.of(hold + " created"));
       }
-      Hold seen = awaitEnforced(client, placed);
+      Hold seen =
+          Waiting.until(
+              client.resource(placed),
+              placed,
+              it -> isEnforced(it) || isRejected(it),
+              patience,
+              "see whether Hold %s is enforced".formatted(placed.getMetadata().getName()));
       Optional<Condition> enforced = HoldsTable.condition(seen, HoldsTable.ENFORCED);
       boolean done = isEnforced(seen);
       String words = enforced.map(Condition::getMessage).orElse("Chaperone has not reported on it");
@@ -158,23 +161,6 @@ final class HoldCommand implements Callable<Integer> {
       return client.resource(hold).create();
     } catch (KubernetesClientException e) {
       throw Problem.of("place a Hold on Companion " + ref, e);
-    }
-  }
-
-  private Hold awaitEnforced(KubernetesClient client, Hold placed) {
-    try {
-      return Objects.requireNonNull(
-          client
-              .resource(placed)
-              .waitUntilCondition(
-                  it -> it != null && (isEnforced(it) || isRejected(it)),
-                  patience.toMillis(),
-                  TimeUnit.MILLISECONDS));
-    } catch (KubernetesClientTimeoutException e) {
-      return Optional.ofNullable(client.resource(placed).get()).orElse(placed);
-    } catch (KubernetesClientException e) {
-      throw Problem.of(
-          "see whether Hold %s is enforced".formatted(placed.getMetadata().getName()), e);
     }
   }
 

@@ -377,36 +377,9 @@ class PluginIT {
     return new Run(exit, out.toString(), err.toString());
   }
 
-  /// A target on nodes of its own, and a Companion of which each node is guarded.
+  /// A Companion of which each node is guarded.
   private static void companion(String name, int nodes, String disruption) {
-    for (int node = 1; node <= nodes; node++) {
-      lab.addNode(name + "-" + node, Map.of("pool", name));
-    }
-    lab.apply(
-        """
-        apiVersion: v1
-        kind: Namespace
-        metadata: {name: %1$s}
-        ---
-        apiVersion: apps/v1
-        kind: DaemonSet
-        metadata: {name: target, namespace: %1$s}
-        spec:
-          selector: {matchLabels: {app: target}}
-          template:
-            metadata: {labels: {app: target}}
-            spec:
-              nodeSelector: {pool: %1$s}
-              containers: [{name: main, image: none}]
-        ---
-        apiVersion: chaperone.dev/v1alpha1
-        kind: Companion
-        metadata: {name: agent, namespace: %1$s}
-        spec:
-          targetRef: {name: target}
-          disruption: %2$s
-        """
-            .formatted(name, disruption));
+    Scenes.companion(lab, name, nodes, disruption);
     await("guards of " + name)
         .atMost(LONG)
         .until(

@@ -280,36 +280,9 @@ class WhatBlocksIT {
             "poddisruptionbudgets");
   }
 
-  /// A target on nodes of its own, and a Companion.
   private static void begin(Situation situation) {
-    for (int node = 1; node <= situation.nodes; node++) {
-      lab.addNode(situation.node(node), Map.of("pool", situation.namespace()));
-    }
-    lab.apply(
-        """
-        apiVersion: v1
-        kind: Namespace
-        metadata: {name: %1$s}
-        ---
-        apiVersion: apps/v1
-        kind: DaemonSet
-        metadata: {name: target, namespace: %1$s}
-        spec:
-          selector: {matchLabels: {app: target}}
-          template:
-            metadata: {labels: {app: target}}
-            spec:
-              nodeSelector: {pool: %1$s}
-              containers: [{name: main, image: none}]
-        ---
-        apiVersion: chaperone.dev/v1alpha1
-        kind: Companion
-        metadata: {name: agent, namespace: %1$s}
-        spec:
-          targetRef: {name: target}
-          disruption: %2$s
-        """
-            .formatted(situation.namespace(), situation.disruption(Instant.now())));
+    Scenes.companion(
+        lab, situation.namespace(), situation.nodes, situation.disruption(Instant.now()));
   }
 
   private static void happen(Situation situation) {
