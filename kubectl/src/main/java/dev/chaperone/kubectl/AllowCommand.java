@@ -115,7 +115,10 @@ final class AllowCommand implements Callable<Integer> {
                 ref,
                 Ages.human(patience),
                 words,
-                end ? "" : "; kubectl chaperone allow %s --end takes it back".formatted(companion));
+                end
+                    ? ""
+                    : "; kubectl chaperone allow %s -n %s --end takes it back"
+                        .formatted(ref.name(), ref.namespace()));
       }
       return done ? Plugin.DONE : Plugin.ERROR;
     }
