@@ -289,8 +289,20 @@ public final class Lab implements AutoCloseable {
       String serviceAccount,
       List<String> command,
       Map<String, String> environment) {
+    return run(kubeconfig(namespace, serviceAccount), command, environment);
+  }
+
+  /// Runs a command as on an administrator's machine: kubectl is on its path, with all rights.
+  ///
+  /// @throws LabFailure if it takes longer than two minutes
+  public Kubectl.Result run(String... command) {
+    return run(kubeconfig, List.of(command), Map.of());
+  }
+
+  private Kubectl.Result run(
+      Path kubeconfig, List<String> command, Map<String, String> environment) {
     Map<String, String> all = new HashMap<>(environment);
-    all.put("KUBECONFIG", kubeconfig(namespace, serviceAccount).toString());
+    all.put("KUBECONFIG", kubeconfig.toString());
     all.put("KUBECACHEDIR", folder.resolve("kubectl-cache").toString());
     all.put("KUBERC", "off");
     all.put("PATH", kubectlFolder() + File.pathSeparator + System.getenv("PATH"));
