@@ -9,7 +9,6 @@ import (
 	"go.uber.org/zap"
 	corev1listers "k8s.io/client-go/listers/core/v1"
 
-	cmdbroker "knative.dev/eventing/cmd/broker"
 	"knative.dev/eventing/pkg/apis/feature"
 	"knative.dev/eventing/pkg/auth"
 	"knative.dev/eventing/pkg/broker"
@@ -31,6 +30,7 @@ import (
 	configmap "knative.dev/pkg/configmap/informer"
 	"knative.dev/pkg/controller"
 	"knative.dev/pkg/injection"
+	"knative.dev/pkg/injection/sharedmain"
 	"knative.dev/pkg/logging"
 	"knative.dev/pkg/observability/metrics"
 	k8sruntime "knative.dev/pkg/observability/runtime/k8s"
@@ -59,7 +59,7 @@ func newBrokerPart(component, telemetry string) *brokerPart {
 	p := &brokerPart{}
 	p.ctx, p.informers = injection.Default.SetupInformers(ctx, config)
 
-	logs, err := cmdbroker.GetLoggingConfig(p.ctx, system.Namespace(), logging.ConfigMapName())
+	logs, err := sharedmain.GetLoggingConfig(p.ctx)
 	if err != nil {
 		log.Fatal("Error loading the logging configuration: ", err)
 	}

@@ -18,7 +18,8 @@ import (
 
 // Every package of an informer that is linked registers it, and each part starts all that are registered. In a program
 // of its own a part has only those that it imports; here each has to be told, or it would watch what the others need and
-// its ServiceAccount may not. This is what `go list -deps` says of each part's own main package.
+// its ServiceAccount may not. This is what `go list -deps` says of each part's own main package. Where versions differ, a
+// "|" separates the package that one of them has from the other's.
 var informers = map[string][]string{
 	"apiserver_receive_adapter": {},
 	"mtping": {
@@ -75,7 +76,8 @@ var informers = map[string][]string{
 		"knative.dev/pkg/client/injection/kube/informers/admissionregistration/v1/mutatingwebhookconfiguration",
 		"knative.dev/pkg/client/injection/kube/informers/admissionregistration/v1/validatingwebhookconfiguration",
 		"knative.dev/pkg/client/injection/kube/informers/apps/v1/deployment",
-		"knative.dev/pkg/client/injection/kube/informers/core/v1/endpoints",
+		"knative.dev/pkg/client/injection/kube/informers/core/v1/endpoints" + // before Eventing 0.50
+			"|knative.dev/pkg/client/injection/kube/informers/discovery/v1/endpointslice",
 		"knative.dev/pkg/client/injection/kube/informers/core/v1/service",
 		"knative.dev/pkg/client/injection/kube/informers/core/v1/serviceaccount",
 		"knative.dev/pkg/client/injection/kube/informers/rbac/v1/rolebinding",
@@ -131,7 +133,8 @@ func (p part) GetFilteredInformers() []injection.FilteredInformersInjector {
 
 func (p part) needs(injector any) bool {
 	function := runtime.FuncForPC(reflect.ValueOf(injector).Pointer()).Name()
-	return slices.Contains(p.packages, function[:strings.LastIndex(function, ".")])
+	name := function[:strings.LastIndex(function, ".")]
+	return slices.ContainsFunc(p.packages, func(one string) bool { return slices.Contains(strings.Split(one, "|"), name) })
 }
 
 func (p part) SetupInformers(ctx context.Context, config *rest.Config) (context.Context, []controller.Informer) {
