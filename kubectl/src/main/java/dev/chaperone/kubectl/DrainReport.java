@@ -13,8 +13,14 @@ import java.util.stream.Collectors;
 /// @param pods everything that the drain has to evict
 /// @param blockers who refuses, each once; empty: nothing blocks
 /// @param gaps what should block the drain as well and does not
+/// @param maintainers who else is at work on the node
 record DrainReport(
-    String node, boolean blocked, List<PodReport> pods, List<Block> blockers, List<Gap> gaps) {
+    String node,
+    boolean blocked,
+    List<PodReport> pods,
+    List<Block> blockers,
+    List<Gap> gaps,
+    List<Maintainer> maintainers) {
   private static final int MAX_NAMED = 5;
   private static final List<String> HEADER = List.of("NAMESPACE", "POD", "EVICTION", "BLOCKED BY");
 
@@ -27,7 +33,8 @@ record DrainReport(
   /// @param owner such as `Companion storage/storage-agent`
   record Gap(String owner, Because because) {}
 
-  static DrainReport of(String node, Map<Pod, Answer> answers, Facts facts) {
+  static DrainReport of(
+      String node, Map<Pod, Answer> answers, Facts facts, List<Maintainer> maintainers) {
     Map<Blocker, List<String>> blockers = new LinkedHashMap<>();
     List<PodReport> pods = new ArrayList<>();
     answers.forEach(
@@ -57,7 +64,8 @@ record DrainReport(
         blockers.entrySet().stream().map(it -> new Block(it.getKey(), it.getValue())).toList(),
         facts.gaps(node, evictable(answers)).entrySet().stream()
             .map(it -> new Gap(it.getKey(), it.getValue()))
-            .toList());
+            .toList(),
+        maintainers);
   }
 
   private static List<Pod> evictable(Map<Pod, Answer> answers) {
@@ -96,6 +104,10 @@ record DrainReport(
     for (Gap gap : gaps) {
       lines.add("%s should block it, and does not".formatted(gap.owner()));
       lines.addAll(lines(gap.because()));
+      lines.add("");
+    }
+    if (!maintainers.isEmpty()) {
+      maintainers.forEach(it -> lines.add(it.words()));
       lines.add("");
     }
     lines.add(verdict());

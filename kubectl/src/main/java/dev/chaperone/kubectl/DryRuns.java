@@ -6,11 +6,14 @@ import io.fabric8.kubernetes.api.model.DeleteOptionsBuilder;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.Status;
 import io.fabric8.kubernetes.api.model.StatusDetails;
+import io.fabric8.kubernetes.api.model.apps.DaemonSet;
+import io.fabric8.kubernetes.api.model.coordination.v1.Lease;
 import io.fabric8.kubernetes.api.model.policy.v1.Eviction;
 import io.fabric8.kubernetes.api.model.policy.v1.EvictionBuilder;
 import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudget;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.KubernetesClientException;
+import java.time.Instant;
 import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -23,6 +26,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.function.Function;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /// Asks the API server what a drain would meet, and reads what explains it. Changes nothing.
 record DryRuns(KubernetesClient client) {
@@ -85,6 +89,38 @@ record DryRuns(KubernetesClient client) {
                         .toList())
             .stream()
             .collect(Collectors.toMap(CompanionRef::of, Function.identity())));
+  }
+
+  /// Who else maintains these nodes, as far as whoever asks may read it.
+  List<Maintainer> maintainers(Collection<String> nodes) {
+    Instant now = Instant.now();
+    List<DaemonSet> daemonSets = daemonSets();
+    return nodes.stream()
+        .flatMap(
+            node ->
+                Stream.concat(
+                    lease(node).flatMap(it -> Maintainer.of(node, it, now)).stream(),
+                    Maintainer.of(node, daemonSets, now).stream()))
+        .toList();
+  }
+
+  /// Empty: there is none, or whoever asks may not read it.
+  private Optional<Lease> lease(String node) {
+    String name = Maintainer.leaseName(node);
+    try {
+      return Optional.ofNullable(
+          client.leases().inNamespace(Maintainer.LEASES).withName(name).get());
+    } catch (KubernetesClientException e) {
+      return unlessForbidden("get Lease %s/%s".formatted(Maintainer.LEASES, name), e);
+    }
+  }
+
+  private List<DaemonSet> daemonSets() {
+    try {
+      return client.apps().daemonSets().inAnyNamespace().list().getItems();
+    } catch (KubernetesClientException e) {
+      return DryRuns.<List<DaemonSet>>unlessForbidden("list DaemonSets", e).orElse(List.of());
+    }
   }
 
   /// Whether the node is known to exist: whoever may list pods may go on without that.

@@ -16,7 +16,8 @@ import java.util.TreeSet;
 ///
 /// @param nodes in the order given
 /// @param companions those whose nodes are drained
-record Preview(List<NodePreview> nodes, List<Room> companions) {
+/// @param maintainers who else is at work on these nodes
+record Preview(List<NodePreview> nodes, List<Room> companions, List<Maintainer> maintainers) {
   private static final List<String> HEADER =
       List.of("NODE", "NAMESPACE", "POD", "EVICTION", "WAITS FOR");
 
@@ -33,7 +34,8 @@ record Preview(List<NodePreview> nodes, List<Room> companions) {
   record Room(String companion, String maxUnavailable, List<String> drainedNodes, String words) {}
 
   /// @param drains by node, in order, what a drain has to evict and what the API server answers now
-  static Preview of(Map<String, Map<Pod, Answer>> drains, Facts facts) {
+  static Preview of(
+      Map<String, Map<Pod, Answer>> drains, Facts facts, List<Maintainer> maintainers) {
     Map<String, List<String>> taken = new HashMap<>();
     List<NodePreview> nodes = new ArrayList<>();
     TreeSet<CompanionRef> companions = new TreeSet<>();
@@ -54,7 +56,8 @@ record Preview(List<NodePreview> nodes, List<Room> companions) {
           nodes.add(
               new NodePreview(node, pods.stream().anyMatch(it -> !it.waitsFor().isEmpty()), pods));
         });
-    return new Preview(nodes, companions.stream().flatMap(it -> room(it, facts).stream()).toList());
+    return new Preview(
+        nodes, companions.stream().flatMap(it -> room(it, facts).stream()).toList(), maintainers);
   }
 
   private static String waitsFor(
@@ -134,6 +137,7 @@ record Preview(List<NodePreview> nodes, List<Room> companions) {
                   room.drainedNodes().isEmpty() ? "none" : String.join(", ", room.drainedNodes()),
                   room.words()));
     }
+    maintainers.forEach(it -> lines.add(it.words()));
     for (NodePreview node : nodes) {
       long waiting = node.pods().stream().filter(it -> !it.waitsFor().isEmpty()).count();
       lines.add(

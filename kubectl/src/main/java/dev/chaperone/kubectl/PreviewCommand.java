@@ -25,7 +25,7 @@ import picocli.CommandLine.Spec;
     footer = {
       "",
       "Rights: list pods in all namespaces, create pods/eviction, list poddisruptionbudgets, list"
-          + " or get companions."
+          + " or get companions. To name who else maintains the nodes: get leases in medik8s-leases, list daemonsets."
     })
 @SuppressWarnings("NullAway.Init") // picocli
 final class PreviewCommand implements Callable<Integer> {
@@ -44,7 +44,7 @@ final class PreviewCommand implements Callable<Integer> {
       nodes.forEach(node -> drains.computeIfAbsent(node, dryRuns::drain));
       Facts facts =
           dryRuns.facts(drains.values().stream().flatMap(it -> it.keySet().stream()).toList());
-      Preview preview = Preview.of(drains, facts);
+      Preview preview = Preview.of(drains, facts, dryRuns.maintainers(drains.keySet()));
       output.print(spec.commandLine().getOut(), preview, preview.lines());
       return Plugin.DONE;
     }

@@ -2,6 +2,7 @@ package dev.chaperone.kubectl;
 
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.client.KubernetesClient;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -24,7 +25,7 @@ import picocli.CommandLine.Spec;
       "",
       "Exit codes: 0 nothing blocks; 1 an error; 2 something blocks.",
       "Rights: list pods in all namespaces, create pods/eviction, list poddisruptionbudgets, list"
-          + " or get companions."
+          + " or get companions. To name who else maintains the node: get leases in medik8s-leases, list daemonsets."
     })
 @SuppressWarnings("NullAway.Init") // picocli
 final class WhyCommand implements Callable<Integer> {
@@ -49,7 +50,7 @@ final class WhyCommand implements Callable<Integer> {
                               || DrainedPods.isGuard(it.getKey()))
                   .map(Map.Entry::getKey)
                   .toList());
-      DrainReport report = DrainReport.of(node, answers, facts);
+      DrainReport report = DrainReport.of(node, answers, facts, dryRuns.maintainers(List.of(node)));
       output.print(spec.commandLine().getOut(), report, report.lines());
       return report.blocked() ? Plugin.BLOCKED : Plugin.DONE;
     }

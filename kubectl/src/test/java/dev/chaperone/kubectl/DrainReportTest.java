@@ -110,10 +110,12 @@ class DrainReportTest {
             "    " + Reason.NotEnforced.documentation(),
             "",
             "Nothing blocks a drain of node n1: it has no pod to evict.");
-    assertThat(DrainReport.of("n2", answers, facts(companion)).gaps()).isEmpty();
+    assertThat(DrainReport.of("n2", answers, facts(companion), List.of()).gaps()).isEmpty();
 
     answers.put(pod("guard-2", "guard"), new Accepted());
-    assertThat(DrainReport.of("n2", answers, facts(companion, ofCompanion("guard", 1))).gaps())
+    assertThat(
+            DrainReport.of("n2", answers, facts(companion, ofCompanion("guard", 1)), List.of())
+                .gaps())
         .extracting(DrainReport.Gap::owner)
         .containsExactly("Companion storage/agent");
   }
@@ -201,7 +203,7 @@ class DrainReportTest {
   void nothing_blocks_where_nothing_has_to_go() {
     assertThat(lines(facts()))
         .containsExactly("Nothing blocks a drain of node n1: it has no pod to evict.");
-    assertThat(DrainReport.of("n1", answers, facts()).blocked()).isFalse();
+    assertThat(DrainReport.of("n1", answers, facts(), List.of()).blocked()).isFalse();
   }
 
   @Test
@@ -227,7 +229,26 @@ class DrainReportTest {
         .containsExactly("c", "d");
   }
 
+  @Test
+  void who_else_maintains_the_node_is_named_and_blocks_nothing() {
+    Maintainer kured =
+        new Maintainer(
+            "n1",
+            "kured",
+            "lock on DaemonSet kube-system/kured",
+            "2026-01-01T00:00:00Z",
+            null,
+            false);
+
+    assertThat(DrainReport.of("n1", answers, facts(), List.of(kured)).lines())
+        .containsExactly(
+            "Node n1 is maintained by kured (lock on DaemonSet kube-system/kured, since"
+                + " 2026-01-01T00:00:00Z, until it is released)",
+            "",
+            "Nothing blocks a drain of node n1: it has no pod to evict.");
+  }
+
   private List<String> lines(Facts facts) {
-    return DrainReport.of("n1", answers, facts).lines();
+    return DrainReport.of("n1", answers, facts, List.of()).lines();
   }
 }

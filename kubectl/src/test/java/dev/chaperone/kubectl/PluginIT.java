@@ -81,6 +81,89 @@ class PluginIT {
   }
 
   @Test
+  void who_else_maintains_a_node_is_named_to_whoever_may_know() throws JsonProcessingException {
+    companion("others", 2, "{}");
+    awaitAllowed("others", "True");
+    lab.apply(
+        """
+        apiVersion: v1
+        kind: Namespace
+        metadata: {name: medik8s-leases}
+        ---
+        apiVersion: coordination.k8s.io/v1
+        kind: Lease
+        metadata: {name: node-others-1, namespace: medik8s-leases}
+        spec:
+          holderIdentity: node-maintenance
+          leaseDurationSeconds: 3600
+          acquireTime: "2026-01-01T00:00:00.000000Z"
+          renewTime: "2026-01-01T01:00:00.000000Z"
+          leaseTransitions: 0
+        ---
+        apiVersion: apps/v1
+        kind: DaemonSet
+        metadata:
+          name: kured
+          namespace: kube-system
+          annotations:
+            weave.works/kured-node-lock: '{"maxOwners":2,"locks":[{"nodeID":"others-2","metadata":{"unschedulable":false},"created":"2026-01-01T00:00:00.5Z","TTL":0}]}'
+        spec:
+          selector: {matchLabels: {name: kured}}
+          template:
+            metadata: {labels: {name: kured}}
+            spec:
+              nodeSelector: {kured: none}
+              containers: [{name: kured, image: none}]
+        """);
+    String medik8s =
+        "Node others-1 is maintained by node-maintenance (Lease medik8s-leases/node-others-1, since"
+            + " 2026-01-01T00:00:00Z, expired 2026-01-01T02:00:00Z)";
+    String kured =
+        "Node others-2 is maintained by kured (lock on DaemonSet kube-system/kured, since"
+            + " 2026-01-01T00:00:00.500Z, until it is released)";
+
+    Run why = run("why", "others-1");
+    assertThat(why.exit()).isZero();
+    assertThat(why.out().lines()).contains(medik8s).doesNotContain(kured);
+    assertThat(run("preview", "others-1", "others-2").out().lines()).contains(medik8s, kured);
+    assertThat(
+            new ObjectMapper()
+                .readTree(run("why", "others-2", "-o", "json").out())
+                .at("/maintainers/0/name")
+                .asText())
+        .isEqualTo("kured");
+
+    // Whoever may not read them is told the rest.
+    lab.apply(
+        """
+        apiVersion: v1
+        kind: ServiceAccount
+        metadata: {name: reader, namespace: others}
+        ---
+        apiVersion: rbac.authorization.k8s.io/v1
+        kind: ClusterRole
+        metadata: {name: why-others}
+        rules:
+        - {apiGroups: [""], resources: [pods], verbs: [list]}
+        - {apiGroups: [""], resources: [pods/eviction], verbs: [create]}
+        - {apiGroups: [policy], resources: [poddisruptionbudgets], verbs: [list]}
+        ---
+        apiVersion: rbac.authorization.k8s.io/v1
+        kind: ClusterRoleBinding
+        metadata: {name: why-others}
+        roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: why-others}
+        subjects:
+        - {kind: ServiceAccount, name: reader, namespace: others}
+        """);
+    String reader = lab.kubeconfig("others", "reader").toString();
+    await("the rights")
+        .atMost(LONG)
+        .untilAsserted(() -> assertThat(runAs(reader, "why", "others-1").exit()).isZero());
+    assertThat(runAs(reader, "why", "others-1").out())
+        .isEqualTo(why.out().replace(medik8s + "\n\n", ""));
+  }
+
+  @Test
   void of_two_nodes_the_second_waits_for_the_first_in_a_preview_and_in_a_drain() {
     companion("turns", 2, "{}");
     awaitAllowed("turns", "True");

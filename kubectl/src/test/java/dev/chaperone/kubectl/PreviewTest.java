@@ -28,7 +28,10 @@ class PreviewTest {
   @Test
   void a_companion_lets_as_many_nodes_go_as_its_budget_allows_and_the_next_wait_for_them() {
     Preview preview =
-        Preview.of(drains("guard-1", "guard-2", "guard-3"), facts(OPEN, ofCompanion("guard", 2)));
+        Preview.of(
+            drains("guard-1", "guard-2", "guard-3"),
+            facts(OPEN, ofCompanion("guard", 2)),
+            List.of());
 
     assertThat(waits(preview))
         .containsExactly(
@@ -45,7 +48,10 @@ class PreviewTest {
 
   @Test
   void other_pods_wait_until_the_evicted_one_is_ready_elsewhere() {
-    assertThat(waits(Preview.of(drains("web-1", "web-2"), facts(budget("web", "web", 1, 3, 3, 2)))))
+    assertThat(
+            waits(
+                Preview.of(
+                    drains("web-1", "web-2"), facts(budget("web", "web", 1, 3, 3, 2)), List.of())))
         .containsExactly(
             "",
             "PodDisruptionBudget storage/web (not Chaperone's): what is evicted from node n1, until it"
@@ -57,7 +63,7 @@ class PreviewTest {
     Map<String, Map<Pod, Answer>> drains = drains("web-1", "web-2");
     drains.get("n1").keySet().forEach(it -> it.getStatus().setConditions(List.of()));
 
-    assertThat(waits(Preview.of(drains, facts(budget("web", "web", 1, 3, 2, 2)))))
+    assertThat(waits(Preview.of(drains, facts(budget("web", "web", 1, 3, 2, 2)), List.of())))
         .containsExactly("", "");
   }
 
@@ -66,7 +72,7 @@ class PreviewTest {
     Map<String, Map<Pod, Answer>> drains = drains("web-1");
     drains.get("n1").replaceAll((_, _) -> new Refused("no", false));
 
-    assertThat(waits(Preview.of(drains, facts(budget("web", "web", 0, 1, 1, 1)))))
+    assertThat(waits(Preview.of(drains, facts(budget("web", "web", 0, 1, 1, 1)), List.of())))
         .containsExactly(
             "PodDisruptionBudget storage/web (not Chaperone's): Ready pods: 1 of 1; needed: 1"
                 + " (minAvailable 1)");
