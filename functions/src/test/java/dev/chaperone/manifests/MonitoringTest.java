@@ -9,8 +9,11 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
-/// That the files of `knative/monitoring` agree with each other and with the rest.
+/// That the files of `knative/monitoring`, and those like them, agree with each other and with the
+/// rest.
 class MonitoringTest {
   private static final String FOLDER = "knative/monitoring/";
 
@@ -32,10 +35,15 @@ class MonitoringTest {
     assertThat(object.path("inhibitRules")).hasSize(1);
   }
 
-  @Test
-  void silences_are_looked_after_when_an_answer_turns_and_at_each_pulse() throws IOException {
-    Manifests manifests = Manifests.in(home().resolve(FOLDER + "silences.yaml"));
-    JsonNode trigger = manifests.only("Trigger", "silences");
+  @ParameterizedTest
+  @CsvSource({
+    "knative/monitoring/silences.yaml, silences",
+    "triggers/examples/cluster-api/pre-drain-hooks.yaml, pre-drain-hooks"
+  })
+  void a_job_looks_when_an_answer_turns_and_at_each_pulse(String file, String name)
+      throws IOException {
+    Manifests manifests = Manifests.in(home().resolve(file));
+    JsonNode trigger = manifests.only("Trigger", name);
     TriggerFilter filter = new TriggerFilter(trigger);
     JsonNode pulse = Wiring.DEFAULT.manifests().only("PingSource", "chaperone-pulse");
 
@@ -62,10 +70,10 @@ class MonitoringTest {
         .isEqualTo(Wiring.DEFAULT.triggers().getFirst().trigger().at("/spec/broker"));
     assertThat(
             manifests
-                .only("JobSink", "silences")
+                .only("JobSink", name)
                 .at("/spec/job/spec/template/spec/serviceAccountName")
                 .asText())
-        .isEqualTo(Manifests.name(manifests.only("ServiceAccount", "silences")));
+        .isEqualTo(Manifests.name(manifests.only("ServiceAccount", name)));
   }
 
   /// As a file has them.
