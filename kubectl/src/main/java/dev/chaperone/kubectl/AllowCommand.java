@@ -2,6 +2,7 @@ package dev.chaperone.kubectl;
 
 import dev.chaperone.api.Companion;
 import dev.chaperone.api.CompanionSpec.BreakGlass;
+import dev.chaperone.decide.Ages;
 import dev.chaperone.decide.CompanionRef;
 import dev.chaperone.decide.Reason;
 import io.fabric8.kubernetes.api.model.Condition;

@@ -3,6 +3,7 @@ package dev.chaperone.kubectl;
 import dev.chaperone.api.Companion;
 import dev.chaperone.api.Hold;
 import dev.chaperone.api.HoldSpec;
+import dev.chaperone.decide.Ages;
 import dev.chaperone.decide.CompanionRef;
 import io.fabric8.kubernetes.api.model.Condition;
 import io.fabric8.kubernetes.api.model.ObjectMeta;

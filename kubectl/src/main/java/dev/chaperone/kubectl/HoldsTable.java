@@ -3,6 +3,7 @@ package dev.chaperone.kubectl;
 import dev.chaperone.api.Hold;
 import dev.chaperone.api.HoldSpec;
 import dev.chaperone.api.HoldStatus;
+import dev.chaperone.decide.Ages;
 import dev.chaperone.decide.Times;
 import io.fabric8.kubernetes.api.model.Condition;
 import java.time.Duration;

@@ -3,6 +3,7 @@ package dev.chaperone.kubectl;
 import dev.chaperone.api.Companion;
 import dev.chaperone.api.CompanionStatus;
 import dev.chaperone.api.CompanionStatus.UnguardedNode;
+import dev.chaperone.decide.Ages;
 import io.fabric8.kubernetes.api.model.Condition;
 import java.time.Instant;
 import java.util.ArrayList;

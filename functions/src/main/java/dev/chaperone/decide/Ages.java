@@ -1,12 +1,11 @@
-package dev.chaperone.kubectl;
+package dev.chaperone.decide;
 
-import dev.chaperone.decide.Times;
 import java.time.Duration;
 import java.time.Instant;
 import org.jspecify.annotations.Nullable;
 
 /// Lengths of time as kubectl prints them: the two units that matter.
-final class Ages {
+public final class Ages {
   private static final long MINUTE = 60;
   private static final long HOUR = 60 * MINUTE;
   private static final long DAY = 24 * HOUR;
@@ -15,12 +14,12 @@ final class Ages {
   private Ages() {}
 
   /// How long ago; `<unknown>` for a time that cannot be read.
-  static String since(@Nullable String time, Instant now) {
+  public static String since(@Nullable String time, Instant now) {
     return Times.parse(time).map(it -> human(Duration.between(it, now))).orElse("<unknown>");
   }
 
   /// As kubectl's own (HumanDuration of k8s.io/apimachinery).
-  static String human(Duration duration) {
+  public static String human(Duration duration) {
     long seconds = Math.max(0, duration.toSeconds());
     if (seconds < 2 * MINUTE) {
       return seconds + "s";
