@@ -39,7 +39,7 @@ class ArchitectureTest {
       new ClassFileImporter()
           .withImportOption(new ImportOption.DoNotIncludeTests())
           .importPackages(
-              Stream.of("api", "decide", "telemetry", "cluster", "functions")
+              Stream.of("api", "decide", "telemetry", "cluster", "functions", "page")
                   .map("dev.chaperone."::concat)
                   .toList());
 
@@ -49,6 +49,8 @@ class ArchitectureTest {
         .consideringOnlyDependenciesInLayers()
         .layer("functions")
         .definedBy("dev.chaperone.functions..")
+        .layer("page")
+        .definedBy("dev.chaperone.page..")
         .layer("cluster")
         .definedBy("dev.chaperone.cluster..")
         .layer("decide")
@@ -59,12 +61,14 @@ class ArchitectureTest {
         .definedBy("dev.chaperone.telemetry..")
         .whereLayer("functions")
         .mayNotBeAccessedByAnyLayer()
+        .whereLayer("page")
+        .mayNotBeAccessedByAnyLayer()
         .whereLayer("cluster")
-        .mayOnlyBeAccessedByLayers("functions")
+        .mayOnlyBeAccessedByLayers("functions", "page")
         .whereLayer("decide")
-        .mayOnlyBeAccessedByLayers("functions", "cluster", "telemetry")
+        .mayOnlyBeAccessedByLayers("functions", "page", "cluster", "telemetry")
         .whereLayer("api")
-        .mayOnlyBeAccessedByLayers("functions", "cluster", "decide")
+        .mayOnlyBeAccessedByLayers("functions", "page", "cluster", "decide")
         .whereLayer("telemetry")
         .mayOnlyBeAccessedByLayers("functions", "cluster")
         .check(CLASSES);

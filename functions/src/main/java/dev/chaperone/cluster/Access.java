@@ -13,12 +13,17 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.function.Supplier;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.eclipse.microprofile.config.inject.ConfigProperty;
+import org.jspecify.annotations.Nullable;
 
 /// Who somebody is, and what they may do: Kubernetes' own answer to both. Asked anew each time, but
 /// for tokens of which no answer can be good.
 @ApplicationScoped
 public class Access {
+  private static final Pattern BEARER = Pattern.compile("(?i)bearer +([A-Za-z0-9._~+/=-]+)");
+
   private final KubernetesClient client;
   private final String audience;
   private final Tokens tokens;
@@ -27,6 +32,14 @@ public class Access {
     this.client = client;
     this.audience = audience;
     this.tokens = new Tokens(audience, InstantSource.system());
+  }
+
+  /// The bearer token of an `Authorization` header; empty if there is none.
+  public static Optional<String> bearerToken(@Nullable String authorization) {
+    return Optional.ofNullable(authorization)
+        .map(BEARER::matcher)
+        .filter(Matcher::matches)
+        .map(it -> it.group(1));
   }
 
   /// What may be done to Holds.
@@ -77,6 +90,19 @@ public class Access {
   ///
   /// @throws Unavailable when the API server does not answer, or not in time
   public boolean mayHold(UserInfo user, Verb verb, String namespace, Deadline deadline) {
+    return may(user, verb.toString(), "holds", namespace, deadline);
+  }
+
+  /// Whether this user may list the Companions of the namespace.
+  ///
+  /// @param namespace absent: of all namespaces
+  /// @throws Unavailable when the API server does not answer, or not in time
+  public boolean mayList(UserInfo user, @Nullable String namespace, Deadline deadline) {
+    return may(user, "list", "companions", namespace, deadline);
+  }
+
+  private boolean may(
+      UserInfo user, String verb, String resource, @Nullable String namespace, Deadline deadline) {
     SubjectAccessReview review =
         ask(
             "what " + user.getUsername() + " may do",
@@ -92,8 +118,8 @@ public class Access {
                             .withExtra(user.getExtra())
                             .withNewResourceAttributes()
                             .withGroup("chaperone.dev")
-                            .withResource("holds")
-                            .withVerb(verb.toString())
+                            .withResource(resource)
+                            .withVerb(verb)
                             .withNamespace(namespace)
                             .endResourceAttributes()
                             .endSpec()

@@ -17,6 +17,7 @@ import dev.chaperone.decide.Scope;
 import dev.chaperone.decide.Settings;
 import dev.chaperone.decide.Snapshot;
 import dev.chaperone.decide.Survey;
+import io.fabric8.kubernetes.api.model.Event;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.KubernetesResourceList;
@@ -361,6 +362,44 @@ public class ClusterReader {
                     ? read(what, () -> all(client.resources(Companion.class).inAnyNamespace()))
                     : companionsIn(scope.only()))
         .result();
+  }
+
+  /// The same of one namespace; none if Chaperone does not serve it.
+  ///
+  /// @param namespace absent: of all that Chaperone serves
+  /// @throws Unavailable when the API server does not answer
+  public List<Companion> companions(@Nullable String namespace, Deadline deadline) {
+    if (namespace == null || namespace.equals(scope.only())) {
+      return companions(deadline);
+    }
+    return isServed(namespace) ? companionsIn(namespace) : List.of();
+  }
+
+  /// Kubernetes Events that Chaperone wrote on Companions and that the API server still has, in no
+  /// order: at most one page of them, of more nobody knows which.
+  ///
+  /// @param namespace absent: of all that Chaperone serves
+  /// @throws Unavailable when the API server does not answer, or does not let the functions read
+  ///     Kubernetes Events
+  public List<Event> told(@Nullable String namespace, Deadline deadline) {
+    String one = namespace == null ? scope.only() : namespace;
+    if (one != null && !isServed(one)) {
+      return List.of();
+    }
+    deadline.check("reading Kubernetes Events");
+    var events = client.v1().events();
+    return read(
+        "Kubernetes Events",
+        () ->
+            (one == null ? events.inAnyNamespace() : events.inNamespace(one))
+                .withField("involvedObject.kind", "Companion")
+                .withField("reportingComponent", Made.REPORTER)
+                .list(Listing.onePage())
+                .getItems());
+  }
+
+  private boolean isServed(String namespace) {
+    return scope.covers(namespace) && PathName.isOne(namespace);
   }
 
   private List<Companion> companionsIn(String namespace) {

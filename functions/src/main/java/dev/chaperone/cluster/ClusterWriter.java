@@ -464,7 +464,7 @@ public class ClusterWriter {
             .withNewSource()
             .withComponent(Made.FIELD_MANAGER)
             .endSource()
-            .withReportingComponent("chaperone.dev/functions")
+            .withReportingComponent(Made.REPORTER)
             .withReportingInstance(Made.FIELD_MANAGER)
             .withFirstTimestamp(now)
             .withLastTimestamp(now)

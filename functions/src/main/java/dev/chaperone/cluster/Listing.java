@@ -17,6 +17,11 @@ import org.jspecify.annotations.Nullable;
 record Listing<T>(List<T> items, String resourceVersion) {
   private static final long PAGE = 500;
 
+  /// No more than one page.
+  static ListOptions onePage() {
+    return new ListOptionsBuilder().withLimit(PAGE).build();
+  }
+
   /// Everything that the query finds now.
   static <T extends HasMetadata, L extends KubernetesResourceList<T>> Listing<T> of(
       FilterWatchListDeletable<T, L, ?> query) {

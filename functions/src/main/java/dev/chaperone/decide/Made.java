@@ -37,6 +37,9 @@ public final class Made {
   /// The one field manager of every write of Chaperone.
   public static final String FIELD_MANAGER = "chaperone";
 
+  /// Who every Kubernetes Event of Chaperone says it is from.
+  public static final String REPORTER = "chaperone.dev/functions";
+
   static final String GUARDS_SUFFIX = "-guards";
   static final String NODES_SUFFIX = "-nodes";
   static final String PODS_SUFFIX = "-pods";

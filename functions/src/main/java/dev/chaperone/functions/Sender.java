@@ -9,8 +9,6 @@ import io.quarkus.vertx.http.runtime.CurrentVertxRequest;
 import jakarta.enterprise.context.ApplicationScoped;
 import java.util.List;
 import java.util.Optional;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 import org.eclipse.microprofile.config.inject.ConfigProperty;
 import org.jboss.logging.Logger;
 
@@ -19,7 +17,6 @@ import org.jboss.logging.Logger;
 @ApplicationScoped
 class Sender {
   private static final Logger LOG = Logger.getLogger(Sender.class);
-  private static final Pattern BEARER = Pattern.compile("(?i)bearer +([A-Za-z0-9._~+/=-]+)");
 
   private final Access access;
   private final CurrentVertxRequest request;
@@ -47,10 +44,7 @@ class Sender {
   /// @throws Denied with 401 when nobody knows
   Rights of(CloudEvent event, Deadline deadline) {
     Optional<String> token =
-        Optional.ofNullable(request.getCurrent().request().getHeader("Authorization"))
-            .map(BEARER::matcher)
-            .filter(Matcher::matches)
-            .map(it -> it.group(1));
+        Access.bearerToken(request.getCurrent().request().getHeader("Authorization"));
     String what = "event " + event.getType() + " " + event.getId() + " of " + event.getSource();
     if (token.isEmpty()) {
       if (trustedSources.contains(event.getSource().toString())) {

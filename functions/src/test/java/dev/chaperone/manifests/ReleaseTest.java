@@ -82,9 +82,10 @@ class ReleaseTest {
         .allSatisfy(
             it ->
                 assertThat(
-                        // The last takes rights that no value brings.
+                        // The last two take rights that no value brings.
                         settings
-                            + "CHAPERONE_NAMESPACE CHAPERONE_PULSE_NAME CHAPERONE_NODE_CONDITIONS")
+                            + "CHAPERONE_NAMESPACE CHAPERONE_PULSE_NAME CHAPERONE_NODE_CONDITIONS"
+                            + " CHAPERONE_STATUS_PAGE")
                     .contains(it));
   }
 

@@ -12,6 +12,7 @@ record Wiring(String name, Manifests manifests) {
   static final Wiring NODE_CONDITIONS =
       of("node conditions", "knative/overlays/node-conditions", "triggers");
   static final Wiring DEAD_MAN = of("dead man", "knative", "triggers", "knative/overlays/dead-man");
+  static final Wiring STATUS_PAGE = of("status page", "knative/overlays/status-page", "triggers");
   static final Wiring NODE_UPDATES =
       of("node updates", "knative", "triggers/overlays/node-updates");
   static final Wiring CEPH = of("ceph", "knative", "triggers", "triggers/examples/ceph");
@@ -27,6 +28,7 @@ record Wiring(String name, Manifests manifests) {
         OIDC,
         NODE_CONDITIONS,
         DEAD_MAN,
+        STATUS_PAGE,
         NODE_UPDATES,
         CEPH,
         SIGNAL,

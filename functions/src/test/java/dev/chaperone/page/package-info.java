@@ -1,0 +1,4 @@
+@NullMarked
+package dev.chaperone.page;
+
+import org.jspecify.annotations.NullMarked;
