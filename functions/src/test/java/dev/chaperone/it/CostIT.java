@@ -1,14 +1,12 @@
 package dev.chaperone.it;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.awaitility.Awaitility.await;
 
 import dev.chaperone.lab.ApiCall;
 import io.fabric8.kubernetes.api.model.NodeBuilder;
 import io.quarkus.test.common.QuarkusTestResource;
 import io.quarkus.test.junit.QuarkusTest;
 import java.net.http.HttpResponse;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
@@ -38,7 +36,6 @@ class CostIT {
   private static final int SHARED = 25;
 
   private static final int CONFLICT = 409;
-  private static final Duration SOON = Duration.ofMillis(200);
 
   /// The Companion, its own budgets and its Holds.
   private static final List<String> OWN =
@@ -107,7 +104,7 @@ class CostIT {
     try (Scene scene = new Scene(chaperone, "shared", 3).withCompanion("{}")) {
       scene.pulseUntilGuarded();
       scene.settle();
-      int before = settledCalls().size();
+      int before = chaperone.settledCalls().size();
 
       CountDownLatch together = new CountDownLatch(SENDERS);
       try (var senders = Executors.newFixedThreadPool(SENDERS)) {
@@ -129,26 +126,11 @@ class CostIT {
         }
       }
 
-      List<ApiCall> calls = settledCalls().stream().skip(before).toList();
+      List<ApiCall> calls = chaperone.settledCalls().stream().skip(before).toList();
       assertThat(calls).allMatch(call -> READS.contains(call.verb()));
       long runs = calls.stream().filter(it -> it.resource().equals("deployments")).count();
       assertThat(runs).isLessThanOrEqualTo(EVENTS / SHARED);
     }
-  }
-
-  /// All calls so far; one can be answered a moment before it is in the audit log.
-  private List<ApiCall> settledCalls() {
-    List<List<ApiCall>> last = new ArrayList<>(List.of(List.of()));
-    await("the audit log")
-        .atMost(Scene.LONG)
-        .pollDelay(SOON)
-        .pollInterval(SOON)
-        .until(
-            () -> {
-              last.add(chaperone.calls());
-              return last.removeFirst().size() == last.getFirst().size();
-            });
-    return last.getFirst();
   }
 
   /// What one event reads, sorted.
@@ -158,9 +140,9 @@ class CostIT {
   }
 
   private List<String> reads(Supplier<HttpResponse<String>> event) {
-    int before = settledCalls().size();
+    int before = chaperone.settledCalls().size();
     assertThat(event.get().statusCode()).isLessThan(300);
-    List<ApiCall> calls = settledCalls().stream().skip(before).toList();
+    List<ApiCall> calls = chaperone.settledCalls().stream().skip(before).toList();
     List<String> reads =
         calls.stream()
             .filter(call -> READS.contains(call.verb()))

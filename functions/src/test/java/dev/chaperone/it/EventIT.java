@@ -44,6 +44,14 @@ class EventIT {
   }
 
   @Test
+  void whoever_asks_for_a_page_gets_none_unless_it_is_turned_on() {
+    HttpResponse<String> answer =
+        chaperone.post(HttpRequest.newBuilder(chaperone.functions()).GET());
+
+    assertThat(answer.statusCode()).isEqualTo(404);
+  }
+
+  @Test
   void a_pulse_needs_no_data_and_may_have_any() {
     assertThat(chaperone.pulse().statusCode()).isIn(ANSWERED);
     assertThat(

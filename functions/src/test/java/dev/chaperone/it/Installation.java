@@ -1,5 +1,7 @@
 package dev.chaperone.it;
 
+import static org.awaitility.Awaitility.await;
+
 import dev.chaperone.lab.ApiCall;
 import dev.chaperone.lab.ApiServerSource;
 import dev.chaperone.lab.EventRequest;
@@ -14,6 +16,7 @@ import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.stream.Stream;
@@ -57,6 +60,8 @@ record Installation(Lab lab, URI functions, Path sources) {
       HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
   private static final String USER = "system:serviceaccount:chaperone:functions";
   private static final Set<String> WRITES = Set.of("create", "update", "patch", "delete");
+
+  private static final Duration SOON = Duration.ofMillis(200);
 
   /// As long as a sender may have to wait for an answer.
   static final Duration ANSWER = Duration.ofSeconds(15);
@@ -118,6 +123,21 @@ record Installation(Lab lab, URI functions, Path sources) {
   /// What the functions asked of the API server so far.
   List<ApiCall> calls() {
     return lab.apiCalls().stream().filter(call -> call.user().equals(USER)).toList();
+  }
+
+  /// The same, all of them: one can be answered a moment before it is in the audit log.
+  List<ApiCall> settledCalls() {
+    List<List<ApiCall>> last = new ArrayList<>(List.of(List.of()));
+    await("the audit log")
+        .atMost(Scene.LONG)
+        .pollDelay(SOON)
+        .pollInterval(SOON)
+        .until(
+            () -> {
+              last.add(calls());
+              return last.removeFirst().size() == last.getFirst().size();
+            });
+    return last.getFirst();
   }
 
   /// What the functions wrote so far.

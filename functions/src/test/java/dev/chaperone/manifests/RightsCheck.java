@@ -32,9 +32,10 @@ class RightsCheck {
       right -> right.serviceAccount().equals("sources") && right.what().startsWith("get ");
 
   /// What tests have the functions ask for to see them refused: an observed kind that nobody
-  /// granted, or has not granted yet.
+  /// granted, or has not granted yet, and Kubernetes Events for the status page.
   private static final Predicate<String> REFUSED_ON_PURPOSE =
-      Pattern.compile("get (secrets|([-a-z]+\\.)*example\\.com/[a-z]+)").asMatchPredicate();
+      Pattern.compile("list events|get (secrets|([-a-z]+\\.)*example\\.com/[a-z]+)")
+          .asMatchPredicate();
 
   private static Set<UsedRight> used;
 
