@@ -22,6 +22,7 @@ import org.jspecify.annotations.Nullable;
 /// for tokens of which no answer can be good.
 @ApplicationScoped
 public class Access {
+  private static final String GROUP = "chaperone.dev";
   private static final Pattern BEARER = Pattern.compile("(?i)bearer +([A-Za-z0-9._~+/=-]+)");
 
   private final KubernetesClient client;
@@ -90,19 +91,32 @@ public class Access {
   ///
   /// @throws Unavailable when the API server does not answer, or not in time
   public boolean mayHold(UserInfo user, Verb verb, String namespace, Deadline deadline) {
-    return may(user, verb.toString(), "holds", namespace, deadline);
+    return may(user, verb.toString(), GROUP, "holds", namespace, deadline);
   }
 
   /// Whether this user may list the Companions of the namespace.
   ///
   /// @param namespace absent: of all namespaces
   /// @throws Unavailable when the API server does not answer, or not in time
-  public boolean mayList(UserInfo user, @Nullable String namespace, Deadline deadline) {
-    return may(user, "list", "companions", namespace, deadline);
+  public boolean mayListCompanions(UserInfo user, @Nullable String namespace, Deadline deadline) {
+    return may(user, "list", GROUP, "companions", namespace, deadline);
+  }
+
+  /// Whether this user may list the Kubernetes Events of the namespace.
+  ///
+  /// @param namespace absent: of all namespaces
+  /// @throws Unavailable when the API server does not answer, or not in time
+  public boolean mayListEvents(UserInfo user, @Nullable String namespace, Deadline deadline) {
+    return may(user, "list", "", "events", namespace, deadline);
   }
 
   private boolean may(
-      UserInfo user, String verb, String resource, @Nullable String namespace, Deadline deadline) {
+      UserInfo user,
+      String verb,
+      String group,
+      String resource,
+      @Nullable String namespace,
+      Deadline deadline) {
     SubjectAccessReview review =
         ask(
             "what " + user.getUsername() + " may do",
@@ -117,7 +131,7 @@ public class Access {
                             .withGroups(user.getGroups() == null ? List.of() : user.getGroups())
                             .withExtra(user.getExtra())
                             .withNewResourceAttributes()
-                            .withGroup("chaperone.dev")
+                            .withGroup(group)
                             .withResource(resource)
                             .withVerb(verb)
                             .withNamespace(namespace)

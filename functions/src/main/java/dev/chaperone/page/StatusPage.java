@@ -8,6 +8,7 @@ import dev.chaperone.cluster.Rate;
 import dev.chaperone.cluster.Unavailable;
 import dev.chaperone.page.Overview.Told;
 import io.fabric8.kubernetes.api.model.authentication.UserInfo;
+import io.vertx.core.Future;
 import io.vertx.core.http.HttpMethod;
 import io.vertx.core.http.HttpServerRequest;
 import io.vertx.core.http.HttpServerResponse;
@@ -22,6 +23,7 @@ import java.time.InstantSource;
 import java.util.Base64;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.Semaphore;
 import java.util.regex.Pattern;
 import org.eclipse.microprofile.config.inject.ConfigProperty;
 import org.jboss.logging.Logger;
@@ -39,6 +41,12 @@ class StatusPage {
   /// A second, and no more: reading for people must not keep events waiting.
   private static final int PAGES = 4;
 
+  /// In the works or on their way, with those of whom it is not yet known who they are.
+  private static final int AT_ONCE = 4;
+
+  /// What takes longer to be taken only takes memory.
+  private static final Duration TO_BE_TAKEN = Duration.ofSeconds(10);
+
   private static final int BAD_REQUEST = 400;
   private static final int UNAUTHORIZED = 401;
   private static final int FORBIDDEN = 403;
@@ -52,6 +60,7 @@ class StatusPage {
   private final @Nullable String only;
   private final Duration eventDeadline;
   private final Rate pages = new Rate(PAGES, InstantSource.system());
+  private final Semaphore room = new Semaphore(AT_ONCE);
 
   StatusPage(
       @ConfigProperty(name = "chaperone.status-page") boolean enabled,
@@ -81,14 +90,20 @@ class StatusPage {
   }
 
   private void handle(RoutingContext context) {
-    context
-        .vertx()
-        .executeBlocking(() -> answer(context.request()), false)
-        .onComplete(
-            answered ->
-                send(
-                    context.response(),
-                    answered.succeeded() ? answered.result() : failure(answered.cause())));
+    HttpServerRequest request = context.request();
+    Optional<String> token = token(request.getHeader("Authorization"));
+    if (token.isEmpty()) {
+      send(context, unauthorized());
+    } else if (!room.tryAcquire()) {
+      send(context, failure(tooMany()));
+    } else {
+      context
+          .vertx()
+          .executeBlocking(() -> answer(token.get(), request.getParam("namespace")), false)
+          .otherwise(StatusPage::failure)
+          .compose(answer -> send(context, answer))
+          .onComplete(_ -> room.release());
+    }
   }
 
   /// @param html whether the body is the page; if not, it is one line for people
@@ -98,38 +113,51 @@ class StatusPage {
     }
   }
 
-  private Answer answer(HttpServerRequest request) {
-    String asked = request.getParam("namespace");
+  private Answer answer(String token, @Nullable String asked) {
     if (asked != null && !NAMESPACE.matcher(asked).matches()) {
       return Answer.line(BAD_REQUEST, "namespace must be the name of a namespace");
     }
     String namespace = asked == null ? only : asked;
     Deadline deadline = Deadline.in(eventDeadline);
-    Optional<UserInfo> user =
-        token(request.getHeader("Authorization")).flatMap(it -> access.user(it, deadline));
-    if (user.isEmpty()) {
-      return Answer.line(
-          UNAUTHORIZED,
-          ("The password is a token for %1$s, with any user name: kubectl create token NAME"
-                  + " -n NAMESPACE --audience %1$s")
-              .formatted(audience));
+    Optional<UserInfo> known = access.user(token, deadline);
+    if (known.isEmpty()) {
+      return unauthorized();
     }
     if (!pages.take()) {
-      throw new Unavailable("Too many pages at once: load it again");
+      throw tooMany();
     }
-    if (!access.mayList(user.get(), namespace, deadline)) {
+    UserInfo user = known.get();
+    if (!access.mayListCompanions(user, namespace, deadline)) {
       return Answer.line(
           FORBIDDEN,
-          user.get().getUsername()
-              + (namespace == null
-                  ? " may not list companions in all namespaces. For one of them: /?namespace=NAME"
-                  : " may not list companions in namespace " + namespace));
+          mayNotList(user, "companions", namespace)
+              + (namespace == null ? ". For one of them: /?namespace=NAME" : ""));
     }
     List<Companion> companions = reader.companions(namespace, deadline);
     Overview overview =
-        Overview.of(namespace, companions, told(namespace, deadline), Instant.now());
-    LOG.infof("Status page of %s for %s", overview.where(), user.get().getUsername());
+        Overview.of(namespace, companions, told(user, namespace, deadline), Instant.now());
+    LOG.infof("Status page of %s for %s", overview.where(), user.getUsername());
     return new Answer(200, Html.of(overview), true);
+  }
+
+  private Answer unauthorized() {
+    return Answer.line(
+        UNAUTHORIZED,
+        ("The password is a token for %1$s, with any user name: kubectl create token NAME"
+                + " -n NAMESPACE --audience %1$s")
+            .formatted(audience));
+  }
+
+  private static Unavailable tooMany() {
+    return new Unavailable("Too many pages at once: load it again");
+  }
+
+  private static String mayNotList(UserInfo user, String what, @Nullable String namespace) {
+    return "%s may not list %s in %s"
+        .formatted(
+            user.getUsername(),
+            what,
+            namespace == null ? "all namespaces" : "namespace " + namespace);
   }
 
   /// A browser can send a token only as a password.
@@ -150,8 +178,11 @@ class StatusPage {
     }
   }
 
-  private Told told(@Nullable String namespace, Deadline deadline) {
+  private Told told(UserInfo user, @Nullable String namespace, Deadline deadline) {
     try {
+      if (!access.mayListEvents(user, namespace, deadline)) {
+        return new Told(List.of(), mayNotList(user, "Kubernetes Events", namespace));
+      }
       return new Told(reader.told(namespace, deadline), "");
     } catch (Unavailable e) {
       return new Told(List.of(), String.valueOf(e.getMessage()));
@@ -166,9 +197,11 @@ class StatusPage {
     return Answer.line(INTERNAL_ERROR, "internal error; the log of the functions says more");
   }
 
-  private static void send(HttpServerResponse response, Answer answer) {
+  /// Ends when it was taken, or whoever asked is gone.
+  private static Future<Void> send(RoutingContext context, Answer answer) {
+    HttpServerResponse response = context.response();
     if (response.closed()) {
-      return;
+      return Future.succeededFuture();
     }
     response
         .setStatusCode(answer.status())
@@ -185,6 +218,10 @@ class StatusPage {
       case UNAVAILABLE -> response.putHeader("Retry-After", "1");
       default -> {}
     }
-    response.end(answer.body());
+    long late =
+        context
+            .vertx()
+            .setTimer(TO_BE_TAKEN.toMillis(), _ -> context.request().connection().close());
+    return response.end(answer.body()).onComplete(_ -> context.vertx().cancelTimer(late));
   }
 }

@@ -52,6 +52,9 @@ class StatusPageIT {
   private static final int FORBIDDEN = 403;
   private static final int UNAVAILABLE = 503;
 
+  /// What only a change has on the page.
+  private static final String LAST_CHANGE = "<td class=\"when\">";
+
   /// At the same time; far more than there are pages a second.
   private static final int VISITORS = 40;
 
@@ -90,7 +93,9 @@ class StatusPageIT {
             apiVersion: rbac.authorization.k8s.io/v1
             kind: ClusterRole
             metadata: {name: sees-companions}
-            rules: [{apiGroups: [chaperone.dev], resources: [companions], verbs: [list]}]
+            rules:
+            - {apiGroups: [chaperone.dev], resources: [companions], verbs: [list]}
+            - {apiGroups: [""], resources: [events], verbs: [list]}
             ---
             apiVersion: rbac.authorization.k8s.io/v1
             kind: ClusterRoleBinding
@@ -301,6 +306,39 @@ class StatusPageIT {
   }
 
   @Test
+  void a_visitor_who_may_not_list_kubernetes_events_sees_none() {
+    try (Scene scene = new Scene(chaperone, "untold", 1).withCompanion("{}")) {
+      scene.awaitPods("target", 1);
+      scene.pulseUntilGuarded();
+      scene.apply(
+          """
+          apiVersion: rbac.authorization.k8s.io/v1
+          kind: Role
+          metadata: {name: companions-alone, namespace: untold}
+          rules: [{apiGroups: [chaperone.dev], resources: [companions], verbs: [list]}]
+          ---
+          apiVersion: rbac.authorization.k8s.io/v1
+          kind: RoleBinding
+          metadata: {name: companions-alone, namespace: untold}
+          roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: companions-alone}
+          subjects: [{kind: ServiceAccount, name: nobody, namespace: default}]
+          """);
+      String query = "?namespace=" + scene.name;
+      String token = bearer("nobody").orElseThrow();
+      await("the right to list Companions")
+          .atMost(Scene.LONG)
+          .until(() -> answered(query, token).statusCode() == OK);
+
+      assertThat(page(query)).contains(LAST_CHANGE);
+      assertThat(answered(query, token).body())
+          .contains(scene.name + "/agent")
+          .contains(
+              "system:serviceaccount:default:nobody may not list Kubernetes Events in namespace untold")
+          .doesNotContain(LAST_CHANGE);
+    }
+  }
+
+  @Test
   void a_page_reads_twice_whatever_there_is_and_writes_nothing() {
     try (Scene scene = new Scene(chaperone, "cost-of-a-page", 3).withCompanion("{}")) {
       scene.awaitPods("target", 3);
@@ -317,6 +355,7 @@ class StatusPageIT {
                   .map(it -> it.verb() + " " + it.resource()))
           .containsExactlyInAnyOrder(
               "create tokenreviews",
+              "create subjectaccessreviews",
               "create subjectaccessreviews",
               "list companions",
               "list events");
