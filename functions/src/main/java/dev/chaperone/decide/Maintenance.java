@@ -179,15 +179,20 @@ public record Maintenance(List<NodeMaintenance> nodes, Optional<Turn> turn, bool
     return words.isEmpty() ? "" : Conditions.cut(" (" + words + ")");
   }
 
+  /// What a phase means, after the name of the node.
+  public static String words(Phase phase) {
+    return switch (phase) {
+      case Planned -> "maintenance is planned";
+      case Started -> "maintenance has started";
+      case Ended -> "maintenance has ended";
+    };
+  }
+
   private static Turn turn(NodeMaintenance it) {
-    String words =
-        switch (it.phase()) {
-          case Planned -> "maintenance is planned";
-          case Started -> "maintenance has started";
-          case Ended -> "maintenance has ended";
-        };
     return new Turn(
-        it.node(), it.phase(), "Node %s: %s: %s".formatted(it.node(), words, it.message()));
+        it.node(),
+        it.phase(),
+        "Node %s: %s: %s".formatted(it.node(), words(it.phase()), it.message()));
   }
 
   private static String name(Node node) {

@@ -275,8 +275,14 @@ public enum Reason {
     return traits.contains(Trait.WARNS);
   }
 
-  private boolean mayEndSooner() {
+  /// Whether it may end before the end that is known.
+  public boolean mayEndSooner() {
     return this == ExpressionTrue || this == ExpressionFailed;
+  }
+
+  /// What ends it where no time does; empty: nobody knows.
+  public String endsWhen() {
+    return this == Hold ? "it is deleted" : "";
   }
 
   /// A reason to block with its beginning and its end, as conditions, Kubernetes Events and replies
@@ -286,7 +292,7 @@ public enum Reason {
   /// @param until RFC 3339; absent: nobody knows
   public String describe(String message, @Nullable String since, @Nullable String until) {
     String from = since == null ? "" : "since " + since;
-    String end = this == Hold ? "until it is deleted" : "";
+    String end = endsWhen().isEmpty() ? "" : "until " + endsWhen();
     String to = until == null ? end : (mayEndSooner() ? "at most until " : "until ") + until;
     String when = from.isEmpty() || to.isEmpty() ? from + to : from + ", " + to;
     return when.isEmpty() ? message : message + " (" + when + ")";

@@ -8,6 +8,8 @@ import dev.chaperone.api.CompanionStatus.DrainedNodes;
 import dev.chaperone.api.CompanionStatus.GuardCount;
 import dev.chaperone.decide.Ages;
 import dev.chaperone.decide.CompanionRef;
+import dev.chaperone.decide.Maintenance;
+import dev.chaperone.decide.Reason;
 import dev.chaperone.decide.Times;
 import io.fabric8.kubernetes.api.model.Condition;
 import io.fabric8.kubernetes.api.model.Event;
@@ -125,6 +127,7 @@ public record Overview(
   /// @param reason of the condition DisruptionAllowed
   /// @param message of that condition, where no reason below says it; empty otherwise
   /// @param stale whether its spec has changed since it was looked at
+  /// @param ends when the time in that message comes, where break glass has such an end
   /// @param guards such as `3 of 3 nodes have a running guard`; empty if that is not known
   /// @param waiting nodes whose drain waits
   public record Row(
@@ -135,6 +138,7 @@ public record Overview(
       boolean ready,
       String reason,
       String message,
+      @Nullable Moment ends,
       boolean stale,
       String guards,
       String waiting,
@@ -165,8 +169,15 @@ public record Overview(
 
   /// What a node is to one Companion.
   ///
-  /// @param kind `waits`, `unguarded`, `drained` or `tainted`
-  public record Cell(String kind, String words, String companion, String anchor, String message) {}
+  /// @param kind `waits`, `unguarded`, `drained`, `maintained` or `tainted`
+  /// @param since when that was first seen; absent: the status does not say
+  public record Cell(
+      String kind,
+      String words,
+      String companion,
+      String anchor,
+      String message,
+      @Nullable Moment since) {}
 
   /// A Kubernetes Event on a Companion.
   public record Turn(Moment at, String companion, boolean warning, String reason, String message) {}
@@ -184,10 +195,11 @@ public record Overview(
                 Comparator.comparing((Companion it) -> state(it))
                     .thenComparing(it -> orEmpty(status(it).blockedNodes()).isEmpty())
                     .thenComparing(it -> isReady(status(it)))
+                    .thenComparing(it -> !ignores(it))
                     .thenComparing(CompanionRef::of))
             .toList();
     List<Companion> shown = sorted.stream().limit(MAX_COMPANIONS).toList();
-    List<NodeRow> nodes = nodes(shown);
+    List<NodeRow> nodes = nodes(shown, now);
     return new Overview(
         namespace == null ? "all namespaces" : "namespace " + cut(namespace),
         Moment.of(now.toString(), now),
@@ -231,6 +243,7 @@ public record Overview(
         isReady(status),
         reason,
         allowed == null || isSaidBelow ? "" : text(allowed.getMessage()),
+        reason.equals(Reason.BreakGlass.name()) ? breakGlassEnds(companion, now) : null,
         allowed != null
             && !Objects.equals(
                 status.observedGeneration(), companion.getMetadata().getGeneration()),
@@ -243,13 +256,14 @@ public record Overview(
 
   private static Why why(BlockingReason reason, Instant now) {
     String until = reason.until();
-    boolean isHold = reason.type().equals("Hold");
-    boolean mayEndSooner = reason.type().startsWith("Expression");
+    Optional<Reason> type = Reason.of(reason.type());
     return new Why(
         cut(reason.type()),
         cut(reason.message()),
         Moment.of(reason.since(), now),
-        until == null ? (isHold ? "it is deleted" : "not known") : (mayEndSooner ? "at most" : ""),
+        until == null
+            ? type.map(Reason::endsWhen).filter(it -> !it.isEmpty()).orElse("not known")
+            : type.filter(Reason::mayEndSooner).map(_ -> "at most").orElse(""),
         until == null ? null : Moment.of(until, now),
         isOverdue(reason));
   }
@@ -263,24 +277,42 @@ public record Overview(
         Moment.of(text(condition.getLastTransitionTime()), now));
   }
 
-  private static List<NodeRow> nodes(List<Companion> companions) {
+  private static List<NodeRow> nodes(List<Companion> companions, Instant now) {
     Map<String, List<Cell>> cells = new TreeMap<>();
     for (Companion companion : companions) {
       CompanionStatus status = status(companion);
       Condition allowed = find(status, ALLOWED);
       String reason = allowed == null ? "" : text(allowed.getReason());
       orEmpty(status.blockedNodes())
-          .forEach(it -> add(cells, it, companion, "waits", "drain waits", reason));
+          .forEach(it -> add(cells, it, companion, "waits", "drain waits", reason, null));
       orEmpty(status.unguardedNodes())
           .forEach(
               it ->
-                  add(cells, it.name(), companion, "unguarded", "no running guard", it.message()));
+                  add(
+                      cells,
+                      it.name(),
+                      companion,
+                      "unguarded",
+                      "no running guard",
+                      it.message(),
+                      null));
       Optional.ofNullable(status.drainedNodes())
           .map(DrainedNodes::nodes)
           .orElse(List.of())
-          .forEach(it -> add(cells, it, companion, "drained", "drained", ""));
+          .forEach(it -> add(cells, it, companion, "drained", "drained", "", null));
+      orEmpty(status.maintenance())
+          .forEach(
+              it ->
+                  add(
+                      cells,
+                      it.node(),
+                      companion,
+                      "maintained",
+                      Maintenance.words(it.phase()),
+                      it.message(),
+                      Moment.of(it.since(), now)));
       orEmpty(status.taintedNodes())
-          .forEach(it -> add(cells, it, companion, "tainted", "tainted", ""));
+          .forEach(it -> add(cells, it, companion, "tainted", "tainted", "", null));
     }
     return cells.entrySet().stream()
         .map(
@@ -298,7 +330,8 @@ public record Overview(
       Companion companion,
       String kind,
       String words,
-      String message) {
+      String message,
+      @Nullable Moment since) {
     cells
         .computeIfAbsent(node, _ -> new ArrayList<>())
         .add(
@@ -307,7 +340,8 @@ public record Overview(
                 words,
                 CompanionRef.of(companion).toString(),
                 anchor(companion),
-                cut(message)));
+                cut(message),
+                since));
   }
 
   private static List<Turn> turns(List<Event> events, Instant now) {
@@ -369,6 +403,21 @@ public record Overview(
 
   private static State state(Companion companion) {
     return State.of(find(status(companion), ALLOWED));
+  }
+
+  /// Whether it ignores what blocks: somebody broke glass.
+  private static boolean ignores(Companion companion) {
+    return Optional.ofNullable(find(status(companion), ALLOWED))
+        .flatMap(it -> Reason.of(text(it.getReason())))
+        .filter(it -> it == Reason.AlwaysAllow || it == Reason.BreakGlass)
+        .isPresent();
+  }
+
+  private static @Nullable Moment breakGlassEnds(Companion companion, Instant now) {
+    return Optional.ofNullable(companion.getSpec())
+        .map(it -> it.disruption().breakGlass())
+        .map(it -> Moment.of(it.until(), now))
+        .orElse(null);
   }
 
   private static boolean isReady(CompanionStatus status) {

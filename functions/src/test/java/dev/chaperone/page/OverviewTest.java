@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.tuple;
 
 import dev.chaperone.api.Companion;
+import dev.chaperone.api.CompanionSpec;
 import dev.chaperone.page.Overview.Cell;
 import dev.chaperone.page.Overview.NodeRow;
 import dev.chaperone.page.Overview.Row;
@@ -80,9 +81,35 @@ class OverviewTest {
 
     assertThat(html(companion("agent", ignoring.formatted("True", "AlwaysAllow"))))
         .contains("What would block")
-        .contains("<p>m</p>");
+        .contains("<p class=\"message\">m</p>");
     assertThat(html(companion("agent", ignoring.formatted("False", "Hold"))))
         .contains("What blocks");
+  }
+
+  @Test
+  void break_glass_says_why_and_when_it_ends_and_comes_before_what_needs_nobody() {
+    Companion broken = answered("b-broken", "True", "BreakGlass");
+    broken.setSpec(
+        Serialization.unmarshal(
+            """
+            targetRef: {name: target}
+            disruption:
+              policy: Auto
+              protect: [Nodes]
+              maxUnavailable: 1
+              failurePolicy: Hold
+              breakGlass: {until: "2026-11-24T06:00:00Z", reason: disk fails}
+            """,
+            CompanionSpec.class));
+    Companion usual = answered("a-usual", "True", "NothingHolds");
+    usual.setSpec(broken.getSpec());
+
+    assertThat(rows(usual, broken))
+        .extracting(Row::name)
+        .containsExactly("storage/b-broken", "storage/a-usual");
+    assertThat(html(broken))
+        .contains("<p class=\"message\">m <span class=\"distance\">(in 60m)</span></p>");
+    assertThat(only(usual).ends()).isNull();
   }
 
   @Test
@@ -136,6 +163,8 @@ class OverviewTest {
                     unguardedNodes: [{name: node-2, message: it has no guard}]
                     drainedNodes: {nodes: [node-1], lastTime: "2026-11-24T04:00:00Z"}
                     taintedNodes: [node-3]
+                    maintenance:
+                    - {node: node-3, phase: Planned, message: taint a/due, since: "2026-11-24T04:00:00Z", announced: true}
                     """))
             .nodes();
 
@@ -144,6 +173,11 @@ class OverviewTest {
         .extracting(Cell::kind, Cell::companion)
         .containsExactly(tuple("waits", "storage/agent"), tuple("drained", "storage/logs"));
     assertThat(nodes.get(1).cells()).extracting(Cell::message).containsExactly("it has no guard");
+    assertThat(nodes.get(2).cells())
+        .extracting(Cell::words, Cell::message, it -> it.since() == null ? "" : it.since().text())
+        .containsExactly(
+            tuple("maintenance is planned", "taint a/due", "2026-11-24T04:00:00Z"),
+            tuple("tainted", "", ""));
   }
 
   @Test
@@ -197,6 +231,7 @@ class OverviewTest {
             unguardedNodes: [{name: ODD, message: ODD}]
             drainedNodes: {nodes: [ODD], lastTime: ODD}
             taintedNodes: [ODD]
+            maintenance: [{node: ODD, phase: Started, message: ODD, since: ODD, announced: true}]
             reasons: [{type: ODD, name: ODD, message: ODD, since: ODD, until: ODD}]
             conditions:
             - {type: DisruptionAllowed, status: "False", reason: ODD, message: ODD, lastTransitionTime: ODD}
@@ -321,10 +356,14 @@ class OverviewTest {
   }
 
   private static Companion answered(String name, String allowed) {
+    return answered(name, allowed, "Some");
+  }
+
+  private static Companion answered(String name, String allowed, String reason) {
     return companion(
         name,
-        "conditions: [{type: DisruptionAllowed, status: \"%s\", reason: Some, message: m}]"
-            .formatted(allowed));
+        "conditions: [{type: DisruptionAllowed, status: \"%s\", reason: %s, message: m}]"
+            .formatted(allowed, reason));
   }
 
   private static Companion allowed(String name, String ready) {
