@@ -15,6 +15,8 @@ import java.util.Optional;
 /// @param evictions what the API server answers to each eviction that the drain asks for, by pod
 /// @param events of the node and of the Companion
 /// @param why what `kubectl chaperone why` prints, without its table of pods
+/// @param onPage what the status page says of the Companion
+/// @param nodeOnPage what the status page says of the node
 /// @param series of the metrics page, those that the situation is about
 /// @param alerts those that fire, and after how long
 record Seen(
@@ -27,6 +29,8 @@ record Seen(
     String describedCompanion,
     String why,
     JsonNode whyJson,
+    StatusPageText.Section onPage,
+    List<String> nodeOnPage,
     List<String> series,
     List<String> alerts) {
 

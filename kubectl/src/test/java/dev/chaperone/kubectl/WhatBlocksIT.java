@@ -7,6 +7,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.chaperone.api.Companion;
 import dev.chaperone.api.CompanionStatus.BlockingReason;
 import dev.chaperone.decide.DrainBlocked;
+import dev.chaperone.decide.Reason;
 import dev.chaperone.kubectl.Situation.Drain;
 import dev.chaperone.lab.ApiServerSource;
 import dev.chaperone.lab.FunctionsCommand;
@@ -15,6 +16,7 @@ import dev.chaperone.lab.KubeStateMetrics;
 import dev.chaperone.lab.Kubectl;
 import dev.chaperone.lab.Lab;
 import dev.chaperone.lab.LabExtension;
+import io.fabric8.kubernetes.api.model.Condition;
 import io.fabric8.kubernetes.api.model.DeleteOptionsBuilder;
 import io.fabric8.kubernetes.api.model.Event;
 import io.fabric8.kubernetes.api.model.NodeCondition;
@@ -30,6 +32,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.EnumMap;
@@ -72,6 +75,9 @@ class WhatBlocksIT {
   private static ApiServerSource sources;
   private static KubeStateMetrics metrics;
 
+  /// The token of somebody who may see the status page.
+  private static String viewer;
+
   @BeforeAll
   static void everything_happens(Lab given) throws IOException {
     lab = given;
@@ -80,6 +86,8 @@ class WhatBlocksIT {
     Path conditions = HOME.resolve("knative/overlays/node-conditions");
     lab.apply(conditions.resolve("rbac.yaml"));
     lab.apply(conditions.resolve("policy.yaml"));
+    lab.apply(HOME.resolve("knative/overlays/status-page/rbac.yaml"));
+    startVisitor();
     functions =
         FunctionsOnDemand.start(
             FunctionsCommand.fastest(FunctionsCommand.built(HOME)),
@@ -87,6 +95,8 @@ class WhatBlocksIT {
                 "KUBECONFIG",
                 lab.kubeconfig("chaperone", "functions").toString(),
                 "CHAPERONE_NODE_CONDITIONS",
+                "true",
+                "CHAPERONE_STATUS_PAGE",
                 "true"),
             LONG.multipliedBy(10),
             lab.folder().resolve("functions-what-blocks.log"));
@@ -178,6 +188,57 @@ class WhatBlocksIT {
       assertThat(seen.onNode()).isEmpty();
       assertThat(seen.event("DrainBlocked")).isEmpty();
       assertThat(seen.describedNode()).doesNotContain("DrainBlocked");
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void the_status_page_has_the_words_of_the_companion(Situation situation) {
+    Seen seen = seen(situation);
+    Condition allowed = seen.allowed();
+    StatusPageText.Section shown = seen.onPage();
+
+    assertThat(shown.state())
+        .isEqualTo(
+            (allowed.getStatus().equals("False") ? "Blocked " : "Not enforced ")
+                + allowed.getReason());
+    assertThat(shown.conditions())
+        .contains(
+            "DisruptionAllowed %s %s: %s"
+                .formatted(allowed.getStatus(), allowed.getReason(), allowed.getMessage()));
+    assertThat(shown.reasons())
+        .extracting(StatusPageText.Why::message)
+        .containsExactlyElementsOf(seen.reasons().stream().map(BlockingReason::message).toList());
+    for (int i = 0; i < shown.reasons().size(); i++) {
+      StatusPageText.Why why = shown.reasons().get(i);
+      BlockingReason reason = seen.reasons().get(i);
+      String words =
+          Reason.of(reason.type())
+              .orElseThrow()
+              .describe(reason.message(), reason.since(), reason.until());
+      assertThat(words).contains("since " + why.since());
+      if (reason.until() == null) {
+        assertThat(why.until()).isIn("it is deleted", "not known");
+        assertThat(words.contains("until")).isEqualTo(why.until().equals("it is deleted"));
+      } else {
+        assertThat(words).contains("until " + reason.until());
+        assertThat(Instant.parse(why.until().replaceAll(".* ", "")))
+            .isEqualTo(Instant.parse(reason.until()).truncatedTo(ChronoUnit.SECONDS));
+      }
+    }
+    // Once, wherever that is.
+    assertThat(shown.message())
+        .isEqualTo(
+            seen.reasons().stream().anyMatch(it -> it.type().equals(allowed.getReason()))
+                ? ""
+                : allowed.getMessage());
+    String companion = situation.namespace() + "/agent: ";
+    if (situation.isToldOnTheNode()) {
+      assertThat(shown.waiting()).isEqualTo("Drain waits: " + situation.drained() + ".");
+      assertThat(seen.nodeOnPage()).contains("drain waits " + companion + allowed.getReason());
+    } else {
+      assertThat(shown.waiting()).isEmpty();
+      assertThat(seen.nodeOnPage()).noneMatch(it -> it.contains("drain waits"));
     }
   }
 
@@ -278,6 +339,29 @@ class WhatBlocksIT {
             "kube-state-metrics",
             "nodes",
             "poddisruptionbudgets");
+  }
+
+  private static void startVisitor() {
+    lab.apply(
+        """
+        apiVersion: v1
+        kind: ServiceAccount
+        metadata: {name: viewer, namespace: default}
+        ---
+        apiVersion: rbac.authorization.k8s.io/v1
+        kind: ClusterRole
+        metadata: {name: sees-the-page}
+        rules:
+        - {apiGroups: [chaperone.dev], resources: [companions], verbs: [list]}
+        - {apiGroups: [""], resources: [events], verbs: [list]}
+        ---
+        apiVersion: rbac.authorization.k8s.io/v1
+        kind: ClusterRoleBinding
+        metadata: {name: sees-the-page}
+        roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: sees-the-page}
+        subjects: [{kind: ServiceAccount, name: viewer, namespace: default}]
+        """);
+    viewer = lab.token("default", "viewer", "chaperone.dev");
   }
 
   private static void begin(Situation situation) {
@@ -516,6 +600,14 @@ class WhatBlocksIT {
     places.put("Node, condition DrainBlocked", () -> onNode(situation).isPresent());
     places.put("Kubernetes Event DrainBlocked", () -> eventOnNode(situation).isPresent());
     places.put(
+        "status page",
+        () ->
+            StatusPageText.load(functions.address(), viewer).stream()
+                .anyMatch(
+                    it ->
+                        it.node(situation.drained()).stream()
+                            .anyMatch(cell -> cell.startsWith("drain waits"))));
+    places.put(
         "kube-state-metrics, kube_node_status_condition",
         () -> metricsOf(situation).stream().anyMatch(it -> it.contains("DrainBlocked")));
     Map<String, Duration> shown = new LinkedHashMap<>();
@@ -593,6 +685,13 @@ class WhatBlocksIT {
     return new MetricsPage(metrics.scrape()).of(situation);
   }
 
+  private static StatusPageText statusPage() {
+    return await("the status page")
+        .atMost(LONG)
+        .until(() -> StatusPageText.load(functions.address(), viewer), Optional::isPresent)
+        .orElseThrow();
+  }
+
   private static String why(String node) {
     return run("why", node);
   }
@@ -621,6 +720,7 @@ class WhatBlocksIT {
         described(Stream.of("describe", "companions", "-A"), "(?m)^Namespace: +(\\S+)");
     MetricsPage page = new MetricsPage(metrics.scrape());
     Map<String, List<String>> alerts = page.alerts(lab, MONITORING);
+    StatusPageText statusPage = statusPage();
     for (Situation situation : Situation.values()) {
       Companion companion = companion(situation);
       List<Event> events = new ArrayList<>(events(situation.drained()));
@@ -640,6 +740,8 @@ class WhatBlocksIT {
               companions.getOrDefault(situation.namespace(), ""),
               why.substring(why.indexOf("\n\n") + 2),
               JSON.readTree(run("why", situation.drained(), "-o", "json")),
+              statusPage.companion(situation.namespace(), "agent"),
+              statusPage.node(situation.drained()),
               page.of(situation),
               alerts.getOrDefault(situation.namespace(), List.of())));
     }

@@ -24,15 +24,16 @@ record WhatBlocksPage(Map<Situation, Seen> seen, Map<Situation, String> drains) 
             also compared the words, asked the API server for each eviction, and wrote this page. In each, DaemonSet `target` runs in
             namespace `storage`, Companion `agent` guards its nodes, and somebody drains one of them. The condition on the Node needs
             [an overlay](../how-to/monitor.md#on-the-node), `kubectl chaperone` [the plugin](../how-to/use-the-kubectl-plugin.md), the
-            alerts [kube-state-metrics](../how-to/alerts.md). TIME stands for times, `…` for what is another each time.
+            [status page](../how-to/status-page.md) an overlay, too, and the alerts [kube-state-metrics](../how-to/alerts.md). TIME stands
+            for times, `…` for what is another each time.
 
-            | situation | `kubectl drain` | on the Node | `DisruptionAllowed` | `kubectl chaperone why` | alerts |
-            |---|---|---|---|---|---|
+            | situation | `kubectl drain` | on the Node | `DisruptionAllowed` | `kubectl chaperone why` | status page | alerts |
+            |---|---|---|---|---|---|---|
             """);
     for (Situation situation : Situation.values()) {
       Seen seen = of(situation);
       page.append(
-          "| [%s](#%s) | %s | %s | `%s` | %s | %s |\n"
+          "| [%s](#%s) | %s | %s | `%s` | %s | `%s` | %s |\n"
               .formatted(
                   situation.title,
                   anchor(situation.title),
@@ -40,6 +41,7 @@ record WhatBlocksPage(Map<Situation, Seen> seen, Map<Situation, String> drains) 
                   seen.onNode().map(it -> "`" + it.getReason() + "`").orElse("nothing"),
                   situation.allowed,
                   inShort(seen.whyJson()),
+                  seen.onPage().state(),
                   seen.alerts().stream()
                       .map(it -> it.replaceAll(" .*", ""))
                       .collect(Collectors.joining(", "))));
@@ -92,6 +94,11 @@ record WhatBlocksPage(Map<Situation, Seen> seen, Map<Situation, String> drains) 
         section,
         "Companion, condition `DisruptionAllowed`",
         "`%s`: %s".formatted(situation.allowed, seen.allowed().getMessage()));
+    row(section, "status page, the Companion", companion(seen.onPage()));
+    row(
+        section,
+        "status page, the node",
+        seen.nodeOnPage().isEmpty() ? "as usual" : String.join("<br>", seen.nodeOnPage()));
     row(
         section,
         "metrics",
@@ -108,6 +115,14 @@ record WhatBlocksPage(Map<Situation, Seen> seen, Map<Situation, String> drains) 
         """
             .formatted(seen.why().strip()));
     return plain(situation, section.toString());
+  }
+
+  private static String companion(StatusPageText.Section page) {
+    return Stream.concat(
+            Stream.of("`" + page.state() + "`", page.waiting(), page.message()),
+            page.reasons().stream().map(StatusPageText.Why::toString))
+        .filter(it -> !it.isEmpty())
+        .collect(Collectors.joining("<br>"));
   }
 
   private static void row(StringBuilder section, String place, String words) {
