@@ -14,6 +14,10 @@ import org.jspecify.annotations.Nullable;
 /// @param blockedNodes cordoned nodes whose drain waits, sorted
 /// @param unguardedNodes nodes that run a target pod and have no running guard, sorted by name, at
 ///     most 100; a drained node is not among them
+/// @param unprotectedGuards guards that do not run, sorted by name: the API server asks no budget
+///     when they are evicted, so the admission policies refuse that, and leave all other guards to
+///     the budget. Absent unless something blocks, every budget is closed, and a node has no
+///     running guard; and where they are more than 100
 /// @param drainedNodes the nodes that are drained now
 /// @param taintedNodes nodes with a NoSchedule taint that had a guard when last seen, sorted, at
 ///     most 100: one that loses its guard is being drained and gets no other
@@ -33,6 +37,7 @@ public record CompanionStatus(
     @JsonPropertyDescription(
             "Nodes that run a target pod and have no running guard: no budget blocks their drain.")
         @Nullable List<UnguardedNode> unguardedNodes,
+    @JsonPropertyDescription(UNPROTECTED_GUARDS) @Nullable List<String> unprotectedGuards,
     @JsonPropertyDescription("The nodes that are drained now.") @Nullable DrainedNodes drainedNodes,
     @JsonPropertyDescription("Nodes with a NoSchedule taint that had a guard when last seen.")
         @Nullable List<String> taintedNodes,
@@ -47,9 +52,13 @@ public record CompanionStatus(
     @JsonPropertyDescription("Ready, Placed, Guarded, DisruptionAllowed and Evaluated.")
         @Nullable List<Condition> conditions) {
 
+  static final String UNPROTECTED_GUARDS =
+      "Guards that do not run, while budgets block the eviction of all others. Absent otherwise.";
+
   public CompanionStatus {
     blockedNodes = copy(blockedNodes);
     unguardedNodes = copy(unguardedNodes);
+    unprotectedGuards = copy(unprotectedGuards);
     taintedNodes = copy(taintedNodes);
     reasons = copy(reasons);
     maintenance = copy(maintenance);
@@ -63,7 +72,7 @@ public record CompanionStatus(
 
   /// While nothing has been seen yet, or the status was lost.
   public static final CompanionStatus NONE =
-      new CompanionStatus(null, null, null, null, null, null, null, null, null, null, null);
+      new CompanionStatus(null, null, null, null, null, null, null, null, null, null, null, null);
 
   /// A reason to block disruptions.
   ///

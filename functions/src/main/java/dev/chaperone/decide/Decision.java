@@ -32,6 +32,8 @@ public final class Decision {
   /// So many Holds are told in one run, within the time that it has.
   private static final int MAX_HOLDS_AT_ONCE = 500;
 
+  private static final int MAX_UNPROTECTED_GUARDS = 100;
+
   private final Snapshot seen;
   private final GuardState state;
   private final Reasons reasons;
@@ -85,6 +87,7 @@ public final class Decision {
     return HoldReports.reports(
         seen.holds().stream().filter(hold -> !Holds.isNew(hold, seen.now())).toList(),
         hold -> HoldReports.findings(hold, reasons, verdict, opening, seen.now()),
+        null,
         seen.now());
   }
 
@@ -160,6 +163,7 @@ public final class Decision {
           HoldReports.reports(
               seen.holds(),
               hold -> HoldReports.findings(hold, reasons, verdict, enforced, seen.now()),
+              unprotectedGuards(),
               seen.now());
     }
 
@@ -311,6 +315,17 @@ public final class Decision {
               : "Evictions of the follower's pods are refused");
     }
 
+    /// The guards whose eviction no budget refuses, if there is nothing else that is not enforced;
+    /// of too many there is none, and so all are taken for unprotected.
+    private @Nullable List<String> unprotectedGuards() {
+      if (verdict.allowed() || !enforcement.isClosed() || enforcement.isComplete()) {
+        return null;
+      }
+      List<String> guards =
+          seen.notRunning().stream().map(it -> it.getMetadata().getName()).sorted().toList();
+      return guards.size() > MAX_UNPROTECTED_GUARDS ? null : guards;
+    }
+
     private CompanionStatus status() {
       List<Named> findings = new ArrayList<>();
       findings.add(new Named("Placed", refusal(true).orElse(placement.finding())));
@@ -325,6 +340,7 @@ public final class Decision {
           state.count(),
           blockedNodes(),
           state.unguarded().stream().limit(GuardPlan.MAX_NODES_IN_STATUS).toList(),
+          unprotectedGuards(),
           timeline.drained(),
           guards.tainted(),
           reasons(),

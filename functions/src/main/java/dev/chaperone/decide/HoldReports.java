@@ -11,6 +11,7 @@ import java.util.SortedSet;
 import java.util.TreeSet;
 import java.util.function.Function;
 import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 
 /// What each Hold is told about itself.
 public final class HoldReports {
@@ -24,9 +25,14 @@ public final class HoldReports {
   /// What is written back to each of these Holds whose status says otherwise.
   ///
   /// @param findings Active and Enforced, for each
-  static List<Change> reports(List<Hold> holds, Function<Hold, Findings> findings, Instant now) {
+  /// @param unprotectedGuards what those that count are told besides; absent: nothing
+  static List<Change> reports(
+      List<Hold> holds,
+      Function<Hold, Findings> findings,
+      @Nullable List<String> unprotectedGuards,
+      Instant now) {
     return holds.stream()
-        .map(hold -> report(hold, findings.apply(hold), now))
+        .map(hold -> report(hold, findings.apply(hold), unprotectedGuards, now))
         .flatMap(Optional::stream)
         .toList();
   }
@@ -44,6 +50,7 @@ public final class HoldReports {
                       .formatted(companion));
           return new Findings(missing, notActive(missing));
         },
+        null,
         now);
   }
 
@@ -106,7 +113,8 @@ public final class HoldReports {
     return Finding.bad(Reason.NotActive, active.message());
   }
 
-  private static Optional<Change> report(Hold hold, Findings findings, Instant now) {
+  private static Optional<Change> report(
+      Hold hold, Findings findings, @Nullable List<String> unprotectedGuards, Instant now) {
     List<Condition> before = Holds.conditions(hold);
     List<Condition> after =
         Conditions.next(
@@ -116,13 +124,14 @@ public final class HoldReports {
                 new Conditions.Named(Holds.ENFORCED, findings.enforced())),
             hold.getMetadata().getGeneration(),
             now);
-    if (after.equals(before)) {
+    HoldStatus status = new HoldStatus(after, findings.active().good() ? unprotectedGuards : null);
+    if (status.equals(hold.getStatus())) {
       return Optional.empty();
     }
     Hold reported = new Hold();
     reported.setMetadata(hold.getMetadata());
     reported.setSpec(hold.getSpec());
-    reported.setStatus(new HoldStatus(after));
+    reported.setStatus(status);
     return Optional.of(new Change.ReportHold(reported));
   }
 }

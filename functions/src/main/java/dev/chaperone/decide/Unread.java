@@ -32,6 +32,7 @@ public final class Unread {
                                 Reason.Expired, "Expired at " + hold.getSpec().expiresAt())
                             : Finding.good(Reason.Active, "Counts as a reason to block"),
                         unread),
+                null,
                 facts.now()));
     Companion companion = facts.companion();
     CompanionStatus before =
@@ -59,6 +60,8 @@ public final class Unread {
               before.guards(),
               before.blockedNodes(),
               before.unguardedNodes(),
+              // What blocks now is not known to be enforced anywhere.
+              null,
               before.drainedNodes(),
               before.taintedNodes(),
               before.reasons(),

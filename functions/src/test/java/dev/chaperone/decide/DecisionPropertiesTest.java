@@ -9,6 +9,7 @@ import io.fabric8.kubernetes.api.model.Taint;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Random;
 import java.util.Set;
 import java.util.stream.IntStream;
@@ -129,6 +130,15 @@ class DecisionPropertiesTest {
       assertThat(world.companion.getStatus().blockedNodes())
           .as("step %d: %s; %s", i, world.message(Decision.ALLOWED), world.state())
           .noneMatch(world::canBeDrained);
+      List<String> unprotected = world.companion.getStatus().unprotectedGuards();
+      if (unprotected != null) {
+        assertThat(world.guardPods.values())
+            .as("step %d: %s; %s", i, world.message(Decision.ALLOWED), world.state())
+            .filteredOn(it -> !unprotected.contains(it.getMetadata().getName()))
+            .map(it -> it.getSpec().getNodeName())
+            .filteredOn(Objects::nonNull)
+            .noneMatch(world::canBeDrained);
+      }
     }
   }
 

@@ -28,11 +28,40 @@ class EnforcementTest {
     assertThat(world.condition("rebuild", "Active")).isEqualTo("True Active");
     assertThat(world.condition("rebuild", "Enforced")).isEqualTo("False NotEnforced");
     assertThat(world.condition(Decision.READY)).isEqualTo("False NodesUnguarded");
+    String guard = world.guardOn("node-2").getMetadata().getName();
+    assertThat(world.companion.getStatus().unprotectedGuards()).containsExactly(guard);
+    assertThat(world.holds.get("rebuild").getStatus().unprotectedGuards()).containsExactly(guard);
 
     world.mendNode("node-2").settle();
+    assertThat(world.companion.getStatus().unprotectedGuards()).isNull();
+    assertThat(world.holds.get("rebuild").getStatus().unprotectedGuards()).isNull();
     assertThat(world.condition(Decision.ALLOWED)).isEqualTo("False Hold");
     assertThat(world.condition("rebuild", "Enforced")).isEqualTo("True Enforced");
     assertThat(world.condition(Decision.READY)).isEqualTo("True Ready");
+  }
+
+  /// The policies leave the other guards to the budgets only if they know all that do not run.
+  @Test
+  void guards_that_do_not_run_are_told_only_where_they_are_all_that_is_missing() {
+    world.breakNode("node-2").settle();
+    assertThat(world.companion.getStatus().unguardedNodes()).hasSize(1);
+    assertThat(world.companion.getStatus().unprotectedGuards()).isNull();
+
+    world.hold("rebuild", null);
+    Decision decision = world.decide();
+    assertThat(decision.report(refused(decision)).steps().toString())
+        .contains("unprotectedGuards=null")
+        .doesNotContain("unprotectedGuards=[");
+
+    World large = new World().nodes(101);
+    for (int node = 1; node <= 101; node++) {
+      large.breakNode("node-" + node);
+    }
+    large.hold("rebuild", null).settle();
+    assertThat(large.condition("rebuild", "Enforced")).isEqualTo("False NotEnforced");
+    assertThat(large.companion.getStatus().unprotectedGuards()).isNull();
+    large.mendNode("node-1").settle();
+    assertThat(large.companion.getStatus().unprotectedGuards()).hasSize(100);
   }
 
   @Test

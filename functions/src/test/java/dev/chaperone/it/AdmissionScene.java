@@ -29,7 +29,7 @@ import java.util.stream.Stream;
 final class AdmissionScene implements AutoCloseable {
   private static final String HELD = "held";
   private static final Pattern CONDITION = Pattern.compile("(\\w+)=(\\w+)(?:/(\\w+))?(?:@(\\d+))?");
-  private static final int GUARDS = 21;
+  private static final int GUARDS = 26;
   private static final String DRY_RUN = "?dryRun=All";
   private static final String DELETE = "apiVersion: v1\nkind: DeleteOptions\ndryRun: [All]\n";
 
@@ -50,6 +50,10 @@ final class AdmissionScene implements AutoCloseable {
     held(HELD, "unenforced", "Active=True", "Enforced=False");
     held(HELD, "enforced", "Active=True", "Enforced=True");
     budget("enforced");
+    held(HELD, "partly", "Active=True", "Enforced=False");
+    budget("partly");
+    held(HELD, "partly-before", "Active=True@0", "Enforced=False@0");
+    held(HELD, "stuck", "Active=True", "Enforced=False");
     held(HELD, "ended", "Active=False", "Enforced=False");
     held(HELD, "enforced-before", "Active=True@0", "Enforced=True@0");
     held(HELD, "ended-before", "Active=False@0", "Enforced=False@0");
@@ -65,6 +69,9 @@ final class AdmissionScene implements AutoCloseable {
     always(HELD, "always");
     always(HELD, "always-enforced", "DisruptionAllowed=False");
     budget("always-enforced");
+    always(HELD, "always-partly", "DisruptionAllowed=Unknown");
+    budget("always-partly");
+    always(HELD, "always-stuck", "DisruptionAllowed=Unknown");
     always(HELD, "always-before", "DisruptionAllowed=False@0");
     always(HELD, "always-glass", "DisruptionAllowed=True/BreakGlass");
     always(HELD, "always-glass-before", "DisruptionAllowed=True/BreakGlass@0");
@@ -82,6 +89,13 @@ final class AdmissionScene implements AutoCloseable {
     whatFunctionsMade();
     users();
     awaitGuards();
+    for (String companion : List.of("partly", "partly-before")) {
+      unprotected("hold", companion, "one-that-is-gone");
+    }
+    unprotected("companion", "always-partly", "one-that-is-gone");
+    unprotected("hold", "stuck", pod(HELD, "stuck", "guard").getMetadata().getName());
+    unprotected(
+        "companion", "always-stuck", pod(HELD, "always-stuck", "guard").getMetadata().getName());
     endingGuard();
     awaitPolicies();
   }
@@ -354,7 +368,7 @@ final class AdmissionScene implements AutoCloseable {
             .map(
                 it ->
                     """
-                    {"type": "%s", "status": "%s", "reason": "%s", "message": "",
+                    {"type": "%s", "status": "%s", "reason": "%s", "message": "a\\ncause",
                      "observedGeneration": %s, "lastTransitionTime": "2026-01-01T00:00:00Z"}
                     """
                         .formatted(
@@ -363,6 +377,15 @@ final class AdmissionScene implements AutoCloseable {
                             Objects.requireNonNullElse(it.group(3), "Test"),
                             Objects.requireNonNullElse(it.group(4), "1")))
             .collect(Collectors.joining(","));
+    patchStatus(kind, namespace, name, "{\"conditions\": [%s]}".formatted(json));
+  }
+
+  /// Writes besides which guards do not run.
+  private void unprotected(String kind, String name, String guard) {
+    patchStatus(kind, HELD, name, "{\"unprotectedGuards\": [\"a\", \"%s\"]}".formatted(guard));
+  }
+
+  private void patchStatus(String kind, String namespace, String name, String status) {
     lab.kubectl(
             "patch",
             kind,
@@ -372,7 +395,7 @@ final class AdmissionScene implements AutoCloseable {
             "--subresource=status",
             "--type=merge",
             "-p",
-            "{\"status\": {\"conditions\": [%s]}}".formatted(json))
+            "{\"status\": %s}".formatted(status))
         .orFail();
   }
 

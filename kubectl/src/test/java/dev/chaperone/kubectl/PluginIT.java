@@ -13,6 +13,7 @@ import dev.chaperone.lab.FunctionsOnDemand;
 import dev.chaperone.lab.Lab;
 import dev.chaperone.lab.LabExtension;
 import io.fabric8.kubernetes.api.model.Condition;
+import io.fabric8.kubernetes.api.model.Pod;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.nio.file.Path;
@@ -417,7 +418,7 @@ class PluginIT {
         .contains("ValidatingAdmissionPolicy 'chaperone-hold' blocks policy/agent-guards-")
         .contains(
             "Hold freeze of Companion agent blocks the disruption of this node: a freeze (not enforced"
-                + " yet: try again, and the drain waits)");
+                + " yet: try again)");
 
     startSources();
     lab.kubectl("annotate", "hold", "freeze", "-n", "policy", "touched=1").orFail();
@@ -425,6 +426,35 @@ class PluginIT {
     assertThat(run("why", "policy-1").out())
         .contains("Hold: " + message("policy"))
         .contains("until it is deleted");
+  }
+
+  @Test
+  void beside_a_guard_that_cannot_start_a_hold_makes_every_drain_wait_but_that_of_its_node() {
+    companion("stuck", 2, "{}");
+    awaitAllowed("stuck", "True");
+    Pod guard = Scenes.guard(lab, "stuck-2");
+    String stuck = guard.getMetadata().getName();
+    Scenes.report(lab, guard, Scenes.CANNOT_START);
+    lab.apply(
+        """
+        apiVersion: chaperone.dev/v1alpha1
+        kind: Hold
+        metadata: {name: freeze, namespace: stuck}
+        spec: {companionRef: {name: agent}, reason: a freeze}
+        """);
+    awaitReason("stuck", "NotEnforced");
+
+    assertThat(run("why", "stuck-1").out())
+        .contains("PodDisruptionBudget stuck/agent-nodes (Companion stuck/agent) blocks stuck/")
+        .contains("Hold freeze: a freeze");
+    assertThat(run("why", "stuck-2").out())
+        .contains("ValidatingAdmissionPolicy 'chaperone-hold' blocks stuck/" + stuck)
+        .contains("Hold freeze of Companion agent blocks the disruption of this node: a freeze")
+        .containsPattern("not enforced since 2[^ ]+Z: no running guard on stuck-2")
+        .contains(
+            "(guard %s does not run yet: ImagePullBackOff: Back-off pulling image pause)"
+                .formatted(stuck))
+        .doesNotContain("try again");
   }
 
   @Test

@@ -385,18 +385,13 @@ class WhatBlocksIT {
       }
       // As the node controller does when a kubelet no longer answers.
       case DEAD_NODE ->
-          report(
-              guard(situation, 2),
+          Scenes.report(
+              lab,
+              Scenes.guard(lab, situation.node(2)),
               """
               {"status": {"conditions": [{"type": "Ready", "status": "False"}]}}""");
       // As a kubelet does.
-      case GUARD ->
-          report(
-              guard(situation, 2),
-              """
-              {"status": {"phase": "Pending", "conditions": [{"type": "Ready", "status": "False"}],
-                "containerStatuses": [{"name": "guard", "image": "pause", "imageID": "", "ready": false, "restartCount": 0,
-                  "state": {"waiting": {"reason": "ImagePullBackOff", "message": "Back-off pulling image pause"}}}]}}""");
+      case GUARD -> Scenes.report(lab, Scenes.guard(lab, situation.node(2)), Scenes.CANNOT_START);
       case FOREIGN_BUDGET ->
           lab.apply(
               """
@@ -445,30 +440,6 @@ class WhatBlocksIT {
                 namespace,
                 reason,
                 ends ? ", expiresAt: \"" + Instant.now().plus(Duration.ofHours(2)) + "\"" : ""));
-  }
-
-  private static void report(Pod pod, String status) {
-    lab.kubectl(
-            "patch",
-            "pod",
-            pod.getMetadata().getName(),
-            "-n",
-            pod.getMetadata().getNamespace(),
-            "--subresource=status",
-            "-p",
-            status)
-        .orFail();
-  }
-
-  private static Pod guard(Situation situation, int node) {
-    return pods(situation.node(node)).stream()
-        .filter(DrainedPods::isGuard)
-        .findFirst()
-        .orElseThrow();
-  }
-
-  private static List<Pod> pods(String node) {
-    return lab.client().pods().inAnyNamespace().withField("spec.nodeName", node).list().getItems();
   }
 
   private static Kubectl drain(Situation situation) {
@@ -770,7 +741,7 @@ class WhatBlocksIT {
   /// The API server's answers to dry runs.
   private static Map<String, Integer> evictions(String node) {
     Map<String, Integer> answers = new LinkedHashMap<>();
-    for (Pod pod : DrainedPods.of(pods(node))) {
+    for (Pod pod : DrainedPods.of(Scenes.pods(lab, node))) {
       String name = pod.getMetadata().getName();
       String namespace = pod.getMetadata().getNamespace();
       try {
