@@ -52,6 +52,10 @@ import org.jspecify.annotations.Nullable;
 @ApplicationScoped
 public class ClusterReader {
   private static final int FORBIDDEN = 403;
+
+  /// Where nothing says otherwise, as outside of a pod.
+  private static final String DEFAULT_NAMESPACE = "chaperone";
+
   private static final Set<String> OURS = Set.of("Companion", "Hold");
 
   static final ResourceDefinitionContext PING_SOURCES =
@@ -90,6 +94,11 @@ public class ClusterReader {
         new Settings(scope, guardConfig.settings(), marksNodes, maxHoldDuration.orElse(null));
     this.pulseNamespace = pulseNamespace;
     this.pulseName = pulseName;
+  }
+
+  /// Where Chaperone itself runs.
+  public String ownNamespace() {
+    return Objects.requireNonNullElse(client.getNamespace(), DEFAULT_NAMESPACE);
   }
 
   /// The PingSource of the pulse; empty if there is none, or somebody else's business.

@@ -20,6 +20,7 @@ import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.Status;
 import io.fabric8.kubernetes.api.model.apps.Deployment;
 import io.fabric8.kubernetes.api.model.apps.DeploymentBuilder;
+import io.fabric8.kubernetes.api.model.coordination.v1.Lease;
 import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudget;
 import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudgetBuilder;
 import io.fabric8.kubernetes.client.KubernetesClient;
@@ -166,6 +167,7 @@ public class ClusterWriter {
       case Change.SetSchedule beat -> setSchedule(beat);
       case Change.Mark mark -> patchConditions(mark.object(), mark.condition());
       case Change.Unmark unmark -> unmark(unmark);
+      case Change.Renew renew -> renew(renew.object());
       case Change.Tell tell -> {
         String about = tell.object().getMetadata().getName();
         ObjectMetaBuilder anyName = new ObjectMetaBuilder().withGenerateName(about + ".");
@@ -428,6 +430,19 @@ public class ClusterWriter {
                 .asJson(Map.of("status", Map.of("conditions", List.of(condition)))));
   }
 
+  private void renew(Lease lease) {
+    client
+        .leases()
+        .inNamespace(lease.getMetadata().getNamespace())
+        .withName(lease.getMetadata().getName())
+        .patch(
+            new PatchContext.Builder()
+                .withPatchType(PatchType.JSON_MERGE)
+                .withFieldManager(Made.FIELD_MANAGER)
+                .build(),
+            client.getKubernetesSerialization().asJson(Map.of("spec", lease.getSpec())));
+  }
+
   private void delete(HasMetadata object) {
     if (object instanceof Pod) {
       // The kubelet of a vanished node never confirms. Pods have names of their own for ever, so
@@ -494,6 +509,7 @@ public class ClusterWriter {
       case Change.SetSchedule beat -> "set schedule " + beat.schedule() + " of " + name;
       case Change.Mark mark -> "condition " + DrainBlocked.CONDITION + " on " + name;
       case Change.Unmark unmark -> "remove condition " + DrainBlocked.CONDITION + " from " + name;
+      case Change.Renew renew -> "time of " + name;
       case Change.Tell tell -> "Event " + tell.reason() + " on " + name;
       case Change.TellOnce tell -> "Event " + tell.reason() + " on " + name;
     };

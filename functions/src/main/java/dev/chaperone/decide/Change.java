@@ -8,6 +8,7 @@ import io.fabric8.kubernetes.api.model.Node;
 import io.fabric8.kubernetes.api.model.NodeCondition;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.apps.DaemonSet;
+import io.fabric8.kubernetes.api.model.coordination.v1.Lease;
 import java.util.List;
 import java.util.Set;
 
@@ -25,7 +26,8 @@ public sealed interface Change {
       case Create _, Replace _, Apply _, Place _ -> Set.of();
       // Somebody was faster, or it is gone.
       case Bind _, SetSchedule _ -> Set.of(WriteFailure.NOT_FOUND, WriteFailure.CONFLICT);
-      case Delete _, Report _, ReportHold _, Mark _, Unmark _ -> Set.of(WriteFailure.NOT_FOUND);
+      case Delete _, Report _, ReportHold _, Mark _, Unmark _, Renew _ ->
+          Set.of(WriteFailure.NOT_FOUND);
       // Told before.
       case TellOnce _ -> Set.of(WriteFailure.CONFLICT);
       // Nobody's safety hangs on an Event.
@@ -75,6 +77,9 @@ public sealed interface Change {
   /// Removes the condition [DrainBlocked#CONDITION] from the node, if it is there and of the
   /// Companion.
   record Unmark(Node object, CompanionRef companion) implements Change {}
+
+  /// Notes in a Lease, if it is there, the time that this one carries.
+  record Renew(Lease object) implements Change {}
 
   /// Tells people, as a Kubernetes Event about an object.
   record Tell(HasMetadata object, boolean warning, String reason, String message)

@@ -1,9 +1,12 @@
 package dev.chaperone.decide;
 
 import dev.chaperone.api.Companion;
+import io.fabric8.kubernetes.api.model.coordination.v1.LeaseBuilder;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
+import java.time.ZoneOffset;
 import java.time.temporal.ChronoUnit;
+import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
 import java.util.UUID;
@@ -22,6 +25,10 @@ public record DeadLetter(
   /// What the types of events about changed objects begin with.
   public static final String CHANGES = "dev.knative.apiserver.";
 
+  /// Has the time of the last event that was lost.
+  private static final String LEASE = "chaperone-events-lost";
+
+  private static final String LOST = "EventLost";
   private static final int WORD = 120;
   private static final int SENTENCE = 300;
 
@@ -31,7 +38,28 @@ public record DeadLetter(
             && status.getAsInt() / 100 == 4
             && !SENT_AGAIN.contains(status.getAsInt())
         ? "EventRefused"
-        : "EventLost";
+        : LOST;
+  }
+
+  /// Notes for alerts that an event was lost; nothing for one that was refused, whose sender has to
+  /// do something about it.
+  ///
+  /// @param namespace where Chaperone runs
+  public Optional<Change> note(String namespace, Instant now) {
+    if (!reason().equals(LOST)) {
+      return Optional.empty();
+    }
+    return Optional.of(
+        new Change.Renew(
+            new LeaseBuilder()
+                .withNewMetadata()
+                .withNamespace(namespace)
+                .withName(LEASE)
+                .endMetadata()
+                .withNewSpec()
+                .withRenewTime(now.atZone(ZoneOffset.UTC))
+                .endSpec()
+                .build()));
   }
 
   /// What people read: which event, why, and what to do.

@@ -16,6 +16,7 @@ import jakarta.inject.Singleton;
 import java.nio.charset.StandardCharsets;
 import java.time.Clock;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.Base64;
 import java.util.Collection;
 import java.util.List;
@@ -26,7 +27,8 @@ import org.eclipse.microprofile.config.inject.ConfigProperty;
 import org.jboss.logging.Logger;
 
 /// An event of any type that Knative gave up, or that was refused: people find it as an Event on
-/// each Companion that it concerns, and in the log.
+/// each Companion that it concerns, and in the log. Alerts find the time of the last one that was
+/// given up in a Lease.
 ///
 /// It is a Service of its own that exports this function, which then gets every event whatever its
 /// type. Everywhere else nobody can reach it: the type below is no event's.
@@ -45,6 +47,7 @@ public class ReportDeadLetter {
   private final boolean exported;
   private final Clock clock = Clock.systemUTC();
   private final Rate rate = new Rate(A_SECOND, clock);
+  private final Rate notes = new Rate(1, clock);
 
   ReportDeadLetter(
       ClusterReader reader,
@@ -71,15 +74,18 @@ public class ReportDeadLetter {
     DeadLetter letter = letter(event);
     Collection<CompanionRef> concerned = concerned(event, received, deadline);
     LOG.warnf("%s (%s; concerns %s)", letter.message(), letter.reason(), concerned);
-    if (concerned.isEmpty()) {
-      return;
+    List<Change> told = new ArrayList<>();
+    letter
+        .note(reader.ownNamespace(), clock.instant())
+        .filter(_ -> notes.take())
+        .ifPresent(told::add);
+    if (!concerned.isEmpty()) {
+      deadline.check("reading Companions " + concerned);
+      reader.companions(deadline).stream()
+          .filter(it -> concerned.contains(CompanionRef.of(it)))
+          .map(it -> letter.tell(it, clock.instant()))
+          .forEach(told::add);
     }
-    deadline.check("reading Companions " + concerned);
-    List<Change> told =
-        reader.companions(deadline).stream()
-            .filter(it -> concerned.contains(CompanionRef.of(it)))
-            .map(it -> letter.tell(it, clock.instant()))
-            .toList();
     try {
       writer
           .write(told, deadline)

@@ -425,6 +425,7 @@ final class World {
           Optional.ofNullable(nodes.get(name(unmark.object())))
               .filter(node -> DrainBlocked.isSaidBy(unmark.companion(), node))
               .ifPresent(node -> node.setStatus(new NodeStatus()));
+      case Change.Renew renew -> {}
       case Change.Tell tell -> {}
       case Change.TellOnce tell -> {}
     }

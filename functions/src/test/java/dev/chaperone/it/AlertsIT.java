@@ -13,6 +13,7 @@ import io.quarkus.test.junit.QuarkusTest;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
@@ -56,7 +57,13 @@ class AlertsIT {
   /// How an alert comes about and ends.
   ///
   /// @param disruption YAML of the Companion's spec.disruption
-  private record Story(String disruption, Consumer<Scene> cause, Consumer<Scene> remedy) {}
+  /// @param unseen whether it comes about because nothing wakes the functions
+  private record Story(
+      String disruption, Consumer<Scene> cause, Consumer<Scene> remedy, boolean unseen) {
+    Story(String disruption, Consumer<Scene> cause, Consumer<Scene> remedy) {
+      this(disruption, cause, remedy, false);
+    }
+  }
 
   @BeforeEach
   void start() throws IOException {
@@ -86,7 +93,19 @@ class AlertsIT {
       case MARKER, "ChaperoneHeldTooLong" ->
           new Story("{}", scene -> scene.hold("rebuild"), scene -> scene.release("rebuild"));
       case "ChaperoneGuardMissing" ->
-          new Story("{}", scene -> report(scene, CANNOT_START), scene -> report(scene, RUNS));
+          new Story(
+              "{}",
+              scene -> {
+                // It lacks no guard: nothing is told of it, neither before nor afterwards.
+                assertThat(scene.drain(2).await(Scene.LONG).exit()).isZero();
+                untilWithPulses(
+                    "a drained node", () -> scene.companion().getStatus().drainedNodes() != null);
+                report(scene, CANNOT_START);
+              },
+              scene -> report(scene, RUNS));
+      case "ChaperoneResyncNotSeen" ->
+          new Story("{}", scene -> scene.hold("rebuild"), _ -> chaperone.pulse(), true);
+      case "ChaperoneEventsLost" -> new Story("{}", AlertsIT::loseEvent, scene -> {});
       case "ChaperoneNotEnforced" ->
           new Story(
               "{}",
@@ -126,12 +145,14 @@ class AlertsIT {
       assertThat(monitoring().alerts(alert, scene.name)).isEmpty();
 
       story.cause().accept(scene);
-      untilWithPulses(
+      until(
           alert + " fires",
+          !story.unseen(),
           () -> monitoring().alerts(alert, scene.name).stream().anyMatch(it -> !it.isSuppressed()));
       if (!alert.equals(MARKER)) {
-        untilWithPulses(
+        until(
             "somebody is paged for " + alert,
+            !story.unseen(),
             () -> monitoring().pager().hasPage("firing", alert, scene.name));
       }
 
@@ -288,14 +309,35 @@ class AlertsIT {
 
   /// Waits, and meanwhile lets the functions look at everything as their resync does.
   private void untilWithPulses(String what, BooleanSupplier condition) {
+    until(what, true, condition);
+  }
+
+  private void until(String what, boolean pulses, BooleanSupplier condition) {
     await(what)
         .atMost(Scene.LONG)
         .pollInterval(Scene.HALF_A_SECOND)
         .until(
             () -> {
-              chaperone.pulse();
+              if (pulses) {
+                chaperone.pulse();
+              }
               return condition.getAsBoolean();
             });
+  }
+
+  /// Leaves what the Service for dead letters leaves ([DeadLetterIT]), in an installation in the
+  /// namespace of the scene.
+  private static void loseEvent(Scene scene) {
+    scene.apply(
+        """
+        apiVersion: coordination.k8s.io/v1
+        kind: Lease
+        metadata: {name: chaperone-events-lost, namespace: %s}
+        spec: {renewTime: "%s"}
+        """
+            .formatted(
+                scene.name,
+                Instant.now().truncatedTo(ChronoUnit.SECONDS).toString().replace("Z", ".000000Z")));
   }
 
   private static Monitoring monitoring() {

@@ -6,15 +6,20 @@ import static org.awaitility.Awaitility.await;
 import dev.chaperone.lab.ApiCall;
 import dev.chaperone.lab.ServerProcess;
 import io.fabric8.kubernetes.api.model.Event;
+import io.fabric8.kubernetes.api.model.coordination.v1.LeaseSpec;
 import io.quarkus.test.junit.QuarkusTest;
 import io.quarkus.test.junit.QuarkusTestProfile;
 import io.quarkus.test.junit.TestProfile;
 import java.net.http.HttpRequest;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.nio.charset.StandardCharsets;
+import java.time.Instant;
+import java.time.ZonedDateTime;
+import java.time.temporal.ChronoUnit;
 import java.util.Base64;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import org.junit.jupiter.api.Test;
@@ -51,6 +56,7 @@ class DeadLetterIT {
   void an_event_that_was_given_up_is_told_once_on_each_companion_it_concerns() {
     try (Scene scene = new Scene(chaperone, "lost", 0).withCompanion("{}");
         Scene other = new Scene(chaperone, "lost-other", 0).withCompanion("{}")) {
+      Instant before = Instant.now().truncatedTo(ChronoUnit.MICROS);
       HttpRequest.Builder letter =
           changed("DaemonSet", "lost", "target", "503", "Cannot read Companions: no answer\n");
 
@@ -72,6 +78,7 @@ class DeadLetterIT {
                     .contains("The next pulse makes up for it");
               });
       assertThat(told(other)).isEmpty();
+      assertThat(lastLost()).isBetween(before, Instant.now());
     }
   }
 
@@ -91,6 +98,8 @@ class DeadLetterIT {
   @Test
   void a_hold_that_was_refused_is_told_on_the_companion_that_it_names() {
     try (Scene scene = new Scene(chaperone, "refused", 0).withCompanion("{}")) {
+      Instant before = lastLost();
+
       assertThat(post(hold("refused/agent"))).isEqualTo(204);
 
       assertThat(told(scene))
@@ -103,6 +112,7 @@ class DeadLetterIT {
                     .contains("needs a bearer token")
                     .contains("send it again");
               });
+      assertThat(lastLost()).isEqualTo(before);
     }
   }
 
@@ -224,6 +234,22 @@ class DeadLetterIT {
     return chaperone.lab().client().v1().events().inNamespace(scene.name).list().getItems().stream()
         .filter(it -> it.getInvolvedObject().getKind().equals("Companion"))
         .toList();
+  }
+
+  /// When an event was lost last, for alerts.
+  private Instant lastLost() {
+    return Optional.ofNullable(
+            chaperone
+                .lab()
+                .client()
+                .leases()
+                .inNamespace("chaperone")
+                .withName("chaperone-events-lost")
+                .get()
+                .getSpec())
+        .map(LeaseSpec::getRenewTime)
+        .map(ZonedDateTime::toInstant)
+        .orElse(Instant.EPOCH);
   }
 
   private List<ApiCall> writes() {

@@ -73,10 +73,49 @@ class KubeStateMetricsIT {
         assertThat(value(page, "chaperone_hold_expires_seconds", "companion=\"agent\""))
             .isEqualTo((double) expires.getEpochSecond());
         assertThat(value(page, "chaperone_hold_condition", "condition=\"Enforced\"")).isEqualTo(1);
+        assertThat(value(page, "chaperone_companion_generation")).isEqualTo(1);
+        assertThat(value(page, "chaperone_companion_observed_generation", "condition=\"Guarded\""))
+            .isEqualTo(1);
+        assertThat(value(page, "chaperone_hold_generation")).isEqualTo(1);
+        assertThat(value(page, "chaperone_hold_observed_generation", "condition=\"Active\""))
+            .isEqualTo(1);
+
+        assertThat(page).doesNotContain("chaperone_companion_unguarded_node_info{");
+        lacksAGuard(scene);
+        await("a node without a guard")
+            .atMost(Scene.LONG)
+            .untilAsserted(
+                () ->
+                    assertThat(
+                            value(
+                                metrics.scrape(),
+                                "chaperone_companion_unguarded_node_info",
+                                "name=\"agent\"",
+                                "node=\"metrics-1\""))
+                        .isEqualTo(1));
+        String then = metrics.scrape();
         assertThat(metricsIn("companions-rule.yaml", "dashboard.json"))
-            .allSatisfy(it -> assertThat(page).contains(it + "{"));
+            .allSatisfy(it -> assertThat(then).contains(it + "{"));
       }
     }
+  }
+
+  /// As a kubelet reports a guard whose image is missing.
+  private void lacksAGuard(Scene scene) {
+    String guard = GuardEvictions.of(scene).on(scene.node(1)).orElseThrow().getMetadata().getName();
+    chaperone
+        .lab()
+        .kubectl(
+            "patch",
+            "pod",
+            guard,
+            "-n",
+            scene.name,
+            "--subresource=status",
+            "-p",
+            "{\"status\": {\"phase\": \"Pending\"}}")
+        .orFail();
+    chaperone.pulse();
   }
 
   private static Set<String> metricsIn(String... files) throws IOException {

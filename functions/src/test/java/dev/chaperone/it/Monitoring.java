@@ -31,6 +31,7 @@ import org.junit.jupiter.api.Assumptions;
 /// | `for:` of any length, in the alerts of Chaperone | `for: 2s` |
 /// | `for:` of any length, in the alerts about budgets that clusters come with | `for: 10s` |
 /// | `> 24 * 3600`, the age from which ChaperoneHeldTooLong counts | `> 5` |
+/// | `time() - 3600`, how long ChaperoneEventsLost tells of an event | `time() - 20` |
 /// | `[3m]`, how long ChaperoneBlocksDisruptions outlasts an opening | `[20s]` |
 ///
 /// Scrapes and evaluations come every second instead of every half minute, and Alertmanager groups
@@ -58,7 +59,7 @@ final class Monitoring implements AutoCloseable {
     installRights(lab);
     pager = new Pager();
     alertmanager = Alertmanager.start(lab, alertmanagerConfig(folder, pager));
-    metrics = startMetrics(lab, "poddisruptionbudgets");
+    metrics = startMetrics(lab, "poddisruptionbudgets", "leases");
     prometheus =
         Prometheus.start(
             lab,
@@ -76,7 +77,7 @@ final class Monitoring implements AutoCloseable {
   }
 
   /// What kube-state-metrics needs: the shipped rights, and of those that it has in any cluster the
-  /// one that is used here.
+  /// ones that are used here.
   static void installRights(Lab lab) {
     lab.apply(
         """
@@ -93,6 +94,7 @@ final class Monitoring implements AutoCloseable {
         metadata: {name: kube-state-metrics}
         rules:
         - {apiGroups: [policy], resources: [poddisruptionbudgets], verbs: [list, watch]}
+        - {apiGroups: [coordination.k8s.io], resources: [leases], verbs: [list, watch]}
         ---
         apiVersion: rbac.authorization.k8s.io/v1
         kind: ClusterRoleBinding
@@ -137,7 +139,12 @@ final class Monitoring implements AutoCloseable {
     for (JsonNode rule : rules.findParents("alert")) {
       String expression = rule.path("expr").asText();
       ((ObjectNode) rule)
-          .put("expr", expression.replace("> 24 * 3600", "> 5").replace("[3m]", "[20s]"));
+          .put(
+              "expr",
+              expression
+                  .replace("> 24 * 3600", "> 5")
+                  .replace("time() - 3600", "time() - 20")
+                  .replace("[3m]", "[20s]"));
       if (rule.has("for")) {
         ((ObjectNode) rule).put("for", wait);
       }

@@ -333,6 +333,7 @@ class WhatIsSeenIT {
               case Change.SetSchedule it -> it.schedule();
               case Change.Mark it -> String.valueOf(it.condition());
               case Change.Unmark it -> it.companion().toString();
+              case Change.Renew it -> String.valueOf(it.object().getSpec().getRenewTime());
               case Change.Tell it -> it.reason() + " " + it.message();
               case Change.TellOnce it -> it.reason() + " " + it.message();
             });

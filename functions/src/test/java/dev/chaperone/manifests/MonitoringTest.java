@@ -76,6 +76,21 @@ class MonitoringTest {
         .isEqualTo(Manifests.name(manifests.only("ServiceAccount", name)));
   }
 
+  @Test
+  void whoever_only_asks_whether_chaperone_lives_may_open_nothing() {
+    Manifests heartbeat = Manifests.of("knative/overlays/heartbeat");
+    Manifests deadMan = Manifests.of("knative/overlays/dead-man");
+
+    assertThat(heartbeat.ofKind("ClusterRole", "ClusterRoleBinding")).isEmpty();
+    assertThat(heartbeat.only("Role", "chaperone-dead-man"))
+        .isEqualTo(deadMan.only("Role", "chaperone-dead-man"));
+    assertThat(heartbeat.only("Hold", "dead-man")).isEqualTo(deadMan.only("Hold", "dead-man"));
+    assertThat(heartbeat.ofKind("CronJob")).hasSize(1);
+    assertThat(heartbeat.ofKind("ValidatingAdmissionPolicy"))
+        .extracting(Manifests::name)
+        .containsExactly("chaperone-dead-man-question");
+  }
+
   /// As a file has them.
   private static List<String> matchers(JsonNode objects) {
     List<String> matchers = new ArrayList<>();
