@@ -97,6 +97,12 @@ var informers = map[string][]string{
 		"knative.dev/pkg/client/injection/kube/informers/core/v1/configmap/filtered",
 		"knative.dev/pkg/injection/clients/namespacedkube/informers/core/v1/secret",
 	},
+	"jobsink": {
+		"knative.dev/eventing/pkg/client/injection/informers/eventing/v1alpha1/eventpolicy",
+		"knative.dev/eventing/pkg/client/injection/informers/sinks/v1alpha1/jobsink",
+		"knative.dev/pkg/client/injection/kube/informers/core/v1/configmap/filtered",
+		"knative.dev/pkg/injection/clients/namespacedkube/informers/core/v1/secret",
+	},
 	"filter": {
 		"knative.dev/eventing/pkg/client/injection/informers/eventing/v1/broker",
 		"knative.dev/eventing/pkg/client/injection/informers/eventing/v1/trigger",

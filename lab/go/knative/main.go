@@ -24,6 +24,7 @@ func main() {
 		"channel_dispatcher":        channelDispatcher,
 		"ingress":                   brokerIngress,
 		"filter":                    brokerFilter,
+		"jobsink":                   jobSink,
 	}
 	if len(os.Args) < 2 || parts[os.Args[1]] == nil {
 		names := slices.Sorted(maps.Keys(parts))

@@ -59,7 +59,7 @@ public final class Eventing implements AutoCloseable {
   private Eventing(Lab lab) {
     this.lab = lab;
     addNode();
-    apply();
+    apply("knative-eventing.json", MANIFESTS);
     this.router = new HostRouter(lab.client(), lab.apiServer());
     this.parts = new HostedDeployments(lab, router);
     lab.endBefore(this::close);
@@ -146,6 +146,13 @@ public final class Eventing implements AutoCloseable {
     return parts.processes(ADAPTER);
   }
 
+  /// Lets Knative make Jobs for JobSinks, and returns when it does: few tests need that, so that it
+  /// is not there from the beginning.
+  public ServerProcess startJobSinks() {
+    apply("job-sink.json", List.of("core/deployments/job-sink.yaml"));
+    return parts.process(NAMESPACE, "job-sink");
+  }
+
   /// Where events for a Broker can be posted by hand.
   public URI broker(String namespace, String broker) {
     return router.lookUp("broker-ingress." + NAMESPACE).resolve("/" + namespace + "/" + broker);
@@ -198,15 +205,15 @@ public final class Eventing implements AutoCloseable {
         .stream();
   }
 
-  private void apply() {
+  private void apply(String file, List<String> patterns) {
     try {
-      KnativeManifests manifests = new KnativeManifests(lab.manifests("eventing"), MANIFESTS);
+      KnativeManifests manifests = new KnativeManifests(lab.manifests("eventing"), patterns);
       lab.kubectl(
               "apply",
               "--server-side",
               "--force-conflicts",
               "-f",
-              manifests.write(lab.folder().resolve("knative-eventing.json")).toString())
+              manifests.write(lab.folder().resolve(file)).toString())
           .orFail();
     } catch (IOException e) {
       throw new UncheckedIOException(e);

@@ -43,10 +43,10 @@ final class HostedDeployments implements AutoCloseable {
   static final String NODE = "knative";
 
   /// Those that know nothing of leaders, nor of the probes that come with controllers.
-  private static final Set<String> NO_CONTROLLERS = Set.of("ingress", "filter");
+  private static final Set<String> NO_CONTROLLERS = Set.of("ingress", "filter", "jobsink");
 
   private static final Set<String> NO_LEADERS =
-      Set.of("ingress", "filter", "apiserver_receive_adapter");
+      Set.of("ingress", "filter", "jobsink", "apiserver_receive_adapter");
 
   private static final int PROBE_MILLIS = 2_000;
   private static final Duration COMES_UP = Duration.ofMinutes(2);

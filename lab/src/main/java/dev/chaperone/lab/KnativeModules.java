@@ -10,16 +10,19 @@ import java.util.TreeMap;
 import java.util.stream.Stream;
 
 /// What the lab takes from the Go modules of Knative besides their code: the manifests, so that a
-/// later start needs no Go, and one package of which it builds a changed copy.
+/// later start needs no Go, and two packages of which it builds a changed copy.
 final class KnativeModules {
   /// The in-memory channel listens on 8080, always. Two labs on one machine need two ports.
   private static final String DISPATCHER = "pkg/reconciler/inmemorychannel/dispatcher";
+
+  /// So does what makes Jobs for JobSinks, which besides is a program and no package.
+  private static final String JOB_SINK = "cmd/jobsink";
 
   private static final String FIXED_PORTS = "\thttpPort      = 8080\n\thttpsPort     = 8443\n";
 
   private static final String OWN_PORTS =
       """
-      package dispatcher
+      package %s
 
       import (
       	"os"
@@ -36,12 +39,25 @@ final class KnativeModules {
       }
       """;
 
+  private static final Map<String, String> AS_PACKAGE =
+      Map.of(
+          "package main\n", "package jobsink\n",
+          "func main() {\n", "func Main() {\n",
+          "NewHTTPEventReceiver(8080)", "NewHTTPEventReceiver(httpPort)",
+          "NewHTTPEventReceiver(8443,", "NewHTTPEventReceiver(httpsPort,");
+
+  private static final Map<String, String> CHOSEN =
+      Map.of(
+          "package main\n", "package main\n\nimport \"lab/kn/jobsink\"\n",
+          "var jobSink func()", "var jobSink = jobsink.Main");
+
   /// Identifies the change, for those who keep what was built with it.
-  static final String CHANGE = FIXED_PORTS + OWN_PORTS;
+  static final String CHANGE =
+      FIXED_PORTS + OWN_PORTS + new TreeMap<>(AS_PACKAGE) + new TreeMap<>(CHOSEN);
 
   private KnativeModules() {}
 
-  /// Writes what `go build -overlay` needs for a dispatcher with ports of its own, and returns the
+  /// Writes what `go build -overlay` needs for these two with ports of their own, and returns the
   /// file to name to it.
   ///
   /// @param program the lab's own module, which gets the copy
@@ -57,29 +73,50 @@ final class KnativeModules {
     }
     replacements.put(
         copy.resolve("controller.go").toString(),
-        changed(eventing.resolve(DISPATCHER).resolve("controller.go"), FIXED_PORTS, "", folder));
-    replacements.put(
-        copy.resolve("ports.go").toString(),
-        Files.writeString(folder.resolve("ports.go"), OWN_PORTS).toString());
+        changed(
+            eventing.resolve(DISPATCHER).resolve("controller.go"),
+            Map.of(FIXED_PORTS, ""),
+            folder.resolve("controller.go")));
+    replacements.put(copy.resolve("ports.go").toString(), ports("dispatcher", folder));
     Path chosen = program.resolve("dispatcher.go");
     replacements.put(
         chosen.toString(),
-        changed(chosen, "knative.dev/eventing/" + DISPATCHER, "lab/kn/dispatcher", folder));
+        changed(
+            chosen,
+            Map.of("knative.dev/eventing/" + DISPATCHER, "lab/kn/dispatcher"),
+            folder.resolve("dispatcher.go")));
+    Path jobSink = program.resolve("jobsink");
+    replacements.put(
+        jobSink.resolve("main.go").toString(),
+        changed(
+            eventing.resolve(JOB_SINK).resolve("main.go"),
+            AS_PACKAGE,
+            folder.resolve("jobsink-main.go")));
+    replacements.put(jobSink.resolve("ports.go").toString(), ports("jobsink", folder));
+    Path part = program.resolve("jobsink.go");
+    replacements.put(part.toString(), changed(part, CHOSEN, folder.resolve("jobsink.go")));
     Path overlay = folder.resolve("overlay.json");
     new ObjectMapper().writeValue(overlay.toFile(), Map.of("Replace", replacements));
     return overlay;
   }
 
-  private static String changed(Path original, String from, String to, Path folder)
+  private static String ports(String name, Path folder) throws IOException {
+    return Files.writeString(folder.resolve(name + "-ports.go"), OWN_PORTS.formatted(name))
+        .toString();
+  }
+
+  private static String changed(Path original, Map<String, String> changes, Path copy)
       throws IOException {
     String source = Files.readString(original);
-    if (!source.contains(from)) {
-      throw new LabFailure(
-          "%s does not have what the lab changes: adapt it to this version of Knative"
-              .formatted(original));
+    for (Map.Entry<String, String> change : changes.entrySet()) {
+      if (!source.contains(change.getKey())) {
+        throw new LabFailure(
+            "%s does not have what the lab changes: adapt it to this version of Knative"
+                .formatted(original));
+      }
+      source = source.replace(change.getKey(), change.getValue());
     }
-    return Files.writeString(folder.resolve(original.getFileName()), source.replace(from, to))
-        .toString();
+    return Files.writeString(copy, source).toString();
   }
 
   private static boolean isBuilt(Path file) {
