@@ -1,12 +1,16 @@
 package dev.chaperone.decide;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.tuple;
 
+import dev.chaperone.api.CompanionSpec;
 import dev.chaperone.api.CompanionSpec.Policy;
 import dev.chaperone.api.CompanionSpec.Protect;
+import dev.chaperone.api.CompanionStatus.BlockingReason;
 import io.fabric8.kubernetes.api.model.IntOrString;
 import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudget;
 import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudgetBuilder;
+import io.fabric8.kubernetes.client.utils.Serialization;
 import java.time.Instant;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
@@ -67,6 +71,32 @@ class VerdictTest {
 
     assertThat(world.condition(Decision.ALLOWED)).startsWith("False ");
     assertThat(world.condition("rebuild", "Enforced")).isEqualTo("True Enforced");
+  }
+
+  /// So that one can see what a Companion would do before it does.
+  @Test
+  void what_would_block_is_in_the_status_while_the_policy_ignores_it() {
+    world.spec =
+        Serialization.unmarshal(
+            """
+            targetRef: {name: node}
+            followerRef: {name: agent}
+            disruption:
+              policy: AlwaysAllow
+              protect: [Pods, Nodes]
+              maxUnavailable: 1
+              failurePolicy: Hold
+              holdWhen: [{name: named, expression: target.metadata.name == 'node'}]
+              maintenanceWindows: [{schedule: 0 7 * * *, duration: 2h, timeZone: UTC}]
+            """,
+            CompanionSpec.class);
+    world.hold("rebuild", null).settle();
+
+    assertThat(world.condition(Decision.ALLOWED)).isEqualTo("True AlwaysAllow");
+    assertThat(world.companion.getStatus().reasons())
+        .extracting(BlockingReason::type, BlockingReason::name)
+        .contains(
+            tuple("Hold", "rebuild"), tuple("ExpressionTrue", "named"), tuple("OutsideWindow", ""));
   }
 
   @Test
