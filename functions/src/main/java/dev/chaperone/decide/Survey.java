@@ -91,16 +91,40 @@ public final class Survey {
   /// What a look at this Companion would have seen; empty if there is none that can be read, or
   /// not all of it is in this survey.
   public Optional<Snapshot> of(CompanionRef ref, boolean pulse) {
-    return companions.getOrDefault(ref.namespace(), List.of()).stream()
-        .filter(it -> it.getMetadata().getName().equals(ref.name()))
-        .filter(it -> it.getMetadata().getDeletionTimestamp() == null)
+    return living(ref)
         .filter(it -> it.whyUnreadable().isEmpty())
         .filter(
             it ->
                 it.getSpec().disruption().observe().stream()
                     .allMatch(what -> observed.containsKey(new Observing(what, ref.namespace()))))
-        .findFirst()
         .map(companion -> snapshot(companion, ref, pulse));
+  }
+
+  /// What closes the Companion's budgets for reasons that need no look, as [KnownFacts#closing].
+  /// Nothing has to be read again for that: each change is fenced by the budget that was seen, and
+  /// a budget that is closed for a moment too long is safe.
+  public List<Change> closing(CompanionRef ref) {
+    return living(ref).map(it -> known(it, ref).closing()).orElse(List.of());
+  }
+
+  private KnownFacts known(Companion companion, CompanionRef ref) {
+    List<String> own = Made.budgets(ref.name());
+    return new KnownFacts(
+        now,
+        settings,
+        companion,
+        budgets.getOrDefault(ref.namespace(), List.of()).stream()
+            .filter(it -> own.contains(it.getMetadata().getName()))
+            .toList(),
+        holds.getOrDefault(ref, List.of()),
+        null);
+  }
+
+  private Optional<Companion> living(CompanionRef ref) {
+    return companions.getOrDefault(ref.namespace(), List.of()).stream()
+        .filter(it -> it.getMetadata().getName().equals(ref.name()))
+        .filter(it -> it.getMetadata().getDeletionTimestamp() == null)
+        .findFirst();
   }
 
   /// As [HoldReports#strays].

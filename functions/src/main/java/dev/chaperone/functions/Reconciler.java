@@ -64,13 +64,14 @@ class Reconciler {
   private static final Duration PAUSE = Duration.ofMillis(50);
 
   /// Of the Companions that one event concerns, so many at the same time.
-  static final int AT_ONCE = 4;
+  static final int AT_ONCE = 8;
 
   /// With more Companions than this, everything is read at once first.
   private static final int MANY = 16;
 
-  /// A look for a pulse reads every node, which the memory has to hold.
-  private static final int AT_ONCE_WITH_EVERY_NODE = 2;
+  /// A look for a pulse reads every node, which the memory has to hold: it takes the room of so
+  /// many others.
+  private static final int WITH_EVERY_NODE = 4;
 
   private final ClusterReader reader;
   private final ClusterWriter writer;
@@ -194,6 +195,27 @@ class Reconciler {
     }
   }
 
+  /// What blocks any of many Companions closes before the first of them is looked at: with many
+  /// looks, the last may come much later, or not at all this time. Each of them writes again what
+  /// could not be written here.
+  private void closeAtOnce(Survey survey, Collection<CompanionRef> companions, Deadline deadline) {
+    try {
+      writer.write(
+          companions.stream().flatMap(ref -> closing(survey, ref).stream()).toList(), deadline);
+    } catch (LostRace | Unavailable e) {
+      LOG.debugf("Not everything closed at once: %s", e.getMessage());
+    }
+  }
+
+  private static List<Change> closing(Survey survey, CompanionRef ref) {
+    try {
+      return survey.closing(ref);
+    } catch (RuntimeException | Error e) {
+      // It will be told of it by its own look.
+      return List.of();
+    }
+  }
+
   private List<Outcome> reconcile(
       Collection<CompanionRef> companions, Occasion occasion, Deadline deadline) {
     List<Outcome> outcomes =
@@ -256,6 +278,7 @@ class Reconciler {
       LOG.warnf("Not everything could be read at once: %s", e.getMessage());
       return each(companions, _ -> occasion, deadline);
     }
+    closeAtOnce(survey, companions, half);
     List<Outcome> outcomes = new ArrayList<>();
     Map<CompanionRef, Occasion> others = new LinkedHashMap<>();
     for (CompanionRef ref : waitingFirst(companions)) {
@@ -331,9 +354,8 @@ class Reconciler {
     }
     return Several.map(
         waitingFirst(companions),
-        companions.stream().map(occasion).anyMatch(Occasion::pulse)
-            ? AT_ONCE_WITH_EVERY_NODE
-            : AT_ONCE,
+        AT_ONCE,
+        ref -> occasion.apply(ref).pulse() ? WITH_EVERY_NODE : 1,
         ref -> {
           Outcome outcome = one(ref, occasion.apply(ref), share(deadline, companions.size()));
           if (outcome.result() instanceof Result.Failed) {

@@ -13,6 +13,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -80,6 +81,28 @@ class SurveyTest {
     assertThat(Decision.of(amongAll).isIdle()).isEqualTo(idle);
     assertThat(Decision.of(amongAll).needsEveryNode()).isEqualTo(everyNode);
     assertThat(asked(amongAll)).isEqualTo(asked(alone));
+    assertThat(survey().closing(alone.ref())).isEqualTo(world.known().closing());
+  }
+
+  @Test
+  void what_blocks_closes_without_a_look() {
+    world.hold("rebuild", null);
+
+    survey().closing(world.snapshot(true).ref()).forEach(world::apply);
+
+    assertThat(world.budgets.values()).allMatch(it -> BudgetSpecs.isClosed(it.getSpec()));
+    assertThat(world.decide().changes())
+        .noneMatch(it -> it.object().getKind().equals("PodDisruptionBudget"));
+  }
+
+  @Test
+  void a_companion_that_is_being_deleted_or_does_not_exist_closes_nothing() {
+    world.hold("rebuild", null);
+    assertThat(survey().closing(new CompanionRef("elsewhere", "none"))).isEmpty();
+
+    world.companion.getMetadata().setDeletionTimestamp("2026-11-24T06:00:00Z");
+
+    assertThat(survey().closing(world.snapshot(true).ref())).isEmpty();
   }
 
   private static List<String> asked(Snapshot seen) {
