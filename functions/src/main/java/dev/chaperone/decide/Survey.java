@@ -107,6 +107,14 @@ public final class Survey {
     return living(ref).map(it -> known(it, ref).closing()).orElse(List.of());
   }
 
+  /// Whether a decision about this Companion evaluates expressions, which can take long.
+  public boolean evaluates(CompanionRef ref) {
+    return living(ref)
+        .filter(it -> it.whyUnreadable().isEmpty())
+        .filter(it -> !it.getSpec().disruption().holdWhen().isEmpty())
+        .isPresent();
+  }
+
   private KnownFacts known(Companion companion, CompanionRef ref) {
     List<String> own = Made.budgets(ref.name());
     return new KnownFacts(

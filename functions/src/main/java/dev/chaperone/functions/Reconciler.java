@@ -270,21 +270,22 @@ class Reconciler {
       }
       return each(all, _ -> occasion, deadline);
     }
-    Deadline half = share(deadline, companions.size());
     Survey survey;
     try {
-      survey = reader.survey(clock.instant(), half);
+      // All the time that there is: where the lists of all take long, a look at each takes longer.
+      survey = reader.survey(clock.instant(), deadline);
     } catch (RuntimeException e) {
       LOG.warnf("Not everything could be read at once: %s", e.getMessage());
       return each(companions, _ -> occasion, deadline);
     }
+    Deadline half = share(deadline, companions.size());
     closeAtOnce(survey, companions, half);
     List<Outcome> outcomes = new ArrayList<>();
     Map<CompanionRef, Occasion> others = new LinkedHashMap<>();
     for (CompanionRef ref : waitingFirst(companions)) {
-      // What many expressions cost must not be all the time that there is.
+      // What many expressions cost must not be all the time that there is; all else costs little.
       Surveyed surveyed =
-          half.left().isPositive()
+          half.left().isPositive() || !survey.evaluates(ref)
               ? surveyed(survey, ref, occasion)
               : new Surveyed(Optional.empty(), occasion);
       if (surveyed.idle().isPresent()) {

@@ -2,6 +2,9 @@ package dev.chaperone.decide;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.chaperone.api.CompanionSpec;
+import dev.chaperone.api.CompanionSpec.Disruption;
+import dev.chaperone.api.CompanionSpec.HoldExpression;
 import dev.chaperone.api.CompanionSpec.Policy;
 import dev.chaperone.api.CompanionSpec.Protect;
 import io.fabric8.kubernetes.api.model.IntOrString;
@@ -103,6 +106,30 @@ class SurveyTest {
     world.companion.getMetadata().setDeletionTimestamp("2026-11-24T06:00:00Z");
 
     assertThat(survey().closing(world.snapshot(true).ref())).isEmpty();
+  }
+
+  @Test
+  void only_expressions_are_evaluated() {
+    assertThat(survey().evaluates(world.snapshot(true).ref())).isFalse();
+
+    Disruption it = world.spec.disruption();
+    world.spec =
+        new CompanionSpec(
+            world.spec.targetRef(),
+            world.spec.followerRef(),
+            new Disruption(
+                it.policy(),
+                it.protect(),
+                it.maxUnavailable(),
+                it.observe(),
+                List.of(new HoldExpression("it", "1 == 1", null)),
+                it.failurePolicy(),
+                it.settlePeriod(),
+                it.maxHoldDuration(),
+                it.maintenanceWindows(),
+                it.breakGlass()));
+
+    assertThat(survey().evaluates(world.snapshot(true).ref())).isTrue();
   }
 
   private static List<String> asked(Snapshot seen) {
