@@ -20,12 +20,14 @@ import io.vertx.core.http.RequestOptions;
 import io.vertx.core.net.NetClient;
 import java.net.URI;
 import java.time.Duration;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
 
 /// Plays cluster DNS and Services for programs that run outside of a cluster: a forward proxy
@@ -49,7 +51,7 @@ public final class HostRouter implements AutoCloseable {
 
   private final KubernetesClient cluster;
   private final URI apiServer;
-  private final Map<String, URI> routes = new ConcurrentHashMap<>();
+  private final Map<String, Route> routes = new ConcurrentHashMap<>();
   private final Vertx vertx =
       Vertx.vertx(
           new VertxOptions()
@@ -77,6 +79,13 @@ public final class HostRouter implements AutoCloseable {
                 .listen());
   }
 
+  /// Where a host's requests go, one after the other in turn.
+  private record Route(List<URI> addresses, AtomicInteger requests) {
+    URI next() {
+      return addresses.get(Math.floorMod(requests.getAndIncrement(), addresses.size()));
+    }
+  }
+
   /// An event on its way to a host; what it does not have is an empty string.
   ///
   /// @param id its CloudEvent's
@@ -89,11 +98,11 @@ public final class HostRouter implements AutoCloseable {
     observer = each;
   }
 
-  /// Sends the requests for a host to an address, from now on.
+  /// Sends the requests for a host to an address, from now on; to several of them in turn.
   ///
   /// @param host `NAME.NAMESPACE`, with or without the cluster's domain
-  public void route(String host, URI address) {
-    routes.put(shortName(host), address);
+  public void route(String host, URI... addresses) {
+    routes.put(shortName(host), new Route(List.of(addresses), new AtomicInteger()));
   }
 
   /// Where the requests for a host are sent now.
@@ -101,6 +110,7 @@ public final class HostRouter implements AutoCloseable {
   /// @throws LabFailure if there is no route
   URI lookUp(String host) {
     return Optional.ofNullable(routes.get(shortName(host)))
+        .map(Route::next)
         .orElseThrow(() -> new LabFailure("There is no route to " + host));
   }
 
@@ -166,9 +176,9 @@ public final class HostRouter implements AutoCloseable {
   }
 
   private Future<Optional<URI>> target(String host) {
-    URI known = routes.get(host);
+    Route known = routes.get(host);
     return known != null
-        ? Future.succeededFuture(Optional.of(known))
+        ? Future.succeededFuture(Optional.of(known.next()))
         : vertx.executeBlocking(() -> Optional.ofNullable(follow(host)), false);
   }
 
@@ -179,11 +189,12 @@ public final class HostRouter implements AutoCloseable {
             ? cluster.services().inNamespace(parts[1]).withName(parts[0]).get()
             : null;
     String name = service == null ? null : service.getSpec().getExternalName();
-    URI target = name == null ? null : routes.get(shortName(name));
-    if (target != null) {
-      routes.put(host, target);
+    Route target = name == null ? null : routes.get(shortName(name));
+    if (target == null) {
+      return null;
     }
-    return target;
+    routes.put(host, target);
+    return target.next();
   }
 
   private void forward(HttpServerRequest in, URI target) {
