@@ -127,8 +127,14 @@ public final class Decision {
   /// Whether the nodes that are not cordoned make a difference, to what is written or to what is
   /// said.
   public boolean needsEveryNode() {
+    return seen.ofCordonedNodes().needsEveryNode() || needsPulse();
+  }
+
+  /// Whether they make a difference that a look sees only for a pulse: for any other event, it
+  /// reads every node where the few do not explain the guards, and here they would.
+  public boolean needsPulse() {
     Snapshot few = seen.ofCordonedNodes();
-    return few.needsEveryNode() || !everything().equals(of(few).everything());
+    return !few.needsEveryNode() && !everything().equals(of(few).everything());
   }
 
   private static List<List<Change>> steps(Stream<List<Change>> steps) {

@@ -66,8 +66,13 @@ class Reconciler {
   /// Of the Companions that one event concerns, so many at the same time.
   static final int AT_ONCE = 8;
 
-  /// With more Companions than this, everything is read at once first.
+  /// With more Companions than this, everything is read at once first; and with more that need a
+  /// look, those are handed over.
   private static final int MANY = 16;
+
+  /// Of those that are handed over, so many at the same time: for that many requests at once,
+  /// Knative starts more processes.
+  private static final int HANDED_AT_ONCE = 32;
 
   /// A look for a pulse reads every node, which the memory has to hold: it takes the room of so
   /// many others.
@@ -76,6 +81,7 @@ class Reconciler {
   private final ClusterReader reader;
   private final ClusterWriter writer;
   private final Replies replies;
+  private final HandOver handOver;
   private final Metrics metrics;
   private final Tracing tracing;
   private final Clock clock = Clock.systemUTC();
@@ -91,12 +97,14 @@ class Reconciler {
       ClusterReader reader,
       ClusterWriter writer,
       Replies replies,
+      HandOver handOver,
       Metrics metrics,
       Tracing tracing,
       @ConfigProperty(name = "chaperone.event-deadline") Duration patience) {
     this.reader = reader;
     this.writer = writer;
     this.replies = replies;
+    this.handOver = handOver;
     this.metrics = metrics;
     this.tracing = tracing;
     this.patience = patience;
@@ -282,23 +290,63 @@ class Reconciler {
     closeAtOnce(survey, companions, half);
     List<Outcome> outcomes = new ArrayList<>();
     Map<CompanionRef, Occasion> others = new LinkedHashMap<>();
+    List<CompanionRef> simple = new ArrayList<>();
     for (CompanionRef ref : waitingFirst(companions)) {
       // What many expressions cost must not be all the time that there is; all else costs little.
       Surveyed surveyed =
           half.left().isPositive() || !survey.evaluates(ref)
               ? surveyed(survey, ref, occasion)
-              : new Surveyed(Optional.empty(), occasion);
+              : new Surveyed(Optional.empty(), occasion, false);
       if (surveyed.idle().isPresent()) {
         outcomes.add(surveyed.idle().get());
         waiting.remove(ref);
       } else {
         others.put(ref, surveyed.occasion());
+        if (surveyed.simple()) {
+          simple.add(ref);
+        }
       }
     }
     if (occasion.pulse()) {
       survey.strays().forEach(ref -> others.putIfAbsent(ref, occasion));
     }
+    if (handOver.isPossible() && simple.size() > MANY) {
+      Set<CompanionRef> here = new LinkedHashSet<>(others.keySet());
+      simple.forEach(here::remove);
+      outcomes.addAll(each(here, it -> others.getOrDefault(it, occasion), deadline));
+      here.forEach(others::remove);
+      handOver(simple, deadline)
+          .forEach(
+              (ref, outcome) -> {
+                outcomes.add(outcome);
+                others.remove(ref);
+              });
+    }
     outcomes.addAll(each(others.keySet(), it -> others.getOrDefault(it, occasion), deadline));
+    return outcomes;
+  }
+
+  /// @return what came of those that are handed over; of the others, nobody has taken the event
+  private Map<CompanionRef, Outcome> handOver(
+      Collection<CompanionRef> companions, Deadline deadline) {
+    Map<CompanionRef, Outcome> outcomes = new ConcurrentHashMap<>();
+    Several.map(
+        companions,
+        HANDED_AT_ONCE,
+        ref -> {
+          try {
+            if (handOver.look(ref, deadline)) {
+              // What came of it is for the next pulse to see.
+              outcomes.put(ref, new Outcome(new Result.Seen(Optional.empty(), true), true));
+              waiting.remove(ref);
+            }
+          } catch (Unavailable e) {
+            LOG.warn(e.getMessage());
+            outcomes.put(ref, new Outcome(new Result.Failed(e), true));
+            waiting.add(ref);
+          }
+          return ref;
+        });
     return outcomes;
   }
 
@@ -320,7 +368,8 @@ class Reconciler {
   ///
   /// @param idle empty: it needs a look of its own
   /// @param occasion of that look
-  private record Surveyed(Optional<Outcome> idle, Occasion occasion) {}
+  /// @param simple whether an event about this Companion would lead to the same look
+  private record Surveyed(Optional<Outcome> idle, Occasion occasion, boolean simple) {}
 
   private Surveyed surveyed(Survey survey, CompanionRef ref, Occasion occasion) {
     try {
@@ -330,10 +379,14 @@ class Reconciler {
           idle.isEmpty()
               && occasion.pulse()
               && decision.filter(it -> !it.needsEveryNode()).isPresent();
-      return new Surveyed(idle, few ? occasion.withoutPulse() : occasion);
+      boolean simple =
+          idle.isEmpty()
+              && occasion.withoutPulse().equals(Occasion.CHANGE)
+              && decision.filter(it -> !it.needsPulse()).isPresent();
+      return new Surveyed(idle, few ? occasion.withoutPulse() : occasion, simple);
     } catch (RuntimeException | Error e) {
       // It will be told of it by its own look.
-      return new Surveyed(Optional.empty(), occasion);
+      return new Surveyed(Optional.empty(), occasion, false);
     }
   }
 

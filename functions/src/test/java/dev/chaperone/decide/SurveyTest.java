@@ -132,6 +132,21 @@ class SurveyTest {
     assertThat(survey().evaluates(world.snapshot(true).ref())).isTrue();
   }
 
+  /// What sets up, or what a Hold asks for, any event about the Companion does as well.
+  @Test
+  void only_what_no_count_shows_needs_a_pulse() {
+    world.hold("rebuild", null);
+    assertThat(Decision.of(world.snapshot(true)).needsPulse()).isFalse();
+
+    world.guards = null;
+    assertThat(Decision.of(world.snapshot(true)).needsPulse()).isFalse();
+    assertThat(Decision.of(world.snapshot(true)).needsEveryNode()).isTrue();
+
+    world.settle();
+    world.nodes.remove("node-1");
+    assertThat(Decision.of(world.snapshot(true)).needsPulse()).isTrue();
+  }
+
   private static List<String> asked(Snapshot seen) {
     Decision decision = Decision.of(seen);
     return List.of(

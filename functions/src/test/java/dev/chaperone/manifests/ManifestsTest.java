@@ -292,6 +292,32 @@ class ManifestsTest {
   }
 
   @Test
+  void what_is_handed_over_reaches_more_processes_by_the_broker_that_there_is() {
+    Manifests manifests = Wiring.SPREAD.manifests();
+    JsonNode functions = manifests.only("Service", "functions");
+    JsonNode broker = manifests.only("Broker", "chaperone");
+
+    assertThat(functions.at("/spec/template/spec/containers/0/env"))
+        .singleElement()
+        .satisfies(
+            it -> {
+              assertThat(it.path("name").asText()).isEqualTo("CHAPERONE_SINK");
+              assertThat(it.path("value").asText())
+                  .isEqualTo(
+                      "http://broker-ingress.knative-eventing.svc.cluster.local/%s/%s"
+                          .formatted(Manifests.namespace(broker), Manifests.name(broker)));
+            });
+    assertThat(
+            functions
+                .at("/spec/template/metadata/annotations")
+                .path("autoscaling.knative.dev/max-scale")
+                .asInt())
+        .isGreaterThan(1);
+    assertThat(elements(manifests.only("NetworkPolicy", "functions").at("/spec/egress")))
+        .anyMatch(it -> it.path("to").toString().contains("\"knative-eventing\""));
+  }
+
+  @Test
   void the_service_for_dead_letters_exports_the_function_for_them_and_the_other_exports_none() {
     Manifests manifests = Wiring.DEFAULT.manifests();
     String path = "/spec/template/spec/containers/0/env";

@@ -11,6 +11,7 @@ record Wiring(String name, Manifests manifests) {
   static final Wiring OIDC = of("oidc", "knative/overlays/oidc");
   static final Wiring NODE_CONDITIONS =
       of("node conditions", "knative/overlays/node-conditions", "triggers");
+  static final Wiring SPREAD = of("spread", "knative/overlays/spread", "triggers");
   static final Wiring DEAD_MAN = of("dead man", "knative", "triggers", "knative/overlays/dead-man");
   static final Wiring STATUS_PAGE = of("status page", "knative/overlays/status-page", "triggers");
   static final Wiring NODE_UPDATES =
@@ -27,6 +28,7 @@ record Wiring(String name, Manifests manifests) {
         KAFKA,
         OIDC,
         NODE_CONDITIONS,
+        SPREAD,
         DEAD_MAN,
         STATUS_PAGE,
         NODE_UPDATES,
