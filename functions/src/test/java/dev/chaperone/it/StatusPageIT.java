@@ -397,6 +397,8 @@ class StatusPageIT {
         browser.isPresent(),
         "no Chromium on this machine: apt-get install chromium-headless-shell, or chromium");
     chaperone.lab().client().resources(Companion.class).inAnyNamespace().delete();
+    // What other tests left would be among the last changes.
+    chaperone.lab().client().v1().events().inAnyNamespace().delete();
     Instant end = Instant.now().plus(6, ChronoUnit.HOURS).truncatedTo(ChronoUnit.HOURS);
     try (Scene storage = new Scene(chaperone, "storage", 3).withCompanion("{}");
         Scene gpu =

@@ -74,7 +74,7 @@ final class StatusPageText {
   record Why(String message, String since, String until) {
     @Override
     public String toString() {
-      return "%s, since %s, until %s".formatted(message, since, until);
+      return "%s (Since: %s; Until: %s)".formatted(message, since, until);
     }
   }
 
