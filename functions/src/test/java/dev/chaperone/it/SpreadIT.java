@@ -72,9 +72,7 @@ class SpreadIT {
 
         IntStream.range(0, COMPANIONS).forEach(this::hold);
         requireOnce("held", processes, "False");
-        await()
-            .atMost(Scene.LONG)
-            .until(() -> budgets().stream().allMatch(it -> allowed(it) == 0));
+        await().atMost(Scene.LONG).until(() -> budgets().stream().allMatch(it -> allowed(it) == 0));
 
         lab.client().resources(Hold.class).inAnyNamespace().delete();
         requireOnce("allowed", processes, "True");
