@@ -105,7 +105,12 @@ class AlertsIT {
               scene -> report(scene, RUNS));
       case "ChaperoneResyncNotSeen" ->
           new Story("{}", scene -> scene.hold("rebuild"), _ -> chaperone.pulse(), true);
-      case "ChaperoneEventsLost" -> new Story("{}", AlertsIT::loseEvent, scene -> {});
+      case "ChaperoneEventsLost" ->
+          new Story(
+              "{}",
+              scene -> lastLost(scene, Instant.now()),
+              // As if so much time had passed.
+              scene -> lastLost(scene, Instant.now().minusSeconds(7200)));
       case "ChaperoneNotEnforced" ->
           new Story(
               "{}",
@@ -327,7 +332,7 @@ class AlertsIT {
 
   /// Leaves what the Service for dead letters leaves ([DeadLetterIT]), in an installation in the
   /// namespace of the scene.
-  private static void loseEvent(Scene scene) {
+  private static void lastLost(Scene scene, Instant time) {
     scene.apply(
         """
         apiVersion: coordination.k8s.io/v1
@@ -337,7 +342,7 @@ class AlertsIT {
         """
             .formatted(
                 scene.name,
-                Instant.now().truncatedTo(ChronoUnit.SECONDS).toString().replace("Z", ".000000Z")));
+                time.truncatedTo(ChronoUnit.SECONDS).toString().replace("Z", ".000000Z")));
   }
 
   private static Monitoring monitoring() {
