@@ -49,6 +49,12 @@ class DocumentationIT {
 
   private static final Pattern EXPIRES_AT = Pattern.compile("(expiresAt\"?: ?)\"20[^$\"]*\"");
 
+  /// The machine of a reader is not as busy.
+  private static final String PATIENT =
+      """
+      kubectl() { if [ "$1" = wait ]; then command kubectl "$@" --timeout=90s; else command kubectl "$@"; fi; }
+      """;
+
   private static Lab lab;
   @TempDir private static Path work;
 
@@ -69,8 +75,8 @@ class DocumentationIT {
     IntStream.rangeClosed(1, NODES)
         .forEach(it -> lab.addNode("node-" + it, Map.of("disks", "many")));
     lab.apply("apiVersion: v1\nkind: Namespace\nmetadata: {name: %s}".formatted(NAMESPACE));
-    daemonSet("storage-node", "{disks: many}");
-    daemonSet("storage-agent", "{}");
+    lab.addDaemonSet(NAMESPACE, "storage-node", "{disks: many}");
+    lab.addDaemonSet(NAMESPACE, "storage-agent", "{}");
     Sample first = run().findFirst().orElseThrow();
     Files.writeString(work.resolve("companion.yaml"), first.text().split("(?m)^---$", -1)[0]);
     Path rebuild = Files.writeString(work.resolve("rebuild.sh"), "#!/bin/sh\n");
@@ -152,7 +158,7 @@ class DocumentationIT {
 
   private static String shell(Sample sample, String script) {
     Kubectl.Result result =
-        lab.run("bash", "-euc", "cd '%s'\n%s".formatted(work, withValues(script)));
+        lab.run("bash", "-euc", PATIENT + "cd '%s'\n".formatted(work) + withValues(script));
     assertThat(result.exit()).as("%s: %s%s", sample, result.err(), result.out()).isZero();
     return result.out();
   }
@@ -190,22 +196,5 @@ class DocumentationIT {
 
   private static List<JsonNode> documents(Sample sample) throws IOException {
     return new YAMLMapper().readerFor(JsonNode.class).<JsonNode>readValues(sample.text()).readAll();
-  }
-
-  private static void daemonSet(String name, String nodeSelector) {
-    lab.apply(
-        """
-        apiVersion: apps/v1
-        kind: DaemonSet
-        metadata: {name: %1$s, namespace: %2$s}
-        spec:
-          selector: {matchLabels: {app: %1$s}}
-          template:
-            metadata: {labels: {app: %1$s}}
-            spec:
-              nodeSelector: %3$s
-              containers: [{name: main, image: none}]
-        """
-            .formatted(name, NAMESPACE, nodeSelector));
   }
 }

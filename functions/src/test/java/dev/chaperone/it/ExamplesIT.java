@@ -155,22 +155,7 @@ class ExamplesIT {
   }
 
   private void daemonSet(String namespace, String name) {
-    chaperone
-        .lab()
-        .apply(
-            """
-        apiVersion: apps/v1
-        kind: DaemonSet
-        metadata: {name: %1$s, namespace: %2$s}
-        spec:
-          selector: {matchLabels: {app: %1$s}}
-          template:
-            metadata: {labels: {app: %1$s}}
-            spec:
-              nodeSelector: {no-such: node}
-              containers: [{name: main, image: none}]
-        """
-                .formatted(name, namespace));
+    chaperone.lab().addDaemonSet(namespace, name, "{no-such: node}");
   }
 
   /// `status Reason message` of DisruptionAllowed.

@@ -69,21 +69,7 @@ final class Scene implements AutoCloseable {
   }
 
   void daemonSet(String daemonSet, String nodeSelector) {
-    apply(
-        """
-        apiVersion: apps/v1
-        kind: DaemonSet
-        metadata: {name: %1$s, namespace: %2$s}
-        spec:
-          selector: {matchLabels: {app: %1$s}}
-          updateStrategy: {rollingUpdate: {maxUnavailable: 100%%}}
-          template:
-            metadata: {labels: {app: %1$s}}
-            spec:
-              nodeSelector: %3$s
-              containers: [{name: main, image: none}]
-        """
-            .formatted(daemonSet, name, nodeSelector));
+    lab.addDaemonSet(name, daemonSet, nodeSelector);
   }
 
   void companion(String disruption) {

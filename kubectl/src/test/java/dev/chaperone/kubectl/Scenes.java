@@ -24,23 +24,10 @@ final class Scenes {
     for (int node = 1; node <= nodes; node++) {
       lab.addNode(name + "-" + node, Map.of("pool", name));
     }
+    lab.apply("apiVersion: v1\nkind: Namespace\nmetadata: {name: %s}".formatted(name));
+    lab.addDaemonSet(name, "target", "{pool: %s}".formatted(name));
     lab.apply(
         """
-        apiVersion: v1
-        kind: Namespace
-        metadata: {name: %1$s}
-        ---
-        apiVersion: apps/v1
-        kind: DaemonSet
-        metadata: {name: target, namespace: %1$s}
-        spec:
-          selector: {matchLabels: {app: target}}
-          template:
-            metadata: {labels: {app: target}}
-            spec:
-              nodeSelector: {pool: %1$s}
-              containers: [{name: main, image: none}]
-        ---
         apiVersion: chaperone.dev/v1alpha1
         kind: Companion
         metadata: {name: agent, namespace: %1$s}

@@ -350,6 +350,28 @@ public final class Lab implements AutoCloseable {
     return kubectl;
   }
 
+  /// Adds or changes a DaemonSet with pods that need nothing: KWOK makes them Ready. A change of it
+  /// replaces all of them at once.
+  ///
+  /// @param nodeSelector YAML, e.g. `{disks: fast}`; its pods have the label `app` with its name
+  public void addDaemonSet(String namespace, String name, String nodeSelector) {
+    apply(
+        """
+        apiVersion: apps/v1
+        kind: DaemonSet
+        metadata: {name: %1$s, namespace: %2$s}
+        spec:
+          selector: {matchLabels: {app: %1$s}}
+          updateStrategy: {rollingUpdate: {maxUnavailable: 100%%}}
+          template:
+            metadata: {labels: {app: %1$s}}
+            spec:
+              nodeSelector: %3$s
+              containers: [{name: main, image: none}]
+        """
+            .formatted(name, namespace, nodeSelector));
+  }
+
   /// Applies a manifest, a folder of manifests or a folder with a kustomization.
   ///
   /// @throws AssertionError if kubectl fails

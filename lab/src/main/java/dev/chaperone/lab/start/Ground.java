@@ -31,8 +31,8 @@ final class Ground {
     }
     lab.installTypesAndRights(home);
     lab.apply("apiVersion: v1\nkind: Namespace\nmetadata: {name: %s}".formatted(NAMESPACE));
-    daemonSet("target", "{disks: fast}");
-    daemonSet("follower", "{}");
+    lab.addDaemonSet(NAMESPACE, "target", "{disks: fast}");
+    lab.addDaemonSet(NAMESPACE, "follower", "{}");
     lab.apply(
         """
         apiVersion: chaperone.dev/v1alpha1
@@ -59,23 +59,6 @@ final class Ground {
                     .getNumberReady()
                 == 3);
     return this;
-  }
-
-  private void daemonSet(String name, String nodeSelector) {
-    lab.apply(
-        """
-        apiVersion: apps/v1
-        kind: DaemonSet
-        metadata: {name: %1$s, namespace: storage}
-        spec:
-          selector: {matchLabels: {app: %1$s}}
-          template:
-            metadata: {labels: {app: %1$s}}
-            spec:
-              nodeSelector: %2$s
-              containers: [{name: main, image: none}]
-        """
-            .formatted(name, nodeSelector));
   }
 
   /// Makes a Hold, of which the functions do not know yet.
