@@ -18,7 +18,7 @@ import org.jspecify.annotations.Nullable;
 ///     are guarded and nothing follows
 /// @param disruption when drains and evictions may go ahead, and how many at once
 /// @param signals which CloudEvents of others hold and release
-/// @param maintenance whether nodes are told of that are maintained; absent: they are not
+/// @param maintenance whether the maintenance of nodes is reported; absent: it is not
 public record CompanionSpec(
     @Required @JsonPropertyDescription("The existing DaemonSet that is followed.")
         TargetRef targetRef,
@@ -32,12 +32,12 @@ public record CompanionSpec(
         Disruption disruption,
     @Size(max = 16)
         @JsonPropertyDescription(
-            "CloudEvents of others that hold and release. Whoever sends one needs the right to"
+            "CloudEvents of others that hold and release. The sender needs the right to"
                 + " create, or delete, holds in this namespace.")
         List<Signal> signals,
     @JsonPropertyDescription(
             "If set, even to {}: nodes of the target whose maintenance is planned, or has started, are"
-                + " told in the status, in Kubernetes Events and in reply CloudEvents.")
+                + " reported in the status, in Kubernetes Events and in reply CloudEvents.")
         @Nullable Maintenance maintenance) {
 
   public CompanionSpec {
@@ -50,7 +50,7 @@ public record CompanionSpec(
     signals = orEmpty(signals);
   }
 
-  /// Without signals, and without telling of maintenance.
+  /// Without signals, and without reports of maintenance.
   public CompanionSpec(
       TargetRef targetRef, @Nullable FollowerRef followerRef, Disruption disruption) {
     this(targetRef, followerRef, disruption, List.of(), null);
@@ -113,7 +113,7 @@ public record CompanionSpec(
   ///     each drained node; absent: not at all
   /// @param maxHoldDuration how long each reason blocks at most, from its own beginning; absent: as
   ///     long as it lasts
-  /// @param maintenanceWindows outside of them all nothing may go; empty: at any time
+  /// @param maintenanceWindows outside of them all drains wait; empty: at any time
   /// @param breakGlass for how long nothing of this blocks; absent: it does
   @ValidationRule(
       value =
@@ -174,7 +174,7 @@ public record CompanionSpec(
           @JsonPropertyDescription("Other objects that expressions may read, of any kind.")
           List<Observed> observe,
       @Size(max = 16)
-          @JsonPropertyDescription("CEL expressions. While one of them is true, nothing may go.")
+          @JsonPropertyDescription("CEL expressions. While one of them is true, every drain waits.")
           List<HoldExpression> holdWhen,
       @Default("Hold")
           @JsonPropertyDescription(
@@ -191,7 +191,7 @@ public record CompanionSpec(
               "How long each Hold and each expression blocks at most, from its own beginning. After"
                   + " that it no longer counts, and a Warning Event says so. For example 24h.")
           @Nullable String maxHoldDuration,
-      @Size(max = 8) @JsonPropertyDescription("If there are any, nothing may go outside of them.")
+      @Size(max = 8) @JsonPropertyDescription("If there are any, drains wait outside of them.")
           List<MaintenanceWindow> maintenanceWindows,
       @JsonPropertyDescription(
               "Until when the policy, Holds, expressions and windows are ignored (break glass).")
@@ -238,7 +238,8 @@ public record CompanionSpec(
   /// [Policy#AlwaysAllow], and afterwards blocked again without anybody doing anything.
   ///
   /// @param until RFC 3339, with seconds and a zone; a time that cannot be read allows nothing
-  /// @param reason what people read who ask why nothing blocks: 1 to 256 characters, not blank
+  /// @param reason what people read when they ask why nothing blocks: 1 to 256 characters, not
+  ///     blank
   @ValidationRule(
       value = "self.until" + Rules.IS_TIME,
       message =
@@ -258,7 +259,7 @@ public record CompanionSpec(
       @Required @Size(max = 40) @JsonPropertyDescription("When it ends, by itself.") String until,
       @Required
           @Size(min = 1, max = 256)
-          @JsonPropertyDescription("Why: what people read who ask why nothing blocks.")
+          @JsonPropertyDescription("Why: what people read when they ask why nothing blocks.")
           String reason) {
     public BreakGlass {
       Objects.requireNonNull(until, "until");
@@ -384,7 +385,7 @@ public record CompanionSpec(
   /// @param holdWhen CEL over type, source, subject and data; true holds
   /// @param releaseWhen the same; true releases. Absent: `ttl` alone ends it
   /// @param ttl how long it holds without another such event
-  /// @param key CEL that gives a string, to tell holds of one source apart; absent: the subject
+  /// @param key CEL that gives a string, to distinguish holds of one source; absent: the subject
   @ValidationRule(
       value = "!self.type.startsWith('dev.chaperone.') && !self.type.startsWith('dev.knative.')",
       message = "signals.type must be a type of your own, not one that Chaperone itself receives")
@@ -424,7 +425,7 @@ public record CompanionSpec(
     }
   }
 
-  /// What is told of the maintenance of nodes.
+  /// What is reported of the maintenance of nodes.
   ///
   /// @param plannedTaints keys of taints with which a team says that it is going to maintain a node
   @ValidationRule(

@@ -79,7 +79,7 @@ public record CompanionStatus(
   /// @param type CamelCase, as in the DisruptionAllowed condition
   /// @param name of the Hold, the expression, the budget; empty where there is only one
   /// @param since RFC 3339: when it was first seen
-  /// @param until RFC 3339, when it ends at the latest; absent: nobody knows
+  /// @param until RFC 3339, when it ends at the latest; absent: not known
   /// @param overdue true: it has lasted longer than `maxHoldDuration` and no longer blocks; absent:
   ///     it blocks
   public record BlockingReason(
@@ -109,7 +109,7 @@ public record CompanionStatus(
 
   /// A node that is maintained, or is going to be.
   ///
-  /// @param message who says so, in which words
+  /// @param message what on the node says so, and its words
   /// @param since RFC 3339: when it was first seen in this phase
   /// @param announced whether the Kubernetes Event and the reply CloudEvent of this phase have been
   ///     made, which can be lost: one node after the other, because an event has one reply

@@ -13,7 +13,8 @@ import io.fabric8.kubernetes.model.annotation.Group;
 import io.fabric8.kubernetes.model.annotation.Version;
 
 /// A reason to keep the budgets of a [Companion] in the same namespace closed, for as long as it
-/// exists and has not expired. Written by people, by GitOps, by anybody who may create `holds`.
+/// exists and has not expired. Written by people, by GitOps, by every user with the right to create
+/// `holds`.
 @Group("chaperone.dev")
 @Version("v1alpha1")
 @Categories("chaperone")
@@ -65,7 +66,7 @@ public class Hold extends CustomResource<HoldSpec, HoldStatus> implements Namesp
     }
   }
 
-  /// Leaves no status where it cannot be read: it is then told anew.
+  /// Leaves no status where it cannot be read: it is then written anew.
   @JsonSetter("status")
   void readStatus(JsonNode status) {
     setStatus(Lenient.readOrNull(status, HoldStatus.class));

@@ -18,8 +18,8 @@ import java.util.regex.Pattern;
 import org.eclipse.microprofile.config.inject.ConfigProperty;
 import org.jspecify.annotations.Nullable;
 
-/// Who somebody is, and what they may do: Kubernetes' own answer to both. Asked anew each time, but
-/// for tokens of which no answer can be good.
+/// The identity of a sender, and its rights: Kubernetes' own answer to both. Asked anew each time,
+/// but for tokens of which no answer can be good.
 @ApplicationScoped
 public class Access {
   private static final String GROUP = "chaperone.dev";
@@ -54,7 +54,7 @@ public class Access {
     }
   }
 
-  /// Whose token this is; empty if it is nobody's, has expired, or is not meant for Chaperone.
+  /// The user of this token; empty if it has none, has expired, or is not meant for Chaperone.
   ///
   /// @throws Unavailable when the API server does not answer, or not in time, or is asked too often
   public Optional<UserInfo> user(String token, Deadline deadline) {

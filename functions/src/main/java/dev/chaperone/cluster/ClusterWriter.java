@@ -77,7 +77,7 @@ public class ClusterWriter {
   /// Writes the changes, in any order and several at the same time.
   ///
   /// @return what was stored, and what the API server refused or did not answer: one change that
-  ///     fails keeps none of the others from being written and told
+  ///     fails keeps none of the others from being written and reported
   /// @throws LostRace when an object is no longer as it was when the change was decided
   /// @throws Unavailable when there is no time left to begin
   public Written write(List<Change> changes, Deadline deadline) throws LostRace {

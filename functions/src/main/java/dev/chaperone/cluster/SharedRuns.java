@@ -16,9 +16,9 @@ import org.jspecify.annotations.Nullable;
 /// Runs for one subject: one after the other, and one for all who asked before it began, because it
 /// reads what each of them would have.
 ///
-/// A run that had to wait has as long as whoever shares it has longest: the first of them has used
-/// up much of its own time. Who cannot wait for its end is told so, and the run goes on for the
-/// others.
+/// A run that had to wait has as long as the longest deadline of those that share it: the first of
+/// them has used up much of its own time. A caller that cannot wait for its end gets an error, and
+/// the run continues for the others.
 ///
 /// @param <K> the subject
 /// @param <A> what is asked for
@@ -39,7 +39,7 @@ public final class SharedRuns<K, A, T> {
 
   /// What came of a run.
   ///
-  /// @param own whether it is told to this one of those who share it, and to no other
+  /// @param own whether this caller, and no other of those that share it, reports it
   public record Outcome<T>(T result, boolean own) {}
 
   /// Does the run, or waits for one that begins after this call.

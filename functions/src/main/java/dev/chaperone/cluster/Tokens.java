@@ -58,7 +58,7 @@ final class Tokens {
         return false;
       }
       if (!good.has(digest, now) && !unknown.take()) {
-        throw new Unavailable("Too many tokens at once that nobody knows yet");
+        throw new Unavailable("Too many unknown tokens at once");
       }
       return true;
     }

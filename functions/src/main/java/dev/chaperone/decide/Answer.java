@@ -1,6 +1,6 @@
 package dev.chaperone.decide;
 
-/// What is said of a Companion's disruptions, in the words of its status.
+/// Whether a Companion allows disruptions, in the words of its status.
 ///
 /// @param reason as in the DisruptionAllowed condition
 public record Answer(CompanionRef companion, Result result, Reason reason, String message) {

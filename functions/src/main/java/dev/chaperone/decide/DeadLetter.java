@@ -11,12 +11,12 @@ import java.util.OptionalInt;
 import java.util.Set;
 import java.util.UUID;
 
-/// An event that came to nothing, and what there is to say about it. Every word of it is somebody
-/// else's: told, never believed.
+/// An event that was not processed, and what there is to say about it. Every word of it is somebody
+/// else's: reported, never believed.
 ///
 /// @param receiver who was to answer it; empty if that is not known
 /// @param status of the last answer; empty if there was none
-/// @param answer what was said with it
+/// @param answer the body of the response
 public record DeadLetter(
     String type, String id, String source, String receiver, OptionalInt status, String answer) {
   /// What Knative sends again before it gives up, besides 5xx.
@@ -64,7 +64,7 @@ public record DeadLetter(
 
   /// What people read: which event, why, and what to do.
   public String message() {
-    return "Event %s %s of %s came to nothing: %s%s%s. %s"
+    return "Event %s %s of %s was not processed: %s%s%s. %s"
         .formatted(
             printable(type, WORD),
             printable(id, WORD),
@@ -73,8 +73,8 @@ public record DeadLetter(
             receiver.isEmpty() ? "" : " by " + printable(receiver, WORD),
             answer.isEmpty() ? "" : ": " + printable(answer, SENTENCE),
             type.startsWith("dev.knative.")
-                ? "The next pulse makes up for it"
-                : "It held and released nothing: send it again when that is mended");
+                ? "The next resync repairs it"
+                : "It held and released nothing: send it again when that is repaired");
   }
 
   /// Tells of it on a Companion: once an hour for each reason and each type of event that somebody

@@ -141,7 +141,7 @@ public final class Decision {
     return steps.filter(step -> !step.isEmpty()).toList();
   }
 
-  /// Whether something will soon be otherwise that no event tells of: a Hold expires, a window
+  /// Whether something will soon change that no event announces: a Hold expires, a window
   /// begins or ends, a settle period or a maximum duration passes, a guard waits for its node.
   public boolean isPending() {
     return state.count().running() < state.count().desired()
@@ -149,7 +149,7 @@ public final class Decision {
         || Pulse.isPending(reasons.nextTurn(), seen.now());
   }
 
-  /// What is said of what was achieved: in the status of the Companion and its Holds, in Kubernetes
+  /// The report of what was achieved: in the status of the Companion and its Holds, in Kubernetes
   /// Events, in the reply and in the log, each time in the same words.
   public final class Report {
     private final List<Refusal> refused;
@@ -173,13 +173,13 @@ public final class Decision {
               seen.now());
     }
 
-    /// Whether there is more to tell than one run can: the rest is for the next.
+    /// Whether there is more to report than one run can: the rest is for the next.
     public boolean isUnfinished() {
       return holds.size() > MAX_HOLDS_AT_ONCE;
     }
 
-    /// Events for what turned, what is told on nodes and the status of Holds, then the Companion's
-    /// status. Last, because it tells what was done; empty if all of it has been said before.
+    /// Events for what changed, reports on nodes and the status of Holds, then the Companion's
+    /// status. Last, because it reports what was done; empty if nothing of it is new.
     public List<List<Change>> steps() {
       List<Change> told = new ArrayList<>();
       told.addAll(turns(conditions(before), conditions(after)));
@@ -213,7 +213,7 @@ public final class Decision {
           allowed.message());
     }
 
-    /// What turned on one node.
+    /// What changed on one node.
     public Optional<Maintenance.Turn> maintenance() {
       return maintenance.turn();
     }

@@ -17,7 +17,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
-/// What is told on a cordoned node whose drain waits: a Kubernetes Event when it begins to, and, if
+/// The report on a cordoned node whose drain waits: a Kubernetes Event when it begins to, and, if
 /// the installation wants that, a condition for as long as it does.
 ///
 /// A node has one such condition. Where several Companions block its drain, it is of the one that

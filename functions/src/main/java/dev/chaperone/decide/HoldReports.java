@@ -13,7 +13,7 @@ import java.util.function.Function;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
-/// What each Hold is told about itself.
+/// What the status of each Hold says.
 public final class HoldReports {
   private static final String ACTIVE = "Active";
 

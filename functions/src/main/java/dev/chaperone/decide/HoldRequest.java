@@ -15,7 +15,7 @@ import java.util.Optional;
 /// What an event asks for: to hold a Companion, or to stop doing so.
 ///
 /// @param source of the event
-/// @param key tells the holds of one source apart
+/// @param key distinguishes the holds of one source
 public record HoldRequest(CompanionRef companion, String source, String key) {
   private static final int DIGITS = 24;
 

@@ -15,7 +15,7 @@ public record ObjectRef(String kind, String namespace, String name) {
   /// Whether the Companion may have to change because of this object: by what its spec names, or by
   /// the namespace, so that also an object that is gone is understood.
   ///
-  /// What a Companion observes is known by its name alone: an event tells of a kind, the Companion
+  /// What a Companion observes is known by its name alone: an event names a kind, the Companion
   /// names a resource, and to look once too often does no harm.
   public boolean concerns(Companion companion) {
     String own = companion.getMetadata().getNamespace();

@@ -8,7 +8,7 @@ import java.util.stream.Stream;
 /// Why somebody looks again, as far as it says where to look.
 ///
 /// @param pulse everything is to be looked at, and what a kubelet refused is to be tried again
-/// @param deletedNodes names of nodes that are said to be gone
+/// @param deletedNodes names of nodes that were deleted, according to the event
 /// @param changedNodes names of nodes that are said to be new or another; only who tells of their
 ///     maintenance looks at them
 public record Occasion(boolean pulse, Set<String> deletedNodes, Set<String> changedNodes) {
@@ -17,12 +17,12 @@ public record Occasion(boolean pulse, Set<String> deletedNodes, Set<String> chan
   /// Something is not as it was.
   public static final Occasion CHANGE = new Occasion(false, Set.of(), Set.of());
 
-  /// The object is said to be new, or not as it was.
+  /// The event says that the object is new, or has changed.
   public static Occasion change(ObjectRef object) {
     return isNode(object) ? new Occasion(false, Set.of(), Set.of(object.name())) : CHANGE;
   }
 
-  /// The object is said to be gone.
+  /// The event says that the object is gone.
   public static Occasion deletion(ObjectRef object) {
     return isNode(object) ? new Occasion(false, Set.of(object.name()), Set.of()) : CHANGE;
   }

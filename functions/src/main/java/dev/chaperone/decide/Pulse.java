@@ -7,8 +7,8 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 
-/// How often the pulse beats: often while something turns soon that no event tells of, so that it
-/// is late by a minute at most; rarely otherwise, so that the functions sleep.
+/// How often the pulse beats: often while something changes soon that no event announces, so that
+/// it is late by a minute at most; rarely otherwise, so that the functions sleep.
 public final class Pulse {
   private static final Duration RARELY_EVERY = Duration.ofMinutes(10);
   private static final String RARELY = "*/10 * * * *";

@@ -178,8 +178,8 @@ public enum Reason {
 
   MaintenancePlanned(
       About.NODE,
-      "Somebody has said on a node of the target that its maintenance is planned, and spec.maintenance"
-          + " asks to be told."),
+      "A mark on a node of the target says that its maintenance is planned, and"
+          + " spec.maintenance asks for reports."),
   MaintenanceStarted(
       About.NODE,
       "The node is cordoned, drained or maintained, or a taint says that it is being emptied."),
@@ -288,8 +288,8 @@ public enum Reason {
   /// A reason to block with its beginning and its end, as conditions, Kubernetes Events and replies
   /// have it.
   ///
-  /// @param since RFC 3339; absent: nobody knows
-  /// @param until RFC 3339; absent: nobody knows
+  /// @param since RFC 3339; absent: not known
+  /// @param until RFC 3339; absent: not known
   public String describe(String message, @Nullable String since, @Nullable String until) {
     String from = since == null ? "" : "since " + since;
     String end = endsWhen().isEmpty() ? "" : "until " + endsWhen();

@@ -19,7 +19,7 @@ import java.util.TreeSet;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
-/// Who is where: nodes, the target's pods and the guards on them.
+/// The nodes, and the target's pods and the guards on them.
 ///
 /// @param complete whether it covers every node; if not, it covers the cordoned ones and those that
 ///     are said to be gone

@@ -10,7 +10,7 @@ import org.jspecify.annotations.Nullable;
 public final class Times {
   private Times() {}
 
-  /// Empty for nothing, and for what is not RFC 3339: whoever asks says what an unknown time means.
+  /// Empty for nothing, and for what is not RFC 3339: the caller says what an unknown time means.
   public static Optional<Instant> parse(@Nullable String text) {
     try {
       return Optional.ofNullable(text).map(it -> OffsetDateTime.parse(it).toInstant());

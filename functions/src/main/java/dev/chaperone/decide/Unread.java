@@ -10,7 +10,7 @@ import java.util.Optional;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
-/// What is said of a Companion of which only the [KnownFacts] are known: those have closed what
+/// The report on a Companion of which only the [KnownFacts] are known: those have closed what
 /// they could, and nothing more was decided.
 public final class Unread {
   private Unread() {}

@@ -31,7 +31,7 @@ public class HealOnPulse {
             (_, until) -> reconciler.pulse(until)));
   }
 
-  /// The same for `kn func invoke`, which sends this type when it is told nothing else.
+  /// The same for `kn func invoke`, which sends this type unless it is given another one.
   @Funq
   @CloudEventMapping(trigger = "boson.fn")
   public @Nullable CloudEvent<ReplyData> invoked(CloudEvent<byte[]> event) {

@@ -46,7 +46,7 @@ public class HoldOnSignal {
     Deadline deadline = keeper.begin();
     List<Companion> listening = reader.listening(event.getType(), deadline);
     if (listening.isEmpty()) {
-      throw new Malformed("nobody wants events of type " + event.getType());
+      throw new Malformed("no Companion has a signal of type " + event.getType());
     }
     Sender.Rights rights = sender.of(event, deadline);
     SignalEvent asking =

@@ -184,7 +184,7 @@ class Reconciler {
       writer.write(DrainBlocked.withoutCompanions(isGone, reader.markedNodes(false)), deadline);
     } catch (LostRace | Unavailable e) {
       LOG.warnf(
-          "Conditions of Companions that are gone stay until the next pulse: %s", e.getMessage());
+          "Conditions of Companions that are gone stay until the next resync: %s", e.getMessage());
     }
   }
 
@@ -249,7 +249,7 @@ class Reconciler {
         if (failures.isEmpty()) {
           throw e;
         }
-        LOG.warnf("The pulse stays as it is until the next event: %s", e.getMessage());
+        LOG.warnf("Could not update the resync schedule before the next event: %s", e.getMessage());
       }
     }
     Optional<RuntimeException> unavailable =
@@ -355,7 +355,8 @@ class Reconciler {
     try {
       return reader.strays(everyone, clock.instant());
     } catch (Unavailable e) {
-      LOG.warnf("Holds without a Companion are told so at the next pulse: %s", e.getMessage());
+      LOG.warnf(
+          "The status of Holds without a Companion waits for the next resync: %s", e.getMessage());
       return List.of();
     }
   }
@@ -474,7 +475,7 @@ class Reconciler {
           .refused()
           .forEach(it -> LOG.warnf("Could not update the resync schedule: %s", it.message()));
     } catch (LostRace e) {
-      LOG.debugf("The pulse was changed meanwhile: %s", e.getMessage());
+      LOG.debugf("The resync schedule was changed meanwhile: %s", e.getMessage());
     }
     return pulse.isPresent();
   }
@@ -611,9 +612,9 @@ class Reconciler {
       writer
           .write(Unread.report(facts, reason, words), deadline)
           .refused()
-          .forEach(it -> LOG.warnf("%s: not told: %s", ref, it.message()));
+          .forEach(it -> LOG.warnf("%s: not reported: %s", ref, it.message()));
     } catch (LostRace | RuntimeException e) {
-      LOG.warnf("%s: not told: %s", ref, e.getMessage());
+      LOG.warnf("%s: not reported: %s", ref, e.getMessage());
     }
   }
 

@@ -13,7 +13,7 @@ import org.jspecify.annotations.Nullable;
 ///     two: they should be, and are not everywhere
 /// @param reason as in the DisruptionAllowed condition, or `MaintenancePlanned`,
 ///     `MaintenanceStarted` or `MaintenanceEnded`
-/// @param node whose maintenance turned; absent: the Companion's disruptions did
+/// @param node whose maintenance changed; absent: the Companion's disruptions did
 public record ReplyData(
     String namespace,
     String companion,

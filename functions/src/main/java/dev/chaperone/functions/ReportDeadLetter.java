@@ -31,7 +31,7 @@ import org.jboss.logging.Logger;
 /// given up in a Lease.
 ///
 /// It is a Service of its own that exports this function, which then gets every event whatever its
-/// type. Everywhere else nobody can reach it: the type below is no event's.
+/// type. Everywhere else it cannot be reached: the type below is no event's.
 @Singleton
 public class ReportDeadLetter {
   private static final Logger LOG = Logger.getLogger(ReportDeadLetter.class);
@@ -65,7 +65,7 @@ public class ReportDeadLetter {
   public void deadLetter(CloudEvent<byte[]> received) {
     var event = Envelope.of(received);
     if (!exported) {
-      throw new Malformed("nobody wants events of type " + event.getType());
+      throw new Malformed("this Service handles no CloudEvents of type " + event.getType());
     }
     if (!rate.take()) {
       throw new Unavailable("Too many dead letters at once");
@@ -90,7 +90,7 @@ public class ReportDeadLetter {
       writer
           .write(told, deadline)
           .refused()
-          .forEach(refused -> LOG.warnf("Not told: %s", refused.message()));
+          .forEach(refused -> LOG.warnf("Not reported: %s", refused.message()));
     } catch (LostRace e) {
       throw new Unavailable("Somebody wrote the same Event at the same time: " + e.getMessage());
     }

@@ -34,8 +34,9 @@ class DeadLetterTest {
     assertThat(letter.reason()).isEqualTo("EventLost");
     assertThat(letter.message())
         .isEqualTo(
-            "Event dev.chaperone.hold 3 of /alerts came to nothing: no answer by http://functions."
-                + " It held and released nothing: send it again when that is mended");
+            "Event dev.chaperone.hold 3 of /alerts was not processed: no answer by"
+                + " http://functions."
+                + " It held and released nothing: send it again when that is repaired");
   }
 
   @Test

@@ -75,7 +75,7 @@ class DeadLetterIT {
                     .contains("dev.knative.apiserver.ref.update")
                     .contains("answered 503 by " + FUNCTIONS)
                     .contains("Cannot read Companions: no answer")
-                    .contains("The next pulse makes up for it");
+                    .contains("The next resync repairs it");
               });
       assertThat(told(other)).isEmpty();
       assertThat(lastLost()).isBetween(before, Instant.now());

@@ -39,7 +39,7 @@ class EventIT {
     HttpResponse<String> answer = chaperone.post(chaperone.event("com.example.x"));
 
     assertThat(answer.statusCode()).isEqualTo(BAD_REQUEST);
-    assertThat(answer.body()).contains("nobody wants events of type com.example.x");
+    assertThat(answer.body()).contains("no Companion has a signal of type com.example.x");
     assertThat(chaperone.writes()).isEqualTo(before);
   }
 

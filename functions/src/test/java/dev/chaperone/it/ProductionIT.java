@@ -130,7 +130,7 @@ class ProductionIT {
     assertThat(answer.statusCode()).isEqualTo(400);
 
     assertThat(span("event com.example.unwanted").getStatus().getMessage())
-        .contains("nobody wants events of type com.example.unwanted");
+        .contains("no Companion has a signal of type com.example.unwanted");
   }
 
   @Test

@@ -63,7 +63,7 @@ final class AllowCommand implements Callable<Integer> {
   @Option(
       names = "--reason",
       paramLabel = "TEXT",
-      description = "Why: what people read who ask why nothing blocks.")
+      description = "Why: what people read when they ask why nothing blocks.")
   private @Nullable String reason;
 
   @Option(names = "--end", description = "What blocks is to count again now.")
