@@ -21,6 +21,7 @@ import io.fabric8.kubernetes.api.model.ObjectMeta;
 import io.fabric8.kubernetes.api.model.ObjectMetaBuilder;
 import io.fabric8.kubernetes.api.model.PodBuilder;
 import io.fabric8.kubernetes.api.model.apps.DaemonSetBuilder;
+import io.fabric8.kubernetes.api.model.coordination.v1.LeaseBuilder;
 import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudget;
 import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudgetBuilder;
 import io.fabric8.kubernetes.client.utils.Serialization;
@@ -61,6 +62,7 @@ class ClusterWriterTest {
       Delete       failed  refused  failed  refused  done     race  failed  refused  failed  failed  failed
       Report       failed  refused  failed  refused  done     race  failed  refused  failed  failed  failed
       ReportHold   failed  refused  failed  refused  done     race  failed  refused  failed  failed  failed
+      Renew        failed  refused  failed  refused  done     race  failed  refused  failed  failed  failed
       SetSchedule  failed  refused  failed  refused  done     done  failed  refused  failed  failed  failed
       Mark         failed  refused  failed  refused  done     race  failed  refused  failed  failed  failed
       Unmark       failed  refused  failed  refused  done     race  failed  refused  failed  failed  failed
@@ -230,6 +232,9 @@ class ClusterWriterTest {
       case "Delete" -> new Change.Delete(budget());
       case "Report" -> new Change.Report(companion());
       case "ReportHold" -> new Change.ReportHold(hold());
+      case "Renew" ->
+          new Change.Renew(
+              new LeaseBuilder().withMetadata(NAME).withNewSpec().endSpec().build());
       case "SetSchedule" -> new Change.SetSchedule(pingSource(), "* * * * *");
       case "Mark" ->
           new Change.Mark(
