@@ -29,7 +29,7 @@ class CustomResourceDefinitionsTest {
       Path.of(System.getProperty("chaperone.home"), "knative", "crds");
 
   @ParameterizedTest
-  @ValueSource(classes = {Companion.class, Hold.class})
+  @ValueSource(classes = {Companion.class, Hold.class, EventKey.class})
   void the_checked_in_definition_is_what_the_types_say(
       Class<? extends CustomResource<?, ?>> type, @TempDir Path folder) throws IOException {
     String generated = Serialization.asYaml(generate(type, folder));

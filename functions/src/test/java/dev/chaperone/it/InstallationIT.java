@@ -89,7 +89,7 @@ class InstallationIT {
     lab.kubectl("apply", "-k", definitions).orFail();
 
     assertThat(lab.kubectl("apply", "-k", definitions).orFail().out().lines())
-        .hasSize(2)
+        .hasSize(3)
         .allSatisfy(line -> assertThat(line).endsWith(" unchanged"));
   }
 

@@ -29,6 +29,7 @@ class ReleaseIT {
       Set.of(
           "APIService <none> v1alpha1.chaperone.dev",
           "CustomResourceDefinition <none> companions.chaperone.dev",
+          "CustomResourceDefinition <none> eventkeys.chaperone.dev",
           "CustomResourceDefinition <none> holds.chaperone.dev",
           "Namespace <none> chaperone");
 

@@ -19,7 +19,8 @@ import java.util.Locale;
 ///
 /// @param home the checkout
 record Schemas(Path home) {
-  private static final List<String> DEFINITIONS = List.of("companions.yaml", "holds.yaml");
+  private static final List<String> DEFINITIONS =
+      List.of("companions.yaml", "holds.yaml", "eventkeys.yaml");
   private static final String PROPERTIES = "properties";
   private static final String TYPE = "type";
   private static final ObjectMapper JSON =

@@ -32,7 +32,7 @@ class SchemasTest {
   @BeforeAll
   static void write() throws IOException {
     assertThat(new Schemas(HOME).write(folder))
-        .containsExactly(schemaOf("Companion"), schemaOf("Hold"));
+        .containsExactly(schemaOf("Companion"), schemaOf("Hold"), schemaOf("EventKey"));
   }
 
   @Test
