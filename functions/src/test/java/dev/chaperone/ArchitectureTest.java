@@ -39,7 +39,7 @@ class ArchitectureTest {
       new ClassFileImporter()
           .withImportOption(new ImportOption.DoNotIncludeTests())
           .importPackages(
-              Stream.of("api", "decide", "telemetry", "cluster", "functions", "page")
+              Stream.of("api", "decide", "signature", "telemetry", "cluster", "functions", "page")
                   .map("dev.chaperone."::concat)
                   .toList());
 
@@ -59,6 +59,8 @@ class ArchitectureTest {
         .definedBy("dev.chaperone.api..")
         .layer("telemetry")
         .definedBy("dev.chaperone.telemetry..")
+        .layer("signature")
+        .definedBy("dev.chaperone.signature..")
         .whereLayer("functions")
         .mayNotBeAccessedByAnyLayer()
         .whereLayer("page")
@@ -68,7 +70,9 @@ class ArchitectureTest {
         .whereLayer("decide")
         .mayOnlyBeAccessedByLayers("functions", "page", "cluster", "telemetry")
         .whereLayer("api")
-        .mayOnlyBeAccessedByLayers("functions", "page", "cluster", "decide")
+        .mayOnlyBeAccessedByLayers("functions", "page", "cluster", "decide", "signature")
+        .whereLayer("signature")
+        .mayOnlyBeAccessedByLayers("functions")
         .whereLayer("telemetry")
         .mayOnlyBeAccessedByLayers("functions", "cluster")
         .check(CLASSES);
@@ -136,6 +140,19 @@ class ArchitectureTest {
         .should()
         .dependOnClassesThat(
             resideInAPackage("io.fabric8.kubernetes.client..").and(not(type(CustomResource.class))))
+        .check(CLASSES);
+  }
+
+  /// So that nothing of it is loaded for an event without a signature.
+  @Test
+  void signatures_are_known_to_one_class() {
+    noClasses()
+        .that()
+        .resideOutsideOfPackage("dev.chaperone.signature..")
+        .and(not(nameMatching("dev[.]chaperone[.]functions[.]Signatures([$].*)?")))
+        .should()
+        .dependOnClassesThat(
+            resideInAnyPackage("dev.chaperone.signature..", "org.jose4j..", "org.erdtman.."))
         .check(CLASSES);
   }
 

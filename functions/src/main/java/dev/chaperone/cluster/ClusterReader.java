@@ -4,6 +4,7 @@ import dev.chaperone.api.Companion;
 import dev.chaperone.api.CompanionSpec.FollowerRef;
 import dev.chaperone.api.CompanionSpec.Observed;
 import dev.chaperone.api.CompanionSpec.Protect;
+import dev.chaperone.api.EventKey;
 import dev.chaperone.api.Hold;
 import dev.chaperone.decide.CompanionRef;
 import dev.chaperone.decide.HoldReports;
@@ -476,6 +477,24 @@ public class ClusterReader {
                     .inNamespace(ref.namespace())
                     .withName(ref.name())
                     .get()));
+  }
+
+  /// The key; empty if it does not exist in a namespace that Chaperone serves, or is not
+  /// understood.
+  ///
+  /// @throws Unavailable when the API server does not answer, or not in time
+  public Optional<EventKey> eventKey(String namespace, String name, Deadline deadline) {
+    if (!scope.covers(namespace) || !PathName.isOne(name)) {
+      return Optional.empty();
+    }
+    String what = "EventKey " + namespace + "/" + name;
+    deadline.check("reading " + what);
+    return Optional.ofNullable(
+            read(
+                what,
+                () -> client.resources(EventKey.class).inNamespace(namespace).withName(name).get()))
+        .filter(EventKey::canBeRead)
+        .filter(it -> it.getMetadata().getDeletionTimestamp() == null);
   }
 
   private static SortedSet<CompanionRef> refs(Stream<Companion> companions) {

@@ -164,6 +164,9 @@ public class ClusterWriter {
       case Change.Delete delete -> delete(delete.object());
       case Change.Report report -> client.resource(report.object()).updateStatus();
       case Change.ReportHold report -> client.resource(report.object()).updateStatus();
+      case Change.ReportKey report -> {
+        return Optional.of(client.resource(report.object()).updateStatus());
+      }
       case Change.SetSchedule beat -> setSchedule(beat);
       case Change.Mark mark -> patchConditions(mark.object(), mark.condition());
       case Change.Unmark unmark -> unmark(unmark);
@@ -506,6 +509,7 @@ public class ClusterWriter {
       case Change.Delete delete -> "delete " + name;
       case Change.Report report -> "status of " + name;
       case Change.ReportHold report -> "status of " + name;
+      case Change.ReportKey report -> "status of " + name;
       case Change.SetSchedule beat -> "set schedule " + beat.schedule() + " of " + name;
       case Change.Mark mark -> "condition " + DrainBlocked.CONDITION + " on " + name;
       case Change.Unmark unmark -> "remove condition " + DrainBlocked.CONDITION + " from " + name;

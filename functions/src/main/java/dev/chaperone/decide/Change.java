@@ -1,6 +1,7 @@
 package dev.chaperone.decide;
 
 import dev.chaperone.api.Companion;
+import dev.chaperone.api.EventKey;
 import dev.chaperone.api.Hold;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 import io.fabric8.kubernetes.api.model.HasMetadata;
@@ -23,7 +24,7 @@ public sealed interface Change {
   /// is for the next event to see.
   default Set<WriteFailure> harmless() {
     return switch (this) {
-      case Create _, Replace _, Apply _, Place _ -> Set.of();
+      case Create _, Replace _, Apply _, Place _, ReportKey _ -> Set.of();
       // Somebody was faster, or it is gone.
       case Bind _, SetSchedule _ -> Set.of(WriteFailure.NOT_FOUND, WriteFailure.CONFLICT);
       case Delete _, Report _, ReportHold _, Mark _, Unmark _, Renew _ ->
@@ -65,6 +66,9 @@ public sealed interface Change {
 
   /// Writes the status that the Hold carries, on the version that was seen.
   record ReportHold(Hold object) implements Change {}
+
+  /// Writes the status that the key carries, on the version that was seen.
+  record ReportKey(EventKey object) implements Change {}
 
   /// Sets how often the pulse beats, on the version that was seen.
   ///

@@ -10,17 +10,41 @@ import java.time.Duration;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.HexFormat;
+import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /// What an event asks for: to hold a Companion, or to stop doing so.
 ///
 /// @param source of the event
 /// @param key distinguishes the holds of one source
-public record HoldRequest(CompanionRef companion, String source, String key) {
+/// @param signedBy absent: the event has no signature
+public record HoldRequest(
+    CompanionRef companion, String source, String key, @Nullable SignedBy signedBy) {
+  private static final String SIGNED_WITH = "chaperone.dev/event-key";
+  private static final String SIGNED_AT = "chaperone.dev/event-time";
+
   private static final int DIGITS = 24;
 
   /// So much of a source or a key is kept for people; the name tells them apart.
   private static final int NOTED = 256;
+
+  /// Of an event without a signature.
+  public HoldRequest(CompanionRef companion, String source, String key) {
+    this(companion, source, key, null);
+  }
+
+  /// A signature of an event.
+  ///
+  /// @param key namespace and name of the [dev.chaperone.api.EventKey]
+  /// @param id of the event
+  /// @param time of the event
+  public record SignedBy(String key, String id, Instant time) {
+    private Map<String, String> annotations() {
+      return Map.of(SIGNED_WITH, key, SIGNED_AT, time.toString());
+    }
+  }
 
   /// The one name of the Hold for this source, key and Companion.
   public String holdName() {
@@ -47,13 +71,22 @@ public record HoldRequest(CompanionRef companion, String source, String key) {
     if (end.isPresent() && !end.get().isAfter(now)) {
       throw new Ended(end.get());
     }
+    HoldSpec spec =
+        new HoldSpec(
+            new HoldSpec.CompanionRef(companion.name()),
+            reason,
+            end.map(Instant::toString).orElse(null));
+    Map<String, String> signature = signedBy == null ? Map.of() : signedBy.annotations();
     if (existing
         .filter(it -> it.getSpec().companionRef().name().equals(companion.name()))
         .isPresent()) {
       Optional<Instant> before = Holds.expiry(existing.get());
       boolean longer = before.isPresent() && (end.isEmpty() || end.get().isAfter(before.get()));
       if (!longer && !Holds.isExpired(existing.get(), now)) {
-        return Optional.empty();
+        if (annotations(existing.get()).entrySet().containsAll(signature.entrySet())) {
+          return Optional.empty();
+        }
+        spec = existing.get().getSpec();
       }
     }
     Hold hold = new Hold();
@@ -65,13 +98,34 @@ public record HoldRequest(CompanionRef companion, String source, String key) {
             .addToLabels(Made.COMPANION_LABEL, companion.name())
             .addToAnnotations(Made.SOURCE, noted(source))
             .addToAnnotations("chaperone.dev/key", noted(key))
+            .addToAnnotations(signature)
             .build());
-    hold.setSpec(
-        new HoldSpec(
-            new HoldSpec.CompanionRef(companion.name()),
-            reason,
-            end.map(Instant::toString).orElse(null)));
+    hold.setSpec(spec);
+    if (signedBy != null) {
+      // Only on the version that was seen, see isOlderThan.
+      existing.ifPresent(
+          it -> hold.getMetadata().setResourceVersion(it.getMetadata().getResourceVersion()));
+    }
     return Optional.of(hold);
+  }
+
+  /// Whether a signed event that is newer than this one wrote the Hold. Each signed event leaves
+  /// its time there, and only on the version that it saw: so none undoes what a newer one did.
+  public boolean isOlderThan(Hold hold) {
+    String written = annotations(hold).get(SIGNED_AT);
+    return signedBy != null
+        && written != null
+        && Times.parse(written).filter(it -> !it.isAfter(signedBy.time())).isEmpty();
+  }
+
+  /// Whether this very event wrote the Hold last.
+  public boolean wrote(Hold hold) {
+    return signedBy != null
+        && annotations(hold).entrySet().containsAll(signedBy.annotations().entrySet());
+  }
+
+  private static Map<String, String> annotations(Hold hold) {
+    return Objects.requireNonNullElse(hold.getMetadata().getAnnotations(), Map.of());
   }
 
   /// What is asked for ended before it was asked.

@@ -35,6 +35,17 @@ public final class SignalEvent {
   public sealed interface Ask {
     HoldRequest request();
 
+    /// The same, asked by an event with this signature.
+    default Ask signed(HoldRequest.SignedBy by) {
+      HoldRequest request =
+          new HoldRequest(request().companion(), request().source(), request().key(), by);
+      return switch (this) {
+        case ToHold hold -> new ToHold(request, hold.reason(), hold.ttl());
+        case ToRelease _ -> new ToRelease(request);
+        case ToForget _ -> new ToForget(request);
+      };
+    }
+
     /// To be held.
     ///
     /// @param ttl empty: until it is released
@@ -42,6 +53,9 @@ public final class SignalEvent {
 
     /// No longer to be held.
     record ToRelease(HoldRequest request) implements Ask {}
+
+    /// To forget its own hold, which came after a newer release.
+    record ToForget(HoldRequest request) implements Ask {}
   }
 
   /// What the event asks of the Companion by this signal of its; empty: nothing.

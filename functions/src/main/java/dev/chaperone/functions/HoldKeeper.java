@@ -10,6 +10,7 @@ import dev.chaperone.decide.Change;
 import dev.chaperone.decide.HoldRequest;
 import dev.chaperone.decide.ObjectRef;
 import dev.chaperone.decide.Occasion;
+import dev.chaperone.decide.SignalEvent.Ask;
 import dev.chaperone.decide.Written;
 import dev.chaperone.telemetry.Metrics;
 import dev.chaperone.telemetry.Metrics.HoldChange;
@@ -52,13 +53,27 @@ class HoldKeeper {
     return reconciler.share(deadline, among);
   }
 
-  /// Makes the Hold if it is missing, or lets it end later.
+  /// Makes the Hold if it is missing, or lets it end later; or deletes it if there is one.
   ///
   /// @param sent when the event was sent, if it says so
   /// @throws Malformed when there is no such Companion
   /// @throws Ineffective when the Hold holds nothing, now and when the event is sent again
   /// @throws Unavailable when it does not hold yet
-  void hold(
+  void carryOut(Ask ask, Optional<Instant> sent, Deadline deadline) {
+    switch (ask) {
+      case Ask.ToHold(HoldRequest request, String reason, Optional<Duration> ttl) ->
+          hold(request, reason, sent, ttl, deadline);
+      case Ask.ToRelease(HoldRequest request) -> {
+        Optional<Hold> hold = existing(request, deadline);
+        checkNewest(request, hold);
+        release(request, hold, deadline);
+      }
+      case Ask.ToForget(HoldRequest request) ->
+          release(request, existing(request, deadline).filter(request::wrote), deadline);
+    }
+  }
+
+  private void hold(
       HoldRequest request,
       String reason,
       Optional<Instant> sent,
@@ -75,8 +90,10 @@ class HoldKeeper {
           "Hold %s of Companion %s is being deleted: sent again once it is gone, the event makes it anew"
               .formatted(request.holdName(), request.companion()));
     }
+    checkNewest(request, existing);
     Optional<Hold> hold = wanted(request, existing, reason, sent.orElse(now), ttl, now);
-    hold.ifPresent(it -> write(new Change.Apply(it), deadline));
+    boolean isFirst = request.signedBy() != null && existing.isEmpty();
+    hold.ifPresent(it -> write(isFirst ? new Change.Create(it) : new Change.Apply(it), deadline));
     metrics.holdAsked(true, hold.isPresent() ? HoldChange.WRITTEN : HoldChange.UNCHANGED);
     LOG.infof(
         "%s: %s asks to hold: %s; %s",
@@ -109,9 +126,7 @@ class HoldKeeper {
     }
   }
 
-  /// Deletes the Hold if there is one.
-  void release(HoldRequest request, Deadline deadline) {
-    Optional<Hold> hold = existing(request, deadline);
+  private void release(HoldRequest request, Optional<Hold> hold, Deadline deadline) {
     hold.ifPresent(it -> write(new Change.Delete(it), deadline));
     metrics.holdAsked(false, hold.isPresent() ? HoldChange.DELETED : HoldChange.UNCHANGED);
     LOG.infof(
@@ -121,6 +136,12 @@ class HoldKeeper {
         hold.map(it -> "Hold " + it.getMetadata().getName() + " deleted")
             .orElse("nothing to release"));
     reconciler.react(companion(request), Occasion.CHANGE, deadline);
+  }
+
+  private static void checkNewest(HoldRequest request, Optional<Hold> existing) {
+    if (existing.filter(request::isOlderThan).isPresent()) {
+      throw new Ineffective("Hold " + request.holdName() + " is of a newer event");
+    }
   }
 
   private Optional<Hold> existing(HoldRequest request, Deadline deadline) {

@@ -1,14 +1,15 @@
 package dev.chaperone.functions;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import dev.chaperone.cluster.Access.Verb;
 import dev.chaperone.cluster.Deadline;
 import dev.chaperone.decide.CompanionRef;
 import dev.chaperone.decide.HoldRequest;
+import dev.chaperone.decide.SignalEvent.Ask;
 import io.quarkus.funqy.Funq;
 import io.quarkus.funqy.knative.events.CloudEvent;
 import io.quarkus.funqy.knative.events.CloudEventMapping;
 import java.util.List;
+import java.util.function.BiFunction;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
@@ -31,27 +32,32 @@ public class HoldOnRequest {
   @Funq
   @CloudEventMapping(trigger = "dev.chaperone.hold")
   public @Nullable CloudEvent<ReplyData> hold(CloudEvent<byte[]> received) {
-    var event = Envelope.of(received);
-    Deadline deadline = keeper.begin();
-    Sender.Rights rights = sender.of(event, deadline);
-    JsonNode data = Payload.object(received);
-    HoldRequest request = request(event.getSource().toString(), data);
-    String reason = Payload.reason(Payload.text(data, "reason", ""));
-    var ttl = Payload.length(Payload.text(data, "ttl", ""));
-    rights.require(Verb.CREATE, request.companion().namespace());
-    keeper.hold(request, reason, Payload.time(received), ttl, deadline);
-    return replies.about(List.of(request.companion()));
+    return answer(
+        received,
+        (request, data) ->
+            new Ask.ToHold(
+                request,
+                Payload.reason(Payload.text(data, "reason", "")),
+                Payload.length(Payload.text(data, "ttl", ""))));
   }
 
   @Funq
   @CloudEventMapping(trigger = "dev.chaperone.release")
   public @Nullable CloudEvent<ReplyData> release(CloudEvent<byte[]> received) {
+    return answer(received, (request, _) -> new Ask.ToRelease(request));
+  }
+
+  private @Nullable CloudEvent<ReplyData> answer(
+      CloudEvent<byte[]> received, BiFunction<HoldRequest, JsonNode, Ask> asks) {
     var event = Envelope.of(received);
     Deadline deadline = keeper.begin();
-    Sender.Rights rights = sender.of(event, deadline);
-    HoldRequest request = request(event.getSource().toString(), Payload.object(received));
-    rights.require(Verb.DELETE, request.companion().namespace());
-    keeper.release(request, deadline);
+    Sender.Rights rights = sender.of(event, received, deadline);
+    JsonNode data = Payload.object(received);
+    HoldRequest request = request(event.getSource().toString(), data);
+    rights.exercise(
+        asks.apply(request, data),
+        deadline,
+        ask -> keeper.carryOut(ask, Payload.time(received), deadline));
     return replies.about(List.of(request.companion()));
   }
 

@@ -2,19 +2,16 @@ package dev.chaperone.functions;
 
 import dev.chaperone.api.Companion;
 import dev.chaperone.api.CompanionSpec.Signal;
-import dev.chaperone.cluster.Access.Verb;
 import dev.chaperone.cluster.ClusterReader;
 import dev.chaperone.cluster.Deadline;
 import dev.chaperone.cluster.Unavailable;
 import dev.chaperone.decide.CompanionRef;
 import dev.chaperone.decide.Expression;
-import dev.chaperone.decide.HoldRequest;
 import dev.chaperone.decide.SignalEvent;
 import dev.chaperone.decide.SignalEvent.Ask;
 import io.quarkus.funqy.Funq;
 import io.quarkus.funqy.knative.events.CloudEvent;
 import io.quarkus.funqy.knative.events.CloudEventMapping;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -48,7 +45,7 @@ public class HoldOnSignal {
     if (listening.isEmpty()) {
       throw new Malformed("no Companion has a signal of type " + event.getType());
     }
-    Sender.Rights rights = sender.of(event, deadline);
+    Sender.Rights rights = sender.of(event, received, deadline);
     SignalEvent asking =
         new SignalEvent(
             event.getType(),
@@ -66,9 +63,13 @@ public class HoldOnSignal {
                     event.getType(),
                     (signal, ref) -> {
                       Optional<Ask> ask = asking.asks(signal, ref);
+                      Deadline share = keeper.share(deadline, listening.size());
                       ask.ifPresent(
                           it ->
-                              make(it, received, rights, keeper.share(deadline, listening.size())));
+                              rights.exercise(
+                                  it,
+                                  share,
+                                  its -> keeper.carryOut(its, Payload.time(received), share)));
                       return ask.isPresent();
                     }));
     List<RuntimeException> failures =
@@ -122,19 +123,5 @@ public class HoldOnSignal {
       }
     }
     return new Outcome(ref, asked, failures);
-  }
-
-  private void make(Ask ask, CloudEvent<byte[]> received, Sender.Rights rights, Deadline deadline) {
-    String namespace = ask.request().companion().namespace();
-    switch (ask) {
-      case Ask.ToHold(HoldRequest request, String reason, Optional<Duration> ttl) -> {
-        rights.require(Verb.CREATE, namespace);
-        keeper.hold(request, reason, Payload.time(received), ttl, deadline);
-      }
-      case Ask.ToRelease(HoldRequest request) -> {
-        rights.require(Verb.DELETE, namespace);
-        keeper.release(request, deadline);
-      }
-    }
   }
 }

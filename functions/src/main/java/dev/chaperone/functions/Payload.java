@@ -24,13 +24,23 @@ final class Payload {
   /// The JSON that the event carries; empty if it carries none.
   private static Optional<JsonNode> json(CloudEvent<byte[]> event) {
     try {
-      byte[] data = event.data();
-      return data == null || data.length == 0
+      byte[] data = bytes(event);
+      return data.length == 0
           ? Optional.empty()
           : Optional.ofNullable(JSON.readTree(data)).filter(it -> !it.isMissingNode());
     } catch (IOException | RuntimeException | StackOverflowError unreadable) {
-      // Funqy throws what it likes for data without a type, or none at all.
       return Optional.empty();
+    }
+  }
+
+  /// The data as it came; none where it carries none.
+  static byte[] bytes(CloudEvent<byte[]> event) {
+    try {
+      byte[] data = event.data();
+      return data == null ? new byte[0] : data;
+    } catch (RuntimeException untyped) {
+      // Funqy throws what it likes for data without a type, or none at all.
+      return new byte[0];
     }
   }
 

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.sun.net.httpserver.HttpHandler;
 import dev.chaperone.api.Companion;
+import dev.chaperone.api.EventKey;
 import dev.chaperone.api.Hold;
 import dev.chaperone.api.HoldSpec;
 import dev.chaperone.decide.Change;
@@ -63,6 +64,7 @@ class ClusterWriterTest {
       Report       failed  refused  failed  refused  done     race  failed  refused  failed  failed  failed
       ReportHold   failed  refused  failed  refused  done     race  failed  refused  failed  failed  failed
       Renew        failed  refused  failed  refused  done     race  failed  refused  failed  failed  failed
+      ReportKey    failed  refused  failed  refused  refused  race  failed  refused  failed  failed  failed
       SetSchedule  failed  refused  failed  refused  done     done  failed  refused  failed  failed  failed
       Mark         failed  refused  failed  refused  done     race  failed  refused  failed  failed  failed
       Unmark       failed  refused  failed  refused  done     race  failed  refused  failed  failed  failed
@@ -235,6 +237,7 @@ class ClusterWriterTest {
       case "Renew" ->
           new Change.Renew(
               new LeaseBuilder().withMetadata(NAME).withNewSpec().endSpec().build());
+      case "ReportKey" -> new Change.ReportKey(key());
       case "SetSchedule" -> new Change.SetSchedule(pingSource(), "* * * * *");
       case "Mark" ->
           new Change.Mark(
@@ -266,6 +269,12 @@ class ClusterWriterTest {
     hold.setMetadata(NAME);
     hold.setSpec(new HoldSpec(new HoldSpec.CompanionRef("agent"), "a test", null));
     return hold;
+  }
+
+  private static EventKey key() {
+    EventKey key = new EventKey();
+    key.setMetadata(NAME);
+    return key;
   }
 
   private static GenericKubernetesResource pingSource() {

@@ -416,6 +416,7 @@ final class World {
       case Change.Report report -> companion.setStatus(report.object().getStatus());
       case Change.ReportHold report ->
           holds.computeIfPresent(name(report.object()), (name, hold) -> report.object());
+      case Change.ReportKey _ -> throw new AssertionError("no decision writes keys");
       case Change.SetSchedule beat -> {}
       case Change.Mark mark ->
           nodes

@@ -12,14 +12,14 @@ import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/// `docs/reference/companion.md` and `hold.md` have every field as `knative/crds` defines it.
+/// The pages of custom resources have every field as `knative/crds` defines it.
 class CustomResourcePagesTest {
   private static final Path CRDS = Path.of(System.getProperty("chaperone.home"), "knative", "crds");
   private static final List<String> BOUNDS =
       List.of("minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems");
 
   @ParameterizedTest
-  @CsvSource({"companions, companion", "holds, hold"})
+  @CsvSource({"companions, companion", "holds, hold", "eventkeys, eventkey"})
   void the_page_of_a_custom_resource_has_every_field_rule_and_column(String crd, String page)
       throws IOException {
     JsonNode version =

@@ -330,6 +330,7 @@ class WhatIsSeenIT {
               case Change.Delete _ -> "";
               case Change.Report it -> Serialization.asYaml(it.object().getStatus());
               case Change.ReportHold it -> Serialization.asYaml(it.object().getStatus());
+              case Change.ReportKey it -> Serialization.asYaml(it.object().getStatus());
               case Change.SetSchedule it -> it.schedule();
               case Change.Mark it -> String.valueOf(it.condition());
               case Change.Unmark it -> it.companion().toString();

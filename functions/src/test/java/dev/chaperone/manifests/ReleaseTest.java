@@ -82,10 +82,10 @@ class ReleaseTest {
         .allSatisfy(
             it ->
                 assertThat(
-                        // The last three take rights, or more processes, that no value brings.
+                        // The last four take rights, or more processes, that no value brings.
                         settings
                             + "CHAPERONE_NAMESPACE CHAPERONE_PULSE_NAME CHAPERONE_NODE_CONDITIONS"
-                            + " CHAPERONE_STATUS_PAGE CHAPERONE_SINK")
+                            + " CHAPERONE_STATUS_PAGE CHAPERONE_SINK CHAPERONE_SIGNED_EVENTS_AUDIENCE")
                     .contains(it));
   }
 

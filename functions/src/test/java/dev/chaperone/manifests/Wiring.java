@@ -12,6 +12,8 @@ record Wiring(String name, Manifests manifests) {
   static final Wiring NODE_CONDITIONS =
       of("node conditions", "knative/overlays/node-conditions", "triggers");
   static final Wiring SPREAD = of("spread", "knative/overlays/spread", "triggers");
+  static final Wiring SIGNED_EVENTS =
+      of("signed events", "knative/overlays/signed-events", "triggers");
   static final Wiring DEAD_MAN = of("dead man", "knative", "triggers", "knative/overlays/dead-man");
   static final Wiring STATUS_PAGE = of("status page", "knative/overlays/status-page", "triggers");
   static final Wiring NODE_UPDATES =
@@ -29,6 +31,7 @@ record Wiring(String name, Manifests manifests) {
         OIDC,
         NODE_CONDITIONS,
         SPREAD,
+        SIGNED_EVENTS,
         DEAD_MAN,
         STATUS_PAGE,
         NODE_UPDATES,
