@@ -143,7 +143,7 @@ class ArchitectureTest {
         .check(CLASSES);
   }
 
-  /// So that nothing of it is loaded for an event without a signature.
+  /// So nothing of it is loaded for an event without a signature.
   @Test
   void signatures_are_known_to_one_class() {
     noClasses()
