@@ -210,12 +210,7 @@ record HostileEvents(
     ObjectNode none = event(type);
     none.remove("time");
     add(all, "no time", signed(none, header()), 400, "must have the attribute time");
-    add(
-        all,
-        "no such time",
-        signed(event(type).put("time", "yesterday"), header()),
-        400,
-        null);
+    add(all, "no such time", signed(event(type).put("time", "yesterday"), header()), 400, null);
     ObjectNode before =
         events.event(
             "b",

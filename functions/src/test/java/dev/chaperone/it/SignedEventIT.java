@@ -72,13 +72,14 @@ class SignedEventIT {
     }
     String name = test.getTestMethod().orElseThrow().getName().replace('_', '-');
     scene =
-        new Scene(chaperone, name.substring(0, Math.min(40, name.length())), 0).withCompanion("{}");
+        new Scene(chaperone, name.substring(0, Math.min(24, name.length())) + "-signed", 0)
+            .withCompanion("{}");
     scene.awaitCounted();
     chaperone.changed("Companion", scene.name, "agent");
     for (Algorithm algorithm : Algorithm.values()) {
       Signer signer = Signer.with(algorithm);
       signers.put(algorithm, signer);
-      key(name(signer), signer, "[Hold, Release]", "null");
+      key(name(signer), signer, "[Hold, Release]", "");
     }
   }
 
@@ -191,8 +192,8 @@ class SignedEventIT {
       assertThat(post(structured(signed(holder, event))).statusCode()).isEqualTo(200);
     }
     String hold = holds().getFirst().getMetadata().getName();
-    key("only-holds", holder, "[Hold]", "null");
-    key("ended", holder, "[Hold, Release]", "\"2026-01-01T00:00:00Z\"");
+    key("only-holds", holder, "[Hold]", "");
+    key("ended", holder, "[Hold, Release]", "notAfter: \"2026-01-01T00:00:00Z\"");
     int writes = chaperone.writes().size();
 
     int sent = 0;
@@ -271,7 +272,7 @@ class SignedEventIT {
             .formatted(scene.name));
     Path file = folder.resolve("key.yaml");
     Signer signer = signers.get(Algorithm.EdDSA);
-    Files.writeString(file, manifest("new", signer, "[Hold]", "null"));
+    Files.writeString(file, manifest("new", signer, "[Hold]", ""));
     await()
         .atMost(Scene.LONG)
         .untilAsserted(
@@ -288,10 +289,10 @@ class SignedEventIT {
         """
             .formatted(scene.name));
     await().atMost(Scene.LONG).until(() -> applyAsUser(file).exit() == 0);
-    Files.writeString(file, manifest("new", signer, "[Hold, Release]", "null"));
+    Files.writeString(file, manifest("new", signer, "[Hold, Release]", ""));
     assertThat(applyAsUser(file).err()).contains("must have the right to delete holds");
     Files.writeString(
-        file, manifest("new", signer, "[Hold]", "null").replace("PUBLIC KEY", "PRIVATE KEY"));
+        file, manifest("new", signer, "[Hold]", "").replace("PUBLIC KEY", "PRIVATE KEY"));
     assertThat(applyAsUser(file).err()).contains("publicKey must be a public key in PEM");
   }
 
@@ -320,11 +321,11 @@ class SignedEventIT {
     return "array-" + signer.algorithm().name().toLowerCase(java.util.Locale.ROOT);
   }
 
-  private void key(String name, Signer signer, String may, String notAfter) {
-    scene.apply(manifest(name, signer, may, notAfter));
+  private void key(String name, Signer signer, String may, String more) {
+    scene.apply(manifest(name, signer, may, more));
   }
 
-  private String manifest(String name, Signer signer, String may, String notAfter) {
+  private String manifest(String name, Signer signer, String may, String more) {
     return """
     apiVersion: chaperone.dev/v1alpha1
     kind: EventKey
@@ -336,7 +337,7 @@ class SignedEventIT {
       companions: [agent]
       may: %s
       maxHoldDuration: 4h
-      notAfter: %s
+      %s
     """
         .formatted(
             name,
@@ -344,7 +345,7 @@ class SignedEventIT {
             signer.algorithm(),
             signer.publicKey().replace("\n", "\\n"),
             may,
-            notAfter);
+            more);
   }
 
   /// An event that holds or releases what it may.
