@@ -235,8 +235,7 @@ class ClusterWriterTest {
       case "Report" -> new Change.Report(companion());
       case "ReportHold" -> new Change.ReportHold(hold());
       case "Renew" ->
-          new Change.Renew(
-              new LeaseBuilder().withMetadata(NAME).withNewSpec().endSpec().build());
+          new Change.Renew(new LeaseBuilder().withMetadata(NAME).withNewSpec().endSpec().build());
       case "ReportKey" -> new Change.ReportKey(key());
       case "SetSchedule" -> new Change.SetSchedule(pingSource(), "* * * * *");
       case "Mark" ->
