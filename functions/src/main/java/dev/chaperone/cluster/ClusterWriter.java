@@ -434,10 +434,10 @@ public class ClusterWriter {
   }
 
   private void renew(Lease lease) {
+    // As a resource, not by its name: that would read it first, which takes another right.
     client
         .leases()
-        .inNamespace(lease.getMetadata().getNamespace())
-        .withName(lease.getMetadata().getName())
+        .resource(lease)
         .patch(
             new PatchContext.Builder()
                 .withPatchType(PatchType.JSON_MERGE)
