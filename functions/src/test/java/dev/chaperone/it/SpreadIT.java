@@ -70,12 +70,10 @@ class SpreadIT {
         share(those);
         List<Integer> requests = those.stream().map(FunctionsOnDemand::requests).toList();
 
-        IntStream.range(0, COMPANIONS).forEach(this::hold);
-        requireOnce("held", processes, "False");
+        requireOnce("held", processes, "False", this::hold);
         await().atMost(Scene.LONG).until(() -> budgets().stream().allMatch(it -> allowed(it) == 0));
 
-        lab.client().resources(Hold.class).inAnyNamespace().delete();
-        requireOnce("allowed", processes, "True");
+        requireOnce("allowed", processes, "True", this::release);
 
         for (int i = 0; i < processes; i++) {
           assertThat(those.get(i).requests()).isGreaterThan(requests.get(i) + 1);
@@ -83,8 +81,7 @@ class SpreadIT {
       }
 
       share(List.of(alone));
-      IntStream.range(0, COMPANIONS).forEach(this::hold);
-      requireOnce("held, with a sink that does not listen,", 1, "False");
+      requireOnce("held, with a sink that does not listen,", 1, "False", this::hold);
     } finally {
       installed.eventing().router().route(FUNCTIONS, installed.functions().address());
       programs.forEach(FunctionsOnDemand::close);
@@ -98,10 +95,12 @@ class SpreadIT {
     }
   }
 
-  /// Pulses until all Companions say so, and requires that each of their budgets, and each of their
-  /// Holds, was written once on the way: a second write would be another opinion in between.
-  private void requireOnce(String what, int processes, String allowed) {
+  /// Pulses after a change until all Companions say so, and requires that each of their budgets,
+  /// and each of their Holds, was written once on the way: a second write would be another opinion
+  /// in between. A look that was handed over earlier may be the one that sees the change.
+  private void requireOnce(String what, int processes, String allowed, Runnable change) {
     int before = chaperone.writes().size();
+    change.run();
     long began = System.nanoTime();
     int pulses = pulseUntil(allowed, "DisruptionAllowed");
     System.out.printf(
@@ -194,6 +193,14 @@ class SpreadIT {
         spec: {targetRef: {name: target}}
         """
             .formatted(number, number / ON_A_NODE));
+  }
+
+  private void hold() {
+    IntStream.range(0, COMPANIONS).forEach(this::hold);
+  }
+
+  private void release() {
+    lab.client().resources(Hold.class).inAnyNamespace().delete();
   }
 
   private void hold(int number) {
