@@ -83,7 +83,13 @@ class ReleaseIT {
     lab.helm("uninstall", "chaperone", "-n", "chaperone", "--wait").orFail();
 
     awaitOnlyMore(before, LEFT_BY_HELM);
-    lab.kubectl("delete", "crd", "companions.chaperone.dev", "holds.chaperone.dev").orFail();
+    lab.kubectl(
+            "delete",
+            "crd",
+            "companions.chaperone.dev",
+            "eventkeys.chaperone.dev",
+            "holds.chaperone.dev")
+        .orFail();
     lab.kubectl("delete", "namespace", "chaperone", "--timeout=90s").orFail();
     awaitOnlyMore(before, Set.of());
   }
