@@ -23,13 +23,15 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 
 /// A pulse with more to do than one process is meant to: it is handed over through the real Broker,
-/// and one, two or four processes of the functions share it, in turn. Serving's autoscaler, which
-/// would start them, does not run here.
+/// and two processes of the functions share it, then one does it, in turn; with
+/// `-Dchaperone.thorough=true` four, two and one. Serving's autoscaler, which would start them,
+/// does not run here.
 @ExtendWith(OnKnative.class)
 class SpreadIT {
   private static final int COMPANIONS = Thorough.times(40, 100);
   private static final int ON_A_NODE = 10;
-  private static final List<Integer> PROCESSES = List.of(4, 2, 1);
+  private static final List<Integer> PROCESSES =
+      IntStream.iterate(Thorough.times(2, 4), it -> it > 0, it -> it / 2).boxed().toList();
   private static final Duration NEVER_IDLE = Duration.ofHours(1);
   private static final String FUNCTIONS = "functions.chaperone";
   private static final int OK = 200;
