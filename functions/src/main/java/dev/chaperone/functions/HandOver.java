@@ -32,6 +32,13 @@ class HandOver {
 
   HandOver(@ConfigProperty(name = "chaperone.sink") Optional<URI> sink) {
     this.sink = sink;
+    sink.filter(it -> !String.valueOf(it.getScheme()).matches("https?") || it.getHost() == null)
+        .ifPresent(
+            it -> {
+              throw new IllegalArgumentException(
+                  "CHAPERONE_SINK must be the address of a Broker, such as http://HOST/PATH, and is "
+                      + it);
+            });
   }
 
   /// Only where it is used.
@@ -54,9 +61,10 @@ class HandOver {
   /// @return whether it was taken; if not, nobody will look at the Companion because of it
   /// @throws Unavailable when there is no answer in time
   boolean look(CompanionRef ref, Deadline deadline) {
+    Duration left = deadline.left();
     deadline.check("handing over Companion " + ref);
     try {
-      int status = Http.CLIENT.send(event(ref, deadline), BodyHandlers.discarding()).statusCode();
+      int status = Http.CLIENT.send(event(ref, left), BodyHandlers.discarding()).statusCode();
       if (status / 100 == 2) {
         return true;
       }
@@ -83,12 +91,12 @@ class HandOver {
     return false;
   }
 
-  private HttpRequest event(CompanionRef ref, Deadline deadline) {
+  private HttpRequest event(CompanionRef ref, Duration timeout) {
     String path =
         "/apis/chaperone.dev/v1alpha1/namespaces/%s/companions/%s"
             .formatted(ref.namespace(), ref.name());
     return HttpRequest.newBuilder(sink.orElseThrow())
-        .timeout(deadline.left())
+        .timeout(timeout)
         .header("ce-specversion", "1.0")
         .header("ce-id", UUID.randomUUID().toString())
         .header("ce-source", path)

@@ -44,6 +44,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.SortedSet;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Function;
 import java.util.function.Predicate;
 import org.eclipse.microprofile.config.inject.ConfigProperty;
@@ -210,7 +211,7 @@ class Reconciler {
     try {
       writer.write(
           companions.stream().flatMap(ref -> closing(survey, ref).stream()).toList(), deadline);
-    } catch (LostRace | Unavailable e) {
+    } catch (LostRace | RuntimeException e) {
       LOG.debugf("Not everything closed at once: %s", e.getMessage());
     }
   }
@@ -311,43 +312,40 @@ class Reconciler {
       survey.strays().forEach(ref -> others.putIfAbsent(ref, occasion));
     }
     if (handOver.isPossible() && simple.size() > MANY) {
-      Set<CompanionRef> here = new LinkedHashSet<>(others.keySet());
-      simple.forEach(here::remove);
-      outcomes.addAll(each(here, it -> others.getOrDefault(it, occasion), deadline));
-      here.forEach(others::remove);
-      handOver(simple, deadline)
-          .forEach(
-              (ref, outcome) -> {
-                outcomes.add(outcome);
-                others.remove(ref);
-              });
+      for (CompanionRef ref : handOver(simple, deadline.orIn(deadline.left().dividedBy(2)))) {
+        // What came of it is for the next pulse to see.
+        outcomes.add(new Outcome(new Result.Seen(Optional.empty(), true), true));
+        waiting.remove(ref);
+        others.remove(ref);
+      }
     }
     outcomes.addAll(each(others.keySet(), it -> others.getOrDefault(it, occasion), deadline));
     return outcomes;
   }
 
-  /// @return what came of those that are handed over; of the others, nobody has taken the event
-  private Map<CompanionRef, Outcome> handOver(
-      Collection<CompanionRef> companions, Deadline deadline) {
-    Map<CompanionRef, Outcome> outcomes = new ConcurrentHashMap<>();
+  /// Stops at the first that is not taken, so that a sink that is away leaves the time to look
+  /// here.
+  ///
+  /// @return those that were taken; another may have been all the same, if there was no answer, and
+  ///     is then looked at twice
+  private Set<CompanionRef> handOver(Collection<CompanionRef> companions, Deadline deadline) {
+    Set<CompanionRef> taken = ConcurrentHashMap.newKeySet();
+    AtomicBoolean isAway = new AtomicBoolean();
     Several.map(
         companions,
         HANDED_AT_ONCE,
         ref -> {
           try {
-            if (handOver.look(ref, deadline)) {
-              // What came of it is for the next pulse to see.
-              outcomes.put(ref, new Outcome(new Result.Seen(Optional.empty(), true), true));
-              waiting.remove(ref);
+            if (!isAway.get() && handOver.look(ref, deadline)) {
+              return taken.add(ref);
             }
           } catch (Unavailable e) {
             LOG.warn(e.getMessage());
-            outcomes.put(ref, new Outcome(new Result.Failed(e), true));
-            waiting.add(ref);
           }
-          return ref;
+          isAway.set(true);
+          return false;
         });
-    return outcomes;
+    return taken;
   }
 
   /// Those that do not exist, whose Holds are to be told so.
@@ -381,9 +379,10 @@ class Reconciler {
               && occasion.pulse()
               && decision.filter(it -> !it.needsEveryNode()).isPresent();
       boolean simple =
-          idle.isEmpty()
+          handOver.isPossible()
+              && idle.isEmpty()
               && occasion.withoutPulse().equals(Occasion.CHANGE)
-              && decision.filter(it -> !it.needsPulse()).isPresent();
+              && (few || decision.filter(it -> !it.needsPulse()).isPresent());
       return new Surveyed(idle, few ? occasion.withoutPulse() : occasion, simple);
     } catch (RuntimeException | Error e) {
       // It will be told of it by its own look.

@@ -20,6 +20,7 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class HandOverTest {
   private static final CompanionRef COMPANION = new CompanionRef("storage", "agent");
@@ -88,6 +89,15 @@ class HandOverTest {
   void without_a_sink_nothing_is_handed_over() {
     assertThat(new HandOver(Optional.empty()).isPossible()).isFalse();
     assertThat(to(1).isPossible()).isTrue();
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"broker-ingress/chaperone", "broker:80/chaperone", "ftp://broker/x"})
+  void an_address_that_nothing_can_be_posted_to_is_named_at_once(String address) {
+    assertThatThrownBy(() -> new HandOver(Optional.of(URI.create(address))))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("CHAPERONE_SINK")
+        .hasMessageContaining(address);
   }
 
   private static HandOver to(int port) {

@@ -13,6 +13,9 @@ import dev.chaperone.lab.Lab;
 import dev.chaperone.lab.ServerProcess;
 import io.fabric8.kubernetes.api.model.Condition;
 import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudget;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
 import java.net.URI;
 import java.time.Duration;
 import java.util.List;
@@ -50,7 +53,7 @@ class SpreadIT {
   }
 
   @Test
-  void what_is_handed_over_is_done_once_however_many_processes_share_it() {
+  void what_is_handed_over_is_done_once_however_many_processes_share_it() throws IOException {
     IntStream.range(0, COMPANIONS / ON_A_NODE).forEach(this::addNamespace);
     installed.eventing().awaitReady();
     // Only pulses tell of anything from now on, and only those of this test.
@@ -62,6 +65,9 @@ class SpreadIT {
     List<FunctionsOnDemand> programs =
         IntStream.rangeClosed(1, PROCESSES.getFirst()).mapToObj(_ -> program(broker)).toList();
     FunctionsOnDemand alone = program(NOBODY);
+    ServerSocket silent = new ServerSocket(0, 1, InetAddress.getLoopbackAddress());
+    FunctionsOnDemand unanswered =
+        program(URI.create("http://127.0.0.1:" + silent.getLocalPort() + "/"));
     try {
       share(programs);
       IntStream.range(0, COMPANIONS).forEach(this::addCompanion);
@@ -84,10 +90,14 @@ class SpreadIT {
 
       share(List.of(alone));
       requireOnce("held, with a sink that does not listen,", 1, "False", this::hold);
+      share(List.of(unanswered));
+      requireOnce("allowed, with a sink that does not answer,", 1, "True", this::release);
     } finally {
       installed.eventing().router().route(FUNCTIONS, installed.functions().address());
       programs.forEach(FunctionsOnDemand::close);
       alone.close();
+      unanswered.close();
+      silent.close();
       // Before the namespaces go, which replaces one of them.
       tellers.forEach(ServerProcess::start);
       for (int i = 0; i < COMPANIONS / ON_A_NODE; i++) {
@@ -166,24 +176,8 @@ class SpreadIT {
 
   private void addNamespace(int node) {
     lab.addNode(namespace(node), Map.of("spread", String.valueOf(node)));
-    lab.apply(
-        """
-        apiVersion: v1
-        kind: Namespace
-        metadata: {name: spread-%1$d}
-        ---
-        apiVersion: apps/v1
-        kind: DaemonSet
-        metadata: {name: target, namespace: spread-%1$d}
-        spec:
-          selector: {matchLabels: {app: target}}
-          template:
-            metadata: {labels: {app: target}}
-            spec:
-              nodeSelector: {spread: "%1$d"}
-              containers: [{name: main, image: none}]
-        """
-            .formatted(node));
+    lab.apply("apiVersion: v1\nkind: Namespace\nmetadata: {name: %s}".formatted(namespace(node)));
+    lab.addDaemonSet(namespace(node), "target", "{spread: \"%d\"}".formatted(node));
   }
 
   private void addCompanion(int number) {
