@@ -10,7 +10,9 @@ import io.fabric8.kubernetes.api.model.Condition;
 import io.fabric8.kubernetes.api.model.IntOrString;
 import java.net.http.HttpResponse;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -47,7 +49,7 @@ class ManyCompanionsIT {
     for (int node = 0; node < COMPANIONS / ON_A_NODE; node++) {
       lab.apply("apiVersion: v1\nkind: Namespace\nmetadata: {name: many-%d}".formatted(node));
       lab.addNode("node-" + node, Map.of("number", String.valueOf(node)));
-      lab.apply(daemonSet(node));
+      lab.addDaemonSet("many-" + node, "target", "{number: \"%d\"}".formatted(node));
     }
     for (int i = 0; i < COMPANIONS; i++) {
       lab.apply(companion(i, "{}"));
@@ -132,9 +134,11 @@ class ManyCompanionsIT {
               .formatted(number, number / ON_A_NODE));
     }
 
+    int before = chaperone.settledCalls().size();
     long began = System.nanoTime();
     int status = chaperone.pulse().statusCode();
     long took = System.nanoTime() - began;
+    List<ApiCall> written = writes(chaperone.settledCalls().stream().skip(before).toList());
     Set<String> names = held.stream().map(it -> "agent-" + it).collect(Collectors.toSet());
     System.out.printf(
         "ManyCompanionsIT: one pulse for %d Holds of %d Companions: %d after %d ms, %d told%n",
@@ -145,6 +149,12 @@ class ManyCompanionsIT {
         .filteredOn(it -> names.contains(it.getMetadata().getName().replace("-nodes", "")))
         .hasSameSizeAs(held)
         .allMatch(it -> CLOSED.equals(it.getSpec().getMinAvailable()));
+    assertThat(
+            times(
+                written, "poddisruptionbudgets", names.stream().map(it -> it + "-nodes").toList()))
+        .hasSameSizeAs(held)
+        .last()
+        .satisfies(last -> assertThat(times(written, "holds", names)).allMatch(last::isBefore));
     await("all are told")
         .atMost(Scene.LONG)
         .until(
@@ -154,27 +164,21 @@ class ManyCompanionsIT {
             });
   }
 
+  /// Of the writes of these objects, in their order.
+  private static List<Instant> times(
+      List<ApiCall> written, String resource, Collection<String> names) {
+    return written.stream()
+        .filter(it -> it.resource().equals(resource) && names.contains(it.name()))
+        .map(ApiCall::time)
+        .sorted()
+        .toList();
+  }
+
   private static long blocked(Set<String> names) {
     return companions().stream()
         .filter(it -> names.contains(it.getMetadata().getName()))
         .filter(it -> is(it, "DisruptionAllowed", "False"))
         .count();
-  }
-
-  private static String daemonSet(int node) {
-    return """
-    apiVersion: apps/v1
-    kind: DaemonSet
-    metadata: {name: target, namespace: many-%1$d}
-    spec:
-      selector: {matchLabels: {app: target}}
-      template:
-        metadata: {labels: {app: target}}
-        spec:
-          nodeSelector: {number: "%1$d"}
-          containers: [{name: main, image: none}]
-    """
-        .formatted(node);
   }
 
   private static String companion(int number, String disruption) {
