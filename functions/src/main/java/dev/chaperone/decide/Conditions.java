@@ -10,7 +10,7 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /// Status conditions as Kubernetes has them: the transition time moves only when the status does.
-final class Conditions {
+public final class Conditions {
   private static final int MAX_MESSAGE = 2048;
 
   private Conditions() {}
@@ -42,12 +42,13 @@ final class Conditions {
         .toList();
   }
 
-  /// A status has to fit into one object.
-  static String cut(String message) {
+  /// As much of a text as the message of a condition may have: a status has to fit into one object.
+  public static String cut(String message) {
     return message.length() <= MAX_MESSAGE ? message : message.substring(0, MAX_MESSAGE - 1) + "…";
   }
 
-  static Optional<Condition> find(List<Condition> conditions, String type) {
+  /// The condition of this type; empty: there is none.
+  public static Optional<Condition> find(List<Condition> conditions, String type) {
     return conditions.stream().filter(c -> type.equals(c.getType())).findFirst();
   }
 }

@@ -156,6 +156,7 @@ public final class Decision {
     private final Enforcement enforcement;
     private final Finding allowed;
     private final CompanionStatus before = seen.status();
+    private final @Nullable List<String> unprotectedGuards;
     private final CompanionStatus after;
     private final List<Change> holds;
 
@@ -163,13 +164,14 @@ public final class Decision {
       this.refused = written.refused();
       this.enforcement = Enforcement.of(seen, state, budgets, written);
       this.allowed = allowed();
+      this.unprotectedGuards = unprotectedGuards();
       this.after = status();
       Finding enforced = enforced();
       this.holds =
           HoldReports.reports(
               seen.holds(),
               hold -> HoldReports.findings(hold, reasons, verdict, enforced, seen.now()),
-              unprotectedGuards(),
+              unprotectedGuards,
               seen.now());
     }
 
@@ -346,7 +348,7 @@ public final class Decision {
           state.count(),
           blockedNodes(),
           state.unguarded().stream().limit(GuardPlan.MAX_NODES_IN_STATUS).toList(),
-          unprotectedGuards(),
+          unprotectedGuards,
           timeline.drained(),
           guards.tainted(),
           reasons(),

@@ -8,6 +8,7 @@ import dev.chaperone.api.CompanionStatus.DrainedNodes;
 import dev.chaperone.api.CompanionStatus.GuardCount;
 import dev.chaperone.decide.Ages;
 import dev.chaperone.decide.CompanionRef;
+import dev.chaperone.decide.Conditions;
 import dev.chaperone.decide.Maintenance;
 import dev.chaperone.decide.Reason;
 import dev.chaperone.decide.Times;
@@ -60,9 +61,6 @@ public record Overview(
   /// Of one node, in its row.
   static final int MAX_CELLS = 20;
 
-  /// As long as a condition's message may be.
-  static final int MAX_WORDS = 2048;
-
   private static final String ALLOWED = "DisruptionAllowed";
 
   /// How a Companion's disruptions stand, the worst first.
@@ -106,7 +104,7 @@ public record Overview(
     static Moment of(String text, Instant now) {
       return Times.parse(text)
           .map(time -> new Moment(seconds(time), distance(time, now)))
-          .orElseGet(() -> new Moment(cut(text), ""));
+          .orElseGet(() -> new Moment(Conditions.cut(text), ""));
     }
 
     private static String seconds(Instant time) {
@@ -201,7 +199,7 @@ public record Overview(
     List<Companion> shown = sorted.stream().limit(MAX_COMPANIONS).toList();
     List<NodeRow> nodes = nodes(shown, now);
     return new Overview(
-        namespace == null ? "all namespaces" : "namespace " + cut(namespace),
+        namespace == null ? "all namespaces" : "namespace " + Conditions.cut(namespace),
         Moment.of(now.toString(), now),
         (int) sorted.stream().filter(it -> state(it).compareTo(State.BLOCKED) <= 0).count(),
         (int)
@@ -258,8 +256,8 @@ public record Overview(
     String until = reason.until();
     Optional<Reason> type = Reason.of(reason.type());
     return new Why(
-        cut(reason.type()),
-        cut(reason.message()),
+        Conditions.cut(reason.type()),
+        Conditions.cut(reason.message()),
         Moment.of(reason.since(), now),
         until == null
             ? type.map(Reason::endsWhen).filter(it -> !it.isEmpty()).orElse("not known")
@@ -318,7 +316,7 @@ public record Overview(
         .map(
             it ->
                 new NodeRow(
-                    cut(it.getKey()),
+                    Conditions.cut(it.getKey()),
                     it.getValue().stream().limit(MAX_CELLS).toList(),
                     Math.max(0, it.getValue().size() - MAX_CELLS)))
         .toList();
@@ -340,7 +338,7 @@ public record Overview(
                 words,
                 CompanionRef.of(companion).toString(),
                 anchor(companion),
-                cut(message),
+                Conditions.cut(message),
                 since));
   }
 
@@ -384,14 +382,14 @@ public record Overview(
       return "";
     }
     String namespace = spec.targetRef().namespace();
-    return cut(
+    return Conditions.cut(
         (namespace == null ? companion.getMetadata().getNamespace() : namespace)
             + "/"
             + spec.targetRef().name());
   }
 
   private static String names(List<String> nodes) {
-    String some = String.join(", ", nodes.stream().limit(MAX_NAMES).map(Overview::cut).toList());
+    String some = String.join(", ", nodes.stream().limit(MAX_NAMES).map(Conditions::cut).toList());
     return nodes.size() > MAX_NAMES
         ? some + " and %d more".formatted(nodes.size() - MAX_NAMES)
         : some;
@@ -431,10 +429,7 @@ public record Overview(
   }
 
   private static @Nullable Condition find(CompanionStatus status, String type) {
-    return orEmpty(status.conditions()).stream()
-        .filter(it -> type.equals(it.getType()))
-        .findFirst()
-        .orElse(null);
+    return Conditions.find(orEmpty(status.conditions()), type).orElse(null);
   }
 
   private static CompanionStatus status(Companion companion) {
@@ -446,10 +441,6 @@ public record Overview(
   }
 
   private static String text(@Nullable String text) {
-    return text == null ? "" : cut(text);
-  }
-
-  private static String cut(String text) {
-    return text.length() <= MAX_WORDS ? text : text.substring(0, MAX_WORDS - 1) + "…";
+    return text == null ? "" : Conditions.cut(text);
   }
 }
