@@ -265,25 +265,12 @@ class ContainmentIT {
 
   /// Of somebody who may hold wherever they like.
   private String tokenOfSender(Scene scene) {
-    scene.apply(
-        """
-        apiVersion: v1
-        kind: ServiceAccount
-        metadata: {name: sender, namespace: %1$s}
-        ---
-        apiVersion: rbac.authorization.k8s.io/v1
-        kind: ClusterRole
-        metadata: {name: sender}
-        rules:
-        - {apiGroups: [chaperone.dev], resources: [holds], verbs: [create, delete]}
-        ---
-        apiVersion: rbac.authorization.k8s.io/v1
-        kind: ClusterRoleBinding
-        metadata: {name: sender}
-        roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: sender}
-        subjects: [{kind: ServiceAccount, name: sender, namespace: %1$s}]
-        """
-            .formatted(scene.name));
+    chaperone
+        .lab()
+        .addServiceAccount(
+            scene.name,
+            "sender",
+            "{apiGroups: [chaperone.dev], resources: [holds], verbs: [create, delete]}");
     return chaperone.lab().token(scene.name, "sender", "chaperone.dev");
   }
 

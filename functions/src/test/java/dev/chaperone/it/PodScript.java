@@ -6,6 +6,8 @@ import dev.chaperone.lab.Kubectl;
 import dev.chaperone.lab.Lab;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -18,6 +20,25 @@ import java.util.Map;
 record PodScript(JsonNode pod) {
   private static final YAMLMapper YAML = new YAMLMapper();
   private static final String NAMESPACE = "chaperone";
+
+  /// Installs what a manifest with a JobSink has besides Knative's kinds, and has the API server
+  /// check its Job.
+  ///
+  /// @return the script of that Job
+  static PodScript install(Lab lab, Path manifest) throws IOException {
+    List<JsonNode> objects = objects(Files.readString(manifest));
+    objects.stream()
+        .filter(it -> !it.path("apiVersion").asText().contains("knative.dev"))
+        .forEach(it -> lab.apply(it.toString()));
+    JsonNode job =
+        objects.stream()
+            .filter(it -> it.path("kind").asText().equals("JobSink"))
+            .map(it -> it.at("/spec/job/spec"))
+            .findFirst()
+            .orElseThrow();
+    checkJob(lab, job);
+    return new PodScript(job.at("/template/spec"));
+  }
 
   /// The objects of a manifest.
   static List<JsonNode> objects(String yaml) {

@@ -3,14 +3,12 @@ package dev.chaperone.it;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
-import com.fasterxml.jackson.databind.JsonNode;
 import dev.chaperone.lab.Installed;
 import dev.chaperone.lab.Lab;
 import io.fabric8.kubernetes.api.model.ObjectMeta;
 import io.quarkus.test.common.QuarkusTestResource;
 import io.quarkus.test.junit.QuarkusTest;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
@@ -95,18 +93,7 @@ class PreDrainHooksIT {
     lab().apply(CRD);
     await("the kind").atMost(Scene.LONG).until(() -> lab().kubectl("get", "machines").exit() == 0);
     lab().apply("apiVersion: v1\nkind: Namespace\nmetadata: {name: clusters}");
-    List<JsonNode> objects = PodScript.objects(Files.readString(EXAMPLE));
-    objects.stream()
-        .filter(it -> !it.path("apiVersion").asText().contains("knative.dev"))
-        .forEach(it -> lab().apply(it.toString()));
-    JsonNode job =
-        objects.stream()
-            .filter(it -> it.path("kind").asText().equals("JobSink"))
-            .map(it -> it.at("/spec/job/spec"))
-            .findFirst()
-            .orElseThrow();
-    PodScript.checkJob(lab(), job);
-    return new PodScript(job.at("/template/spec"));
+    return PodScript.install(lab(), EXAMPLE);
   }
 
   private void run(PodScript job) {

@@ -326,26 +326,7 @@ class SignedEventIT {
   }
 
   private String manifest(String name, Signer signer, String may, String more) {
-    return """
-    apiVersion: chaperone.dev/v1alpha1
-    kind: EventKey
-    metadata: {name: %s, namespace: %s}
-    spec:
-      algorithm: %s
-      publicKey: "%s"
-      sources: [/arrays/7]
-      companions: [agent]
-      may: %s
-      maxHoldDuration: 4h
-      %s
-    """
-        .formatted(
-            name,
-            scene.name,
-            signer.algorithm(),
-            signer.publicKey().replace("\n", "\\n"),
-            may,
-            more);
+    return signer.eventKey(scene.name, name, "may: " + may, more);
   }
 
   /// An event that holds or releases what it may.

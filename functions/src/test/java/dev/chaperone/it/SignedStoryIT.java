@@ -106,24 +106,7 @@ class SignedStoryIT {
   private void key(Scene scene, String name, Signer signer) throws IOException {
     Files.writeString(folder.resolve(name + ".pem"), signer.privateKey());
     Files.writeString(folder.resolve(name + ".pub"), signer.publicKey());
-    scene.apply(
-        """
-        apiVersion: chaperone.dev/v1alpha1
-        kind: EventKey
-        metadata: {name: %s, namespace: %s}
-        spec:
-          algorithm: %s
-          publicKey: "%s"
-          sources: [%s]
-          companions: [agent]
-          maxHoldDuration: 4h
-        """
-            .formatted(
-                name,
-                scene.name,
-                signer.algorithm(),
-                signer.publicKey().replace("\n", "\\n"),
-                SOURCE));
+    scene.apply(signer.eventKey(scene.name, name));
   }
 
   private String go(Scene scene, String type, String... more) throws Exception {

@@ -11,7 +11,6 @@ import dev.chaperone.lab.Lab;
 import io.quarkus.test.common.QuarkusTestResource;
 import io.quarkus.test.junit.QuarkusTest;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.time.Instant;
 import java.util.List;
 import java.util.Map;
@@ -32,7 +31,7 @@ class SilencesIT {
   void alerts_about_the_target_are_silent_while_a_node_is_out_and_not_much_longer()
       throws IOException {
     Monitoring.require(Installed.ALERTMANAGER, Installed.CURL, Installed.JQ);
-    PodScript job = install();
+    PodScript job = PodScript.install(lab(), Monitoring.FILES.resolve("silences.yaml"));
     try (Scene scene = new Scene(chaperone, "silenced", 2).withCompanion("{}");
         Alertmanager alertmanager =
             Alertmanager.start(lab(), Monitoring.FILES.resolve("alertmanager.yaml"))) {
@@ -76,23 +75,6 @@ class SilencesIT {
       run(job, alertmanager, "600");
       assertThat(only(alertmanager, "active")).isEqualTo(another);
     }
-  }
-
-  /// What is not of Knative's kinds, and what the API server says of the Job.
-  private PodScript install() throws IOException {
-    List<JsonNode> objects =
-        PodScript.objects(Files.readString(Monitoring.FILES.resolve("silences.yaml")));
-    objects.stream()
-        .filter(it -> !it.path("apiVersion").asText().contains("knative.dev"))
-        .forEach(it -> lab().apply(it.toString()));
-    JsonNode job =
-        objects.stream()
-            .filter(it -> it.path("kind").asText().equals("JobSink"))
-            .map(it -> it.at("/spec/job/spec"))
-            .findFirst()
-            .orElseThrow();
-    PodScript.checkJob(lab(), job);
-    return new PodScript(job.at("/template/spec"));
   }
 
   private void run(PodScript job, Alertmanager alertmanager, String leaseSeconds) {

@@ -80,29 +80,12 @@ class StatusPageIT {
     chaperone.lab().kubectl("apply", "-f", RIGHTS.toString()).orFail();
     chaperone
         .lab()
-        .apply(
-            """
-            apiVersion: v1
-            kind: ServiceAccount
-            metadata: {name: everywhere, namespace: default}
-            ---
-            apiVersion: v1
-            kind: ServiceAccount
-            metadata: {name: nobody, namespace: default}
-            ---
-            apiVersion: rbac.authorization.k8s.io/v1
-            kind: ClusterRole
-            metadata: {name: sees-companions}
-            rules:
-            - {apiGroups: [chaperone.dev], resources: [companions], verbs: [list]}
-            - {apiGroups: [""], resources: [events], verbs: [list]}
-            ---
-            apiVersion: rbac.authorization.k8s.io/v1
-            kind: ClusterRoleBinding
-            metadata: {name: sees-companions}
-            roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: sees-companions}
-            subjects: [{kind: ServiceAccount, name: everywhere, namespace: default}]
-            """);
+        .addServiceAccount(
+            "default",
+            "everywhere",
+            "{apiGroups: [chaperone.dev], resources: [companions], verbs: [list]}",
+            "{apiGroups: [''], resources: [events], verbs: [list]}");
+    chaperone.lab().addServiceAccount("default", "nobody");
     await("the page")
         .atMost(Scene.LONG)
         .until(
@@ -209,7 +192,7 @@ class StatusPageIT {
           apiVersion: rbac.authorization.k8s.io/v1
           kind: RoleBinding
           metadata: {name: sees-companions, namespace: mine}
-          roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: sees-companions}
+          roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: default-everywhere}
           subjects: [{kind: ServiceAccount, name: team, namespace: mine}]
           ---
           apiVersion: v1

@@ -561,17 +561,13 @@ class TruthIT {
 
   /// As a kubelet reports it.
   private void ready(Pod pod, String phase, boolean ready) {
-    kubectl(
-            "patch",
-            "pod",
-            pod.getMetadata().getName(),
-            "-n",
+    chaperone
+        .lab()
+        .reportPod(
             pod.getMetadata().getNamespace(),
-            "--subresource=status",
-            "-p",
+            pod.getMetadata().getName(),
             "{\"status\": {\"phase\": \"%s\", \"conditions\": [{\"type\": \"Ready\", \"status\": \"%s\"}]}}"
-                .formatted(phase, ready ? "True" : "False"))
-        .orFail();
+                .formatted(phase, ready ? "True" : "False"));
   }
 
   /// How many pods nodes 4 and 5 have room for.

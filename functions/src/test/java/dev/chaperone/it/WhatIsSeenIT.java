@@ -352,15 +352,9 @@ class WhatIsSeenIT {
 
   /// As a kubelet reports it.
   private void report(Pod pod, String status) {
-    kubectl(
-        "patch",
-        "pod",
-        pod.getMetadata().getName(),
-        "-n",
-        pod.getMetadata().getNamespace(),
-        "--subresource=status",
-        "-p",
-        status);
+    chaperone
+        .lab()
+        .reportPod(pod.getMetadata().getNamespace(), pod.getMetadata().getName(), status);
   }
 
   private void kubectl(String... arguments) {

@@ -35,6 +35,30 @@ public record Signer(Algorithm algorithm, KeyPair keys) {
     return pem("PUBLIC KEY", keys.getPublic().getEncoded());
   }
 
+  /// An EventKey in YAML with the public key, for the source `/arrays/7` and the Companion `agent`.
+  ///
+  /// @param more of its spec, each in one line
+  public String eventKey(String namespace, String name, String... more) {
+    return """
+    apiVersion: chaperone.dev/v1alpha1
+    kind: EventKey
+    metadata: {name: %s, namespace: %s}
+    spec:
+      algorithm: %s
+      publicKey: "%s"
+      sources: [/arrays/7]
+      companions: [agent]
+      maxHoldDuration: 4h
+      %s
+    """
+        .formatted(
+            name,
+            namespace,
+            algorithm,
+            publicKey().replace("\n", "\\n"),
+            String.join("\n  ", more));
+  }
+
   /// As `openssl genpkey` writes it.
   public String privateKey() {
     return pem("PRIVATE KEY", keys.getPrivate().getEncoded());

@@ -135,27 +135,12 @@ class PluginIT {
         .isEqualTo("kured");
 
     // Whoever may not read them is told the rest.
-    lab.apply(
-        """
-        apiVersion: v1
-        kind: ServiceAccount
-        metadata: {name: reader, namespace: others}
-        ---
-        apiVersion: rbac.authorization.k8s.io/v1
-        kind: ClusterRole
-        metadata: {name: why-others}
-        rules:
-        - {apiGroups: [""], resources: [pods], verbs: [list]}
-        - {apiGroups: [""], resources: [pods/eviction], verbs: [create]}
-        - {apiGroups: [policy], resources: [poddisruptionbudgets], verbs: [list]}
-        ---
-        apiVersion: rbac.authorization.k8s.io/v1
-        kind: ClusterRoleBinding
-        metadata: {name: why-others}
-        roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: why-others}
-        subjects:
-        - {kind: ServiceAccount, name: reader, namespace: others}
-        """);
+    lab.addServiceAccount(
+        "others",
+        "reader",
+        "{apiGroups: [''], resources: [pods], verbs: [list]}",
+        "{apiGroups: [''], resources: [pods/eviction], verbs: [create]}",
+        "{apiGroups: [policy], resources: [poddisruptionbudgets], verbs: [list]}");
     String reader = lab.kubeconfig("others", "reader").toString();
     await("the rights")
         .atMost(LONG)

@@ -48,15 +48,6 @@ final class Scenes {
 
   /// Writes the status of a pod as its kubelet does.
   static void report(Lab lab, Pod pod, String status) {
-    lab.kubectl(
-            "patch",
-            "pod",
-            pod.getMetadata().getName(),
-            "-n",
-            pod.getMetadata().getNamespace(),
-            "--subresource=status",
-            "-p",
-            status)
-        .orFail();
+    lab.reportPod(pod.getMetadata().getNamespace(), pod.getMetadata().getName(), status);
   }
 }

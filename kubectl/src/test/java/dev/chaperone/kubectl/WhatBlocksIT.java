@@ -346,25 +346,11 @@ class WhatBlocksIT {
   }
 
   private static void startVisitor() {
-    lab.apply(
-        """
-        apiVersion: v1
-        kind: ServiceAccount
-        metadata: {name: viewer, namespace: default}
-        ---
-        apiVersion: rbac.authorization.k8s.io/v1
-        kind: ClusterRole
-        metadata: {name: sees-the-page}
-        rules:
-        - {apiGroups: [chaperone.dev], resources: [companions], verbs: [list]}
-        - {apiGroups: [""], resources: [events], verbs: [list]}
-        ---
-        apiVersion: rbac.authorization.k8s.io/v1
-        kind: ClusterRoleBinding
-        metadata: {name: sees-the-page}
-        roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: sees-the-page}
-        subjects: [{kind: ServiceAccount, name: viewer, namespace: default}]
-        """);
+    lab.addServiceAccount(
+        "default",
+        "viewer",
+        "{apiGroups: [chaperone.dev], resources: [companions], verbs: [list]}",
+        "{apiGroups: [''], resources: [events], verbs: [list]}");
     viewer = lab.token("default", "viewer", "chaperone.dev");
   }
 

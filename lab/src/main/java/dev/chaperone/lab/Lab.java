@@ -372,6 +372,38 @@ public final class Lab implements AutoCloseable {
             .formatted(name, namespace, nodeSelector));
   }
 
+  /// Adds a ServiceAccount, and gives it rights in all namespaces by a ClusterRole called
+  /// `NAMESPACE-NAME`.
+  ///
+  /// @param rules of that role, each in YAML and in one line
+  public void addServiceAccount(String namespace, String name, String... rules) {
+    apply(
+        """
+        apiVersion: v1
+        kind: ServiceAccount
+        metadata: {name: %2$s, namespace: %1$s}
+        ---
+        apiVersion: rbac.authorization.k8s.io/v1
+        kind: ClusterRole
+        metadata: {name: %1$s-%2$s}
+        rules: [%3$s]
+        ---
+        apiVersion: rbac.authorization.k8s.io/v1
+        kind: ClusterRoleBinding
+        metadata: {name: %1$s-%2$s}
+        roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: %1$s-%2$s}
+        subjects: [{kind: ServiceAccount, name: %2$s, namespace: %1$s}]
+        """
+            .formatted(namespace, name, String.join(", ", rules)));
+  }
+
+  /// Writes the status of a pod as its kubelet does.
+  ///
+  /// @param patch JSON, such as `{"status": {"phase": "Pending"}}`
+  public void reportPod(String namespace, String name, String patch) {
+    kubectl("patch", "pod", name, "-n", namespace, "--subresource=status", "-p", patch).orFail();
+  }
+
   /// Applies a manifest, a folder of manifests or a folder with a kustomization.
   ///
   /// @throws AssertionError if kubectl fails
