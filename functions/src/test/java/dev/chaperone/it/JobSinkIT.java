@@ -1,22 +1,29 @@
 package dev.chaperone.it;
 
+import static java.util.stream.Collectors.toSet;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.chaperone.lab.Lab;
+import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
+import io.fabric8.kubernetes.api.model.GenericKubernetesResourceList;
 import io.fabric8.kubernetes.api.model.Secret;
 import io.fabric8.kubernetes.api.model.batch.v1.Job;
 import io.fabric8.kubernetes.client.KubernetesClient;
+import io.fabric8.kubernetes.client.dsl.NonNamespaceOperation;
+import io.fabric8.kubernetes.client.dsl.Resource;
 import java.io.IOException;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Base64;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -164,9 +171,50 @@ class JobSinkIT {
   }
 
   private void delete(String manifest) {
-    for (JsonNode object : PodScript.objects(manifest)) {
+    List<JsonNode> objects = PodScript.objects(manifest);
+    for (JsonNode object : objects) {
       client().resource(object.toString()).delete();
     }
+    objects.stream()
+        .filter(it -> it.path("kind").asText().equals("Trigger"))
+        .map(it -> it.at("/metadata/name").asText())
+        .forEach(this::awaitNoDelivery);
+  }
+
+  /// Until then the Broker tries to deliver each event to the Trigger, with longer and longer
+  /// pauses, and does not answer who sent it.
+  private void awaitNoDelivery(String trigger) {
+    await("no Subscription of Trigger " + trigger)
+        .atMost(Scene.LONG)
+        .until(
+            () ->
+                knative("messaging.knative.dev/v1", "Subscription")
+                    .withLabel("eventing.knative.dev/trigger", trigger)
+                    .list()
+                    .getItems()
+                    .isEmpty());
+    await("channels that deliver to nobody else")
+        .atMost(Scene.LONG)
+        .until(
+            () ->
+                knative("messaging.knative.dev/v1", "InMemoryChannel").list().getItems().stream()
+                    .allMatch(it -> subscribers(it, "spec").equals(subscribers(it, "status"))));
+  }
+
+  private NonNamespaceOperation<
+          GenericKubernetesResource,
+          GenericKubernetesResourceList,
+          Resource<GenericKubernetesResource>>
+      knative(String apiVersion, String kind) {
+    return client().genericKubernetesResources(apiVersion, kind).inNamespace(NAMESPACE);
+  }
+
+  /// Their UIDs: those that it should have, or those that it has.
+  private static Set<String> subscribers(GenericKubernetesResource channel, String part) {
+    List<Map<String, Object>> subscribers = channel.get(part, "subscribers");
+    return subscribers == null
+        ? Set.of()
+        : subscribers.stream().map(it -> String.valueOf(it.get("uid"))).collect(toSet());
   }
 
   private KubernetesClient client() {
