@@ -3,8 +3,8 @@ package dev.chaperone.it;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
-import dev.chaperone.lab.Kubectl;
-import dev.chaperone.lab.ServerProcess;
+import dev.chaperone.lab.programs.Kubectl;
+import dev.chaperone.lab.programs.ServerProcess;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;

@@ -2,7 +2,7 @@ package dev.chaperone.it;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.chaperone.lab.ApiCall;
+import dev.chaperone.lab.controlplane.ApiCall;
 import io.fabric8.kubernetes.api.model.NodeBuilder;
 import io.quarkus.test.common.QuarkusTestResource;
 import io.quarkus.test.junit.QuarkusTest;

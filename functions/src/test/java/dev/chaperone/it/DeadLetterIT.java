@@ -3,8 +3,8 @@ package dev.chaperone.it;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
-import dev.chaperone.lab.ApiCall;
-import dev.chaperone.lab.ServerProcess;
+import dev.chaperone.lab.controlplane.ApiCall;
+import dev.chaperone.lab.programs.ServerProcess;
 import io.fabric8.kubernetes.api.model.Event;
 import io.fabric8.kubernetes.api.model.coordination.v1.LeaseSpec;
 import io.quarkus.test.junit.QuarkusTest;

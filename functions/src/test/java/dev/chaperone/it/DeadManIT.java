@@ -4,9 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import dev.chaperone.lab.Installed;
-import dev.chaperone.lab.Kubectl;
 import dev.chaperone.lab.Lab;
+import dev.chaperone.lab.programs.Installed;
+import dev.chaperone.lab.programs.Kubectl;
 import io.fabric8.kubernetes.api.model.IntOrString;
 import io.quarkus.test.common.QuarkusTestResource;
 import io.quarkus.test.junit.QuarkusTest;

@@ -3,8 +3,8 @@ package dev.chaperone.it;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
-import dev.chaperone.lab.ApiServerSource;
-import dev.chaperone.lab.Kubectl;
+import dev.chaperone.lab.knative.ApiServerSource;
+import dev.chaperone.lab.programs.Kubectl;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.quarkus.test.common.QuarkusTestResource;
 import io.quarkus.test.junit.QuarkusTest;

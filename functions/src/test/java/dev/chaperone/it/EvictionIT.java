@@ -2,7 +2,7 @@ package dev.chaperone.it;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.chaperone.lab.ApiServerSource;
+import dev.chaperone.lab.knative.ApiServerSource;
 import io.fabric8.kubernetes.api.model.policy.v1.EvictionBuilder;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.KubernetesClientException;

@@ -3,7 +3,7 @@ package dev.chaperone.it;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.chaperone.lab.Lab;
-import dev.chaperone.lab.LabExtension;
+import dev.chaperone.lab.junit.LabExtension;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;

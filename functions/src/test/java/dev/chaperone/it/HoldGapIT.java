@@ -5,7 +5,7 @@ import static org.awaitility.Awaitility.await;
 
 import dev.chaperone.api.Hold;
 import dev.chaperone.api.HoldSpec;
-import dev.chaperone.lab.FunctionsOnDemand;
+import dev.chaperone.lab.knative.FunctionsOnDemand;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import java.time.Duration;

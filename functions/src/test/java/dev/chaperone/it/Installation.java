@@ -2,10 +2,10 @@ package dev.chaperone.it;
 
 import static org.awaitility.Awaitility.await;
 
-import dev.chaperone.lab.ApiCall;
-import dev.chaperone.lab.ApiServerSource;
-import dev.chaperone.lab.EventRequest;
 import dev.chaperone.lab.Lab;
+import dev.chaperone.lab.controlplane.ApiCall;
+import dev.chaperone.lab.knative.ApiServerSource;
+import dev.chaperone.lab.knative.EventRequest;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.URI;

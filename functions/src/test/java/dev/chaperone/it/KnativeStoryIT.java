@@ -4,8 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import com.sun.net.httpserver.HttpServer;
-import dev.chaperone.lab.Eventing;
-import dev.chaperone.lab.Kubectl;
+import dev.chaperone.lab.knative.Eventing;
+import dev.chaperone.lab.programs.Kubectl;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;

@@ -5,7 +5,7 @@ import static org.awaitility.Awaitility.await;
 
 import dev.chaperone.api.Companion;
 import dev.chaperone.api.Hold;
-import dev.chaperone.lab.Kubectl;
+import dev.chaperone.lab.programs.Kubectl;
 import io.fabric8.kubernetes.api.model.PodSpec;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.dsl.base.PatchContext;

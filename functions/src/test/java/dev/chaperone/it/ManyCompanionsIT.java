@@ -4,8 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import dev.chaperone.api.Companion;
-import dev.chaperone.lab.ApiCall;
 import dev.chaperone.lab.Lab;
+import dev.chaperone.lab.controlplane.ApiCall;
 import io.fabric8.kubernetes.api.model.Condition;
 import io.fabric8.kubernetes.api.model.IntOrString;
 import java.net.http.HttpResponse;

@@ -3,11 +3,11 @@ package dev.chaperone.it;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
-import dev.chaperone.lab.Kubectl;
 import dev.chaperone.lab.Lab;
-import dev.chaperone.lab.nodes.ColdStarts;
+import dev.chaperone.lab.install.NodeLabExtension;
 import dev.chaperone.lab.nodes.NodeLab;
-import dev.chaperone.lab.nodes.NodeLabExtension;
+import dev.chaperone.lab.programs.Kubectl;
+import dev.chaperone.lab.start.ColdStarts;
 import io.fabric8.kubernetes.api.model.Condition;
 import io.fabric8.kubernetes.api.model.Pod;
 import java.io.IOException;

@@ -2,9 +2,9 @@ package dev.chaperone.it;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.chaperone.lab.Kubectl;
+import dev.chaperone.lab.install.NodeLabExtension;
 import dev.chaperone.lab.nodes.NodeLab;
-import dev.chaperone.lab.nodes.NodeLabExtension;
+import dev.chaperone.lab.programs.Kubectl;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 

@@ -1,8 +1,8 @@
 package dev.chaperone.it;
 
-import dev.chaperone.lab.FunctionsCommand;
-import dev.chaperone.lab.FunctionsOnDemand;
 import dev.chaperone.lab.Lab;
+import dev.chaperone.lab.install.FunctionsCommand;
+import dev.chaperone.lab.knative.FunctionsOnDemand;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HashMap;

@@ -1,10 +1,10 @@
 package dev.chaperone.it;
 
-import dev.chaperone.lab.Eventing;
-import dev.chaperone.lab.FunctionsCommand;
-import dev.chaperone.lab.FunctionsOnDemand;
 import dev.chaperone.lab.Lab;
-import dev.chaperone.lab.Serving;
+import dev.chaperone.lab.install.FunctionsCommand;
+import dev.chaperone.lab.knative.Eventing;
+import dev.chaperone.lab.knative.FunctionsOnDemand;
+import dev.chaperone.lab.knative.Serving;
 import java.net.http.HttpRequest;
 import java.nio.file.Path;
 import org.junit.jupiter.api.extension.ExtensionContext;

@@ -1,7 +1,7 @@
 package dev.chaperone.it;
 
 import dev.chaperone.lab.Lab;
-import dev.chaperone.lab.LoopbackPort;
+import dev.chaperone.lab.programs.LoopbackPort;
 import io.quarkus.test.common.QuarkusTestResourceLifecycleManager;
 import java.net.URI;
 import java.nio.file.Path;

@@ -2,8 +2,8 @@ package dev.chaperone.it;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
-import dev.chaperone.lab.Kubectl;
 import dev.chaperone.lab.Lab;
+import dev.chaperone.lab.programs.Kubectl;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;

@@ -3,8 +3,8 @@ package dev.chaperone.it;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
-import dev.chaperone.lab.Installed;
 import dev.chaperone.lab.Lab;
+import dev.chaperone.lab.programs.Installed;
 import io.fabric8.kubernetes.api.model.ObjectMeta;
 import io.quarkus.test.common.QuarkusTestResource;
 import io.quarkus.test.junit.QuarkusTest;

@@ -5,9 +5,9 @@ import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import dev.chaperone.lab.FunctionsCommand;
 import dev.chaperone.lab.Lab;
-import dev.chaperone.lab.LabExtension;
+import dev.chaperone.lab.install.FunctionsCommand;
+import dev.chaperone.lab.junit.LabExtension;
 import io.opentelemetry.proto.trace.v1.Span;
 import java.io.IOException;
 import java.net.http.HttpRequest;

@@ -3,8 +3,8 @@ package dev.chaperone.it;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
-import dev.chaperone.lab.FunctionsOnDemand;
-import dev.chaperone.lab.FunctionsOnDemand.Run;
+import dev.chaperone.lab.knative.FunctionsOnDemand;
+import dev.chaperone.lab.knative.FunctionsOnDemand.Run;
 import io.fabric8.kubernetes.client.dsl.base.PatchContext;
 import io.fabric8.kubernetes.client.dsl.base.PatchType;
 import java.time.Duration;

@@ -4,10 +4,10 @@ import static org.awaitility.Awaitility.await;
 
 import dev.chaperone.api.Companion;
 import dev.chaperone.api.Hold;
-import dev.chaperone.lab.Kubectl;
 import dev.chaperone.lab.Lab;
-import dev.chaperone.lab.nodes.ColdStarts;
 import dev.chaperone.lab.nodes.NodeLab;
+import dev.chaperone.lab.programs.Kubectl;
+import dev.chaperone.lab.start.ColdStarts;
 import io.fabric8.kubernetes.api.model.Condition;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.client.KubernetesClient;

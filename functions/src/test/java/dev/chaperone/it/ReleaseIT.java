@@ -3,10 +3,10 @@ package dev.chaperone.it;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
-import dev.chaperone.lab.Eventing;
-import dev.chaperone.lab.FunctionsCommand;
 import dev.chaperone.lab.Lab;
-import dev.chaperone.lab.Serving;
+import dev.chaperone.lab.install.FunctionsCommand;
+import dev.chaperone.lab.knative.Eventing;
+import dev.chaperone.lab.knative.Serving;
 import dev.chaperone.lab.release.Release;
 import java.io.IOException;
 import java.nio.file.Path;

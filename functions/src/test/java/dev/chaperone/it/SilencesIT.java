@@ -4,10 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import dev.chaperone.lab.Alertmanager;
-import dev.chaperone.lab.Alertmanager.Alert;
-import dev.chaperone.lab.Installed;
 import dev.chaperone.lab.Lab;
+import dev.chaperone.lab.monitoring.Alertmanager;
+import dev.chaperone.lab.monitoring.Alertmanager.Alert;
+import dev.chaperone.lab.programs.Installed;
 import io.quarkus.test.common.QuarkusTestResource;
 import io.quarkus.test.junit.QuarkusTest;
 import java.io.IOException;

@@ -2,7 +2,7 @@ package dev.chaperone.it;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.chaperone.lab.Kubectl;
+import dev.chaperone.lab.programs.Kubectl;
 import io.quarkus.test.common.QuarkusTestResource;
 import io.quarkus.test.junit.QuarkusTest;
 import java.io.IOException;

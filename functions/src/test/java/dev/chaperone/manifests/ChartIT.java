@@ -3,7 +3,7 @@ package dev.chaperone.manifests;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import dev.chaperone.lab.Kubectl;
+import dev.chaperone.lab.programs.Kubectl;
 import dev.chaperone.lab.release.Release;
 import java.io.IOException;
 import java.nio.file.Files;

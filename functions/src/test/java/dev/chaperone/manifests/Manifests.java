@@ -2,7 +2,7 @@ package dev.chaperone.manifests;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
-import dev.chaperone.lab.Kubectl;
+import dev.chaperone.lab.programs.Kubectl;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;

@@ -2,7 +2,7 @@ package dev.chaperone.manifests;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.chaperone.lab.Kubectl;
+import dev.chaperone.lab.programs.Kubectl;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

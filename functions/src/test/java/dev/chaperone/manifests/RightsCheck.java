@@ -3,7 +3,7 @@ package dev.chaperone.manifests;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import dev.chaperone.lab.UsedRight;
+import dev.chaperone.lab.controlplane.UsedRight;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;

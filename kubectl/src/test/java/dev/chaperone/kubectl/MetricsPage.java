@@ -2,7 +2,7 @@ package dev.chaperone.kubectl;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.chaperone.lab.Lab;
-import dev.chaperone.lab.PromQl;
+import dev.chaperone.lab.monitoring.PromQl;
 import io.fabric8.kubernetes.client.utils.Serialization;
 import java.io.IOException;
 import java.nio.file.Files;

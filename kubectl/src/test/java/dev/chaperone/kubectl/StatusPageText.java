@@ -1,6 +1,6 @@
 package dev.chaperone.kubectl;
 
-import dev.chaperone.lab.LabFailure;
+import dev.chaperone.lab.programs.LabFailure;
 import java.io.IOException;
 import java.io.StringReader;
 import java.net.URI;

@@ -1,6 +1,16 @@
 package dev.chaperone.lab;
 
-import dev.chaperone.lab.Binaries.Module;
+import dev.chaperone.lab.controlplane.ApiCall;
+import dev.chaperone.lab.controlplane.AuditLog;
+import dev.chaperone.lab.controlplane.Cluster;
+import dev.chaperone.lab.controlplane.ControlPlane;
+import dev.chaperone.lab.controlplane.Credentials;
+import dev.chaperone.lab.programs.Binaries;
+import dev.chaperone.lab.programs.Binaries.Module;
+import dev.chaperone.lab.programs.Kubectl;
+import dev.chaperone.lab.programs.LabFailure;
+import dev.chaperone.lab.programs.ServerProcess;
+import dev.chaperone.lab.programs.Waiting;
 import io.fabric8.kubernetes.api.model.NodeBuilder;
 import io.fabric8.kubernetes.api.model.Quantity;
 import io.fabric8.kubernetes.api.model.Taint;
@@ -171,11 +181,15 @@ public final class Lab implements AutoCloseable {
     return podEnvironment(namespace, serviceAccount, apiServer().getPort());
   }
 
-  Path kubeconfigWith(String token) {
+  /// A file for `KUBECONFIG` with the rights of a token.
+  public Path kubeconfigWith(String token) {
     return kubeconfigWith(token, apiServer());
   }
 
-  Path kubeconfigWith(String token, URI apiServer) {
+  /// The same, through what leads to the API server.
+  ///
+  /// @param apiServer where that listens
+  public Path kubeconfigWith(String token, URI apiServer) {
     try {
       String file = "kubeconfig-" + UUID.randomUUID();
       return controlPlane.credentials().writeKubeconfig(file, apiServer, token);
@@ -204,7 +218,8 @@ public final class Lab implements AutoCloseable {
     return controlPlane.credentials().authority();
   }
 
-  SSLContext trust() throws IOException, GeneralSecurityException {
+  /// The same, for a client of Java.
+  public SSLContext trust() throws IOException, GeneralSecurityException {
     return controlPlane.credentials().trust();
   }
 
@@ -223,7 +238,8 @@ public final class Lab implements AutoCloseable {
     addNode(name, labels, List.of());
   }
 
-  void addNode(String name, Map<String, String> labels, List<Taint> taints) {
+  /// The same, with taints.
+  public void addNode(String name, Map<String, String> labels, List<Taint> taints) {
     Map<String, String> all = new HashMap<>(labels);
     all.putIfAbsent("kubernetes.io/hostname", name);
     all.putIfAbsent("kubernetes.io/os", "linux");
@@ -493,14 +509,15 @@ public final class Lab implements AutoCloseable {
     end();
   }
 
-  AuditLog auditLog() {
+  /// What the API server wrote down, its watches included.
+  public AuditLog auditLog() {
     return auditLog;
   }
 
   /// Starts a server that ends with the lab at the latest.
   ///
   /// @param ready whether what was launched at that time is ready now
-  ServerProcess startServer(
+  public ServerProcess startServer(
       String name,
       List<String> command,
       Map<String, String> environment,
@@ -516,12 +533,15 @@ public final class Lab implements AutoCloseable {
     guests.addFirst(end);
   }
 
-  /// Manifests of Knative, of a module named in [KnativeModules].
-  Path manifests(String knativeModule) {
+  /// Manifests of Knative, of a module by its name after `knative.dev/`.
+  public Path manifests(String knativeModule) {
     return binaries.manifests(knativeModule);
   }
 
-  Path program(Module module) {
+  /// A program of the lab, built first if this machine does not have it yet.
+  ///
+  /// @throws LabFailure if it is missing and cannot be built
+  public Path program(Module module) {
     return binaries.program(module);
   }
 
@@ -553,7 +573,7 @@ public final class Lab implements AutoCloseable {
     more.forEach(ServerProcess::askToEnd);
     controlPlane.stop();
     more.forEach(ServerProcess::awaitEnd);
-    UsedRight.write(auditLog.rights());
+    auditLog.writeRights();
     if (keepLogs) {
       System.err.println("lab: logs are kept in " + folder);
     } else {

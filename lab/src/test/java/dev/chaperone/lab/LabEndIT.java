@@ -3,6 +3,7 @@ package dev.chaperone.lab;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import dev.chaperone.lab.cli.Main;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;

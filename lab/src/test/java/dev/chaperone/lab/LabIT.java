@@ -4,6 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
+import dev.chaperone.lab.controlplane.UsedRight;
+import dev.chaperone.lab.junit.LabExtension;
+import dev.chaperone.lab.programs.Kubectl;
+import dev.chaperone.lab.programs.ServerProcess;
 import io.fabric8.kubernetes.api.model.ConfigMapBuilder;
 import io.fabric8.kubernetes.api.model.ObjectMeta;
 import io.fabric8.kubernetes.api.model.ObjectMetaBuilder;

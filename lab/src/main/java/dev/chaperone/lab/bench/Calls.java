@@ -1,7 +1,7 @@
 package dev.chaperone.lab.bench;
 
-import dev.chaperone.lab.ApiCall;
 import dev.chaperone.lab.Lab;
+import dev.chaperone.lab.controlplane.ApiCall;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;

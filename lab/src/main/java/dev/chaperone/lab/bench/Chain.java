@@ -1,9 +1,9 @@
 package dev.chaperone.lab.bench;
 
-import dev.chaperone.lab.Eventing;
-import dev.chaperone.lab.HostRouter.Passing;
 import dev.chaperone.lab.Lab;
-import dev.chaperone.lab.Serving;
+import dev.chaperone.lab.knative.Eventing;
+import dev.chaperone.lab.knative.Serving;
+import dev.chaperone.lab.net.HostRouter.Passing;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.EnumMap;

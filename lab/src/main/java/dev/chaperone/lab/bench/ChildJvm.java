@@ -2,7 +2,7 @@ package dev.chaperone.lab.bench;
 
 import com.sun.tools.attach.AttachNotSupportedException;
 import com.sun.tools.attach.VirtualMachine;
-import dev.chaperone.lab.WithParent;
+import dev.chaperone.lab.programs.WithParent;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;

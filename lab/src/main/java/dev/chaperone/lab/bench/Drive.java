@@ -1,7 +1,7 @@
 package dev.chaperone.lab.bench;
 
-import dev.chaperone.lab.ApiServerSource;
 import dev.chaperone.lab.Lab;
+import dev.chaperone.lab.knative.ApiServerSource;
 import java.time.Duration;
 
 /// What wakes the functions in a real cluster: the real ApiServerSource adapters, and the pulse,

@@ -1,9 +1,9 @@
 package dev.chaperone.lab.bench;
 
-import dev.chaperone.lab.EventRequest;
-import dev.chaperone.lab.FunctionsCommand;
 import dev.chaperone.lab.Lab;
-import dev.chaperone.lab.LoopbackPort;
+import dev.chaperone.lab.install.FunctionsCommand;
+import dev.chaperone.lab.knative.EventRequest;
+import dev.chaperone.lab.programs.LoopbackPort;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;

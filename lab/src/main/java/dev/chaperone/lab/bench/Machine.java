@@ -1,6 +1,6 @@
 package dev.chaperone.lab.bench;
 
-import dev.chaperone.lab.Pin;
+import dev.chaperone.lab.programs.Pin;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;

@@ -1,7 +1,7 @@
 package dev.chaperone.lab.bench;
 
-import dev.chaperone.lab.FunctionsCommand;
 import dev.chaperone.lab.Lab;
+import dev.chaperone.lab.install.FunctionsCommand;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;

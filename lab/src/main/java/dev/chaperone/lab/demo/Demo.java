@@ -1,12 +1,12 @@
 package dev.chaperone.lab.demo;
 
-import dev.chaperone.lab.Eventing;
-import dev.chaperone.lab.FunctionsCommand;
-import dev.chaperone.lab.FunctionsOnDemand;
-import dev.chaperone.lab.Kubectl;
 import dev.chaperone.lab.Lab;
-import dev.chaperone.lab.LabFailure;
-import dev.chaperone.lab.Serving;
+import dev.chaperone.lab.install.FunctionsCommand;
+import dev.chaperone.lab.knative.Eventing;
+import dev.chaperone.lab.knative.FunctionsOnDemand;
+import dev.chaperone.lab.knative.Serving;
+import dev.chaperone.lab.programs.Kubectl;
+import dev.chaperone.lab.programs.LabFailure;
 import io.fabric8.kubernetes.client.KubernetesClientException;
 import java.nio.file.Path;
 import java.util.HashSet;

@@ -1,10 +1,10 @@
 package dev.chaperone.lab.demo;
 
-import dev.chaperone.lab.Kubectl;
 import dev.chaperone.lab.Lab;
-import dev.chaperone.lab.LabFailure;
-import dev.chaperone.lab.nodes.ColdStarts;
 import dev.chaperone.lab.nodes.NodeLab;
+import dev.chaperone.lab.programs.Kubectl;
+import dev.chaperone.lab.programs.LabFailure;
+import dev.chaperone.lab.start.ColdStarts;
 import io.fabric8.kubernetes.client.KubernetesClientException;
 import java.nio.file.Path;
 

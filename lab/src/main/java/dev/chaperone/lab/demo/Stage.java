@@ -1,7 +1,7 @@
 package dev.chaperone.lab.demo;
 
-import dev.chaperone.lab.Kubectl;
 import dev.chaperone.lab.Lab;
+import dev.chaperone.lab.programs.Kubectl;
 import io.fabric8.kubernetes.api.model.Node;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudget;

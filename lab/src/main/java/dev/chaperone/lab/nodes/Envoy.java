@@ -1,6 +1,6 @@
 package dev.chaperone.lab.nodes;
 
-import dev.chaperone.lab.LabFailure;
+import dev.chaperone.lab.programs.LabFailure;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;

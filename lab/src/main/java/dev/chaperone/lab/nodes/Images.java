@@ -1,7 +1,7 @@
 package dev.chaperone.lab.nodes;
 
-import dev.chaperone.lab.Binaries;
-import dev.chaperone.lab.Binaries.Module;
+import dev.chaperone.lab.programs.Binaries;
+import dev.chaperone.lab.programs.Binaries.Module;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;

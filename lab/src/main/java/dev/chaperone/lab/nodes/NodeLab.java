@@ -1,11 +1,11 @@
 package dev.chaperone.lab.nodes;
 
-import dev.chaperone.lab.Binaries;
-import dev.chaperone.lab.Binaries.Module;
-import dev.chaperone.lab.Kubectl;
 import dev.chaperone.lab.Lab;
-import dev.chaperone.lab.LabFailure;
-import dev.chaperone.lab.Waiting;
+import dev.chaperone.lab.programs.Binaries;
+import dev.chaperone.lab.programs.Binaries.Module;
+import dev.chaperone.lab.programs.Kubectl;
+import dev.chaperone.lab.programs.LabFailure;
+import dev.chaperone.lab.programs.Waiting;
 import io.fabric8.kubernetes.api.model.Node;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import java.io.IOException;

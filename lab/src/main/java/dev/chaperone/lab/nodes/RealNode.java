@@ -1,10 +1,10 @@
 package dev.chaperone.lab.nodes;
 
-import dev.chaperone.lab.Binaries;
-import dev.chaperone.lab.Binaries.Module;
-import dev.chaperone.lab.Credentials;
-import dev.chaperone.lab.LabFailure;
-import dev.chaperone.lab.ServerProcess;
+import dev.chaperone.lab.controlplane.Credentials;
+import dev.chaperone.lab.programs.Binaries;
+import dev.chaperone.lab.programs.Binaries.Module;
+import dev.chaperone.lab.programs.LabFailure;
+import dev.chaperone.lab.programs.ServerProcess;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.io.UncheckedIOException;

@@ -1,7 +1,7 @@
 package dev.chaperone.lab.release;
 
-import dev.chaperone.lab.Kubectl;
-import dev.chaperone.lab.LabFailure;
+import dev.chaperone.lab.programs.Kubectl;
+import dev.chaperone.lab.programs.LabFailure;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

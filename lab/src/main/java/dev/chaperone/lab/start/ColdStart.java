@@ -1,7 +1,7 @@
 package dev.chaperone.lab.start;
 
-import dev.chaperone.lab.FunctionsCommand;
 import dev.chaperone.lab.Lab;
+import dev.chaperone.lab.install.FunctionsCommand;
 import java.net.http.HttpResponse;
 import java.nio.file.Path;
 import java.time.Duration;

@@ -1,8 +1,8 @@
 package dev.chaperone.lab.start;
 
 import dev.chaperone.lab.Lab;
-import dev.chaperone.lab.LabFailure;
-import dev.chaperone.lab.Waiting;
+import dev.chaperone.lab.programs.LabFailure;
+import dev.chaperone.lab.programs.Waiting;
 import io.fabric8.kubernetes.api.model.IntOrString;
 import java.nio.file.Path;
 import java.time.Duration;

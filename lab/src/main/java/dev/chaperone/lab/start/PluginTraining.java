@@ -1,7 +1,7 @@
 package dev.chaperone.lab.start;
 
 import dev.chaperone.lab.Lab;
-import dev.chaperone.lab.LabFailure;
+import dev.chaperone.lab.programs.LabFailure;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;

@@ -1,8 +1,8 @@
 package dev.chaperone.lab.start;
 
-import dev.chaperone.lab.EventRequest;
-import dev.chaperone.lab.LabFailure;
-import dev.chaperone.lab.LoopbackPort;
+import dev.chaperone.lab.knative.EventRequest;
+import dev.chaperone.lab.programs.LabFailure;
+import dev.chaperone.lab.programs.LoopbackPort;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.InetAddress;

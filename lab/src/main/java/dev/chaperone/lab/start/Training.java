@@ -1,8 +1,8 @@
 package dev.chaperone.lab.start;
 
-import dev.chaperone.lab.FunctionsCommand;
 import dev.chaperone.lab.Lab;
-import dev.chaperone.lab.LabFailure;
+import dev.chaperone.lab.install.FunctionsCommand;
+import dev.chaperone.lab.programs.LabFailure;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.http.HttpRequest;

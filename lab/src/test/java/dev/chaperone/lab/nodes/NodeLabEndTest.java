@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assumptions.assumeThat;
 import static org.awaitility.Awaitility.await;
 
 import dev.chaperone.lab.LabJvm;
+import dev.chaperone.lab.install.NodeLabExtension;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -1,0 +1,5 @@
+/// Labs for JUnit.
+@NullMarked
+package dev.chaperone.lab.junit;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.chaperone.lab.facts;
+
+import org.jspecify.annotations.NullMarked;

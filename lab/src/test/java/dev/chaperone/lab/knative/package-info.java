@@ -1,0 +1,4 @@
+@NullMarked
+package dev.chaperone.lab.knative;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.chaperone.lab.net;
+
+import org.jspecify.annotations.NullMarked;

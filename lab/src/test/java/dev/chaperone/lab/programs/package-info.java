@@ -1,0 +1,4 @@
+@NullMarked
+package dev.chaperone.lab.programs;
+
+import org.jspecify.annotations.NullMarked;
