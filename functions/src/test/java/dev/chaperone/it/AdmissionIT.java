@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import dev.chaperone.lab.Lab;
+import dev.chaperone.lab.install.Chaperone;
 import dev.chaperone.lab.programs.Kubectl;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResourceList;
@@ -36,7 +37,7 @@ class AdmissionIT {
   @BeforeAll
   static void install() {
     lab = Lab.start();
-    lab.installTypesAndRights(HOME);
+    Chaperone.installTypesAndRights(lab, HOME);
     lab.apply(HOME.resolve("knative/policies"));
     scene = new AdmissionScene(lab);
   }

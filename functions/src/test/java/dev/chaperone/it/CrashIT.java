@@ -9,6 +9,7 @@ import dev.chaperone.api.Hold;
 import dev.chaperone.decide.ObjectRef;
 import dev.chaperone.it.BudgetHistory.Version;
 import dev.chaperone.lab.Lab;
+import dev.chaperone.lab.install.Chaperone;
 import dev.chaperone.lab.junit.LabExtension;
 import dev.chaperone.lab.net.ApiProxy;
 import dev.chaperone.lab.net.ApiProxy.Exchange;
@@ -74,7 +75,7 @@ class CrashIT {
   private int versions;
 
   CrashIT(Lab lab) {
-    lab.installTypesAndRights(HOME);
+    Chaperone.installTypesAndRights(lab, HOME);
     this.bringsPingSources =
         lab.kubectl("get", "crd", "pingsources.sources.knative.dev").exit() != 0;
     if (bringsPingSources) {

@@ -88,7 +88,7 @@ class NodesSituationsIT {
 
   @Test
   void a_guard_whose_image_cannot_be_pulled_is_named_and_its_Hold_does_not_claim_to_hold() {
-    nodes.node("node-1").removeImage(NodeLab.GUARD_IMAGE);
+    nodes.node("node-1").removeImage(NodeLab.PAUSE_IMAGE);
     try (RealScene scene = new RealScene(nodes, "no-image").withCompanion("node-1", "node-2")) {
       scene.awaitPods("target", "node-1", "node-2");
       scene.hold("rebuild");
@@ -111,7 +111,7 @@ class NodesSituationsIT {
           enforced.getMessage());
       assertThat(scene.awaitHold("rebuild", "Enforced", "False").getMessage()).contains("node-1");
     } finally {
-      nodes.node("node-1").restoreGuardImage();
+      nodes.node("node-1").restorePauseImage();
     }
   }
 

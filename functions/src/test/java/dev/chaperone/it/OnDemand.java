@@ -1,6 +1,7 @@
 package dev.chaperone.it;
 
 import dev.chaperone.lab.Lab;
+import dev.chaperone.lab.install.Chaperone;
 import dev.chaperone.lab.install.FunctionsCommand;
 import dev.chaperone.lab.knative.FunctionsOnDemand;
 import java.nio.file.Path;
@@ -21,7 +22,7 @@ record OnDemand(Installation chaperone, FunctionsOnDemand functions, Path log)
   /// @param idle how long without a request until it ends
   static OnDemand start(
       Lab lab, List<String> command, Map<String, String> environment, Duration idle) {
-    lab.installTypesAndRights(HOME);
+    Chaperone.installTypesAndRights(lab, HOME);
     Map<String, String> all = new HashMap<>(environment);
     all.put("KUBECONFIG", lab.kubeconfig("chaperone", "functions").toString());
     Path log = lab.folder().resolve("functions-" + System.nanoTime() + ".log");

@@ -1,6 +1,7 @@
 package dev.chaperone.it;
 
 import dev.chaperone.lab.Lab;
+import dev.chaperone.lab.install.Chaperone;
 import dev.chaperone.lab.programs.LoopbackPort;
 import io.quarkus.test.common.QuarkusTestResourceLifecycleManager;
 import java.net.URI;
@@ -30,7 +31,7 @@ public class OnTheLab implements QuarkusTestResourceLifecycleManager {
   @Override
   public Map<String, String> start() {
     lab = Lab.start();
-    lab.installTypesAndRights(HOME);
+    Chaperone.installTypesAndRights(lab, HOME);
     port = LoopbackPort.free().number();
     // As by KUBECONFIG; Quarkus' own settings for it are fixed when it is built.
     System.setProperty(KUBECONFIG, lab.kubeconfig("chaperone", serviceAccount).toString());

@@ -8,6 +8,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.chaperone.api.Companion;
 import dev.chaperone.lab.Lab;
+import dev.chaperone.lab.install.Chaperone;
 import dev.chaperone.lab.install.FunctionsCommand;
 import dev.chaperone.lab.junit.LabExtension;
 import dev.chaperone.lab.knative.ApiServerSource;
@@ -41,7 +42,7 @@ class PluginIT {
   @BeforeAll
   static void install(Lab given) {
     lab = given;
-    lab.installTypesAndRights(HOME);
+    Chaperone.installTypesAndRights(lab, HOME);
     lab.apply(HOME.resolve("knative/policies"));
     functions =
         FunctionsOnDemand.start(

@@ -10,6 +10,7 @@ import dev.chaperone.decide.DrainBlocked;
 import dev.chaperone.decide.Reason;
 import dev.chaperone.kubectl.Situation.Drain;
 import dev.chaperone.lab.Lab;
+import dev.chaperone.lab.install.Chaperone;
 import dev.chaperone.lab.install.FunctionsCommand;
 import dev.chaperone.lab.junit.LabExtension;
 import dev.chaperone.lab.knative.ApiServerSource;
@@ -81,7 +82,7 @@ class WhatBlocksIT {
   @BeforeAll
   static void everything_happens(Lab given) throws IOException {
     lab = given;
-    lab.installTypesAndRights(HOME);
+    Chaperone.installTypesAndRights(lab, HOME);
     lab.apply(HOME.resolve("knative/policies"));
     Path conditions = HOME.resolve("knative/overlays/node-conditions");
     lab.apply(conditions.resolve("rbac.yaml"));

@@ -52,14 +52,6 @@ import javax.net.ssl.SSLContext;
 /// KWOK: every pod that is bound to a node becomes Ready, whatever its image. Nothing of a lab
 /// outlives the JVM that started it.
 public final class Lab implements AutoCloseable {
-  private static final List<String> TYPES_AND_RIGHTS =
-      List.of(
-          "knative/crds",
-          "knative/base/namespace.yaml",
-          "knative/base/rbac.yaml",
-          "knative/policies/functions.yaml",
-          "triggers/base/rbac.yaml");
-
   private static final Duration KUBECTL = Duration.ofMinutes(2);
   private static final Duration HELM = Duration.ofMinutes(5);
 
@@ -437,15 +429,6 @@ public final class Lab implements AutoCloseable {
         .items()
         .forEach(
             item -> client.resource(item).fieldManager("user").forceConflicts().serverSideApply());
-  }
-
-  /// Installs Chaperone but for what is of Knative's own kinds, which a lab need not know: its
-  /// types, namespace and rights.
-  ///
-  /// @param home the checkout
-  public void installTypesAndRights(Path home) {
-    TYPES_AND_RIGHTS.forEach(part -> apply(home.resolve(part)));
-    awaitListed("companions", "holds");
   }
 
   /// Waits until the API server lists these kinds. A moment passes between a CRD and that, in which

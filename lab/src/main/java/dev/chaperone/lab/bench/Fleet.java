@@ -1,6 +1,7 @@
 package dev.chaperone.lab.bench;
 
 import dev.chaperone.lab.Lab;
+import dev.chaperone.lab.install.Chaperone;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResourceList;
 import io.fabric8.kubernetes.api.model.IntOrString;
@@ -73,7 +74,7 @@ final class Fleet {
 
   /// Chaperone's resources and rights, and the DaemonSets, without nodes.
   static Fleet on(Lab lab) {
-    lab.installTypesAndRights(Contender.home());
+    Chaperone.installTypesAndRights(lab, Contender.home());
     lab.apply(Contender.home().resolve("lab/peer/rbac.yaml"));
     Fleet fleet = new Fleet(lab);
     lab.apply("apiVersion: v1\nkind: Namespace\nmetadata: {name: %s}".formatted(NAMESPACE));

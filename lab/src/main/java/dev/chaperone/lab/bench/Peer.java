@@ -1,7 +1,7 @@
 package dev.chaperone.lab.bench;
 
 import dev.chaperone.lab.Lab;
-import dev.chaperone.lab.install.FunctionsCommand;
+import dev.chaperone.lab.programs.WithParent;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -24,7 +24,7 @@ record Peer(ChildJvm jvm) implements Contender {
   static Peer start(Lab lab, Map<String, String> environment) {
     Path target = Contender.home().toAbsolutePath().normalize().resolve("lab/peer/target");
     List<String> command = new ArrayList<>();
-    command.add(FunctionsCommand.java());
+    command.add(WithParent.java());
     command.addAll(FLAGS);
     command.addAll(
         List.of(

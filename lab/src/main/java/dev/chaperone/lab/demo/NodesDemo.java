@@ -1,6 +1,7 @@
 package dev.chaperone.lab.demo;
 
 import dev.chaperone.lab.Lab;
+import dev.chaperone.lab.install.Chaperone;
 import dev.chaperone.lab.nodes.NodeLab;
 import dev.chaperone.lab.programs.Kubectl;
 import dev.chaperone.lab.programs.LabFailure;
@@ -29,12 +30,12 @@ final class NodesDemo {
     long began = System.nanoTime();
     System.out.println(
         "Starting real nodes (containerd, kubelet, kube-proxy, network policies, DNS) …");
-    try (NodeLab nodes = NodeLab.start(WORKERS)) {
+    try (NodeLab nodes = Chaperone.startNodes(home, WORKERS)) {
       try {
         System.out.println("Installing Knative Serving, Kourier and Knative Eventing …");
         nodes.installKnative();
         System.out.println("Installing Chaperone: kubectl apply -k knative/, then triggers/ …");
-        nodes.installChaperone(home);
+        Chaperone.install(nodes, home);
         System.out.printf("Ready after %.1f s. Nothing is played.%n", since(began));
         new NodesDemo(nodes).tell();
         System.out.printf("%nEvery step was seen. %.1f s in all.%n", since(began));

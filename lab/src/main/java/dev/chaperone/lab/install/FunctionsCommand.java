@@ -1,5 +1,6 @@
 package dev.chaperone.lab.install;
 
+import dev.chaperone.lab.programs.WithParent;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -17,11 +18,6 @@ public final class FunctionsCommand {
   private static final String CACHE = "app.aot";
 
   private FunctionsCommand() {}
-
-  /// The program that runs this JVM.
-  public static String java() {
-    return Path.of(System.getProperty("java.home"), "bin", "java").toString();
-  }
 
   /// The functions that were built in a checkout.
   ///
@@ -46,7 +42,7 @@ public final class FunctionsCommand {
   /// A start with just these flags.
   public static List<String> of(Path functions, List<String> flags) {
     List<String> command = new ArrayList<>();
-    command.add(java());
+    command.add(WithParent.java());
     command.addAll(flags);
     command.addAll(List.of("-jar", jar(functions).toString()));
     return command;

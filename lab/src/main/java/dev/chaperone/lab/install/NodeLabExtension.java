@@ -50,10 +50,11 @@ public final class NodeLabExtension implements ExecutionCondition, ParameterReso
   }
 
   private static NodeLab start() {
-    NodeLab nodes = NodeLab.start(WORKERS);
+    Path home = Path.of(System.getProperty("chaperone.home", "."));
+    NodeLab nodes = Chaperone.startNodes(home, WORKERS);
     try {
       nodes.installKnative();
-      nodes.installChaperone(Path.of(System.getProperty("chaperone.home", ".")));
+      Chaperone.install(nodes, home);
       return nodes;
     } catch (RuntimeException | AssertionError e) {
       nodes.lab().keepLogs();

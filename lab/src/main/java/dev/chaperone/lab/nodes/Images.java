@@ -2,7 +2,6 @@ package dev.chaperone.lab.nodes;
 
 import dev.chaperone.lab.programs.Binaries;
 import dev.chaperone.lab.programs.Binaries.Module;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -13,24 +12,24 @@ final class Images {
   /// What [pods of a test](../../../../../../../go/nodes/pod) run: it waits, serves or asks.
   static final String POD = "dev.local/pod:lab";
 
-  /// What holds the name spaces of each pod. Not the guards' image, so that one can be without
-  /// the other.
+  /// What holds the name spaces of each pod. Not [#PAUSE], so that a pod can be without that.
   static final String SANDBOX = "dev.local/sandbox:lab";
 
-  /// What guards run, as the functions have it by default.
-  static final String GUARD = "registry.k8s.io/pause:3.10.1";
+  /// As Kubernetes itself names it.
+  static final String PAUSE = "registry.k8s.io/pause:3.10.1";
 
   static final String COREDNS = "dev.local/coredns:lab";
 
   /// As net-kourier's own manifest says it.
   private static final String ENVOY = "docker.io/envoyproxy/envoy:v1.36-latest";
 
-  private static final String FUNCTIONS = "registry.example.com/chaperone/functions:0.1";
-
   private final Binaries binaries;
+  private final List<RealNode.Archive> archives;
 
-  Images(Binaries binaries) {
+  /// @param archives more of them, for every node
+  Images(Binaries binaries, List<RealNode.Archive> archives) {
     this.binaries = binaries;
+    this.archives = List.copyOf(archives);
   }
 
   /// The image of a part of Knative, by its source's name such as
@@ -45,15 +44,15 @@ final class Images {
     Path pod = binaries.program(Module.NODES, "pod");
     return List.of(
         Image.ofProgram(SANDBOX, pod, "pause"),
-        guard(),
+        pause(),
         Image.ofProgram(POD, pod),
         knative(Module.SERVING, "serving", "queue"),
         knative(Module.EVENTING, "eventing", "apiserver_receive_adapter"));
   }
 
   /// As Kubernetes' own: it runs as its own user.
-  Image guard() {
-    return Image.ofProgram(GUARD, binaries.program(Module.NODES, "pod"), "pause").as("65535:65535");
+  Image pause() {
+    return Image.ofProgram(PAUSE, binaries.program(Module.NODES, "pod"), "pause").as("65535:65535");
   }
 
   /// The same, and what the cluster itself runs.
@@ -79,17 +78,9 @@ final class Images {
     return all;
   }
 
-  /// The functions' own image, under the name that `knative/` says, where it was built.
+  /// What else every node has.
   List<RealNode.Archive> archives() {
-    Path built = functions();
-    return Files.exists(built)
-        ? List.of(
-            new RealNode.Archive(built, "docker.io/library/chaperone-functions:latest", FUNCTIONS))
-        : List.of();
-  }
-
-  Path functions() {
-    return binaries.checkout().resolve("functions/target/image.tar");
+    return archives;
   }
 
   private Image knative(Module module, String part, String program) {

@@ -30,8 +30,9 @@ public final class NodeLab implements AutoCloseable {
   /// passed.
   public static final String POD_IMAGE = Images.POD;
 
-  /// What guards run.
-  public static final String GUARD_IMAGE = Images.GUARD;
+  /// The image of Kubernetes that only waits, of which a pod may be without: see
+  /// [RealNode#removeImage].
+  public static final String PAUSE_IMAGE = Images.PAUSE;
 
   private static final Duration PATIENCE = Duration.ofMinutes(3);
 
@@ -57,6 +58,13 @@ public final class NodeLab implements AutoCloseable {
   /// @throws LabFailure if something is missing on this machine or a part does not start; the
   /// message says what
   public static NodeLab start(int workers) {
+    return start(workers, List.of());
+  }
+
+  /// The same, with more images on every node.
+  ///
+  /// @throws LabFailure as [#start(int)]
+  public static NodeLab start(int workers, List<RealNode.Archive> images) {
     Requirements.require();
     Binaries binaries = new Binaries();
     binaries.prepare(
@@ -70,7 +78,8 @@ public final class NodeLab implements AutoCloseable {
         Module.ADDONS);
     try {
       Path folder = Files.createTempDirectory("chaperone-nodes-");
-      RealCluster cluster = new RealCluster(binaries, folder, new Images(binaries), workers);
+      RealCluster cluster =
+          new RealCluster(binaries, folder, new Images(binaries, images), workers);
       NodeLab nodes = new NodeLab(Lab.on(cluster, binaries, folder), cluster);
       nodes.settle();
       return nodes;
@@ -126,33 +135,6 @@ public final class NodeLab implements AutoCloseable {
     knative.installEventing();
     List.of("knative-serving", "kourier-system", "knative-eventing")
         .forEach(knative::awaitAvailable);
-  }
-
-  /// Installs Chaperone as its users do, from `knative/` and `triggers/` as they are, and returns
-  /// when all of it is Ready.
-  ///
-  /// @param home the checkout, where scripts/image has built the image
-  /// @throws LabFailure if there is no image
-  public void installChaperone(Path home) {
-    if (!Files.exists(home.resolve("functions/target/image.tar"))) {
-      throw new LabFailure("There is no image of the functions: run scripts/image");
-    }
-    lab.apply(home.resolve("knative"));
-    lab.awaitListed("companions", "holds");
-    lab.apply(home.resolve("triggers"));
-    for (String kinds : List.of("ksvc", "broker,trigger,apiserversource,pingsource")) {
-      try (var wait =
-          lab.startKubectl(
-              "wait",
-              "--for=condition=Ready",
-              kinds,
-              "--all",
-              "-n",
-              "chaperone",
-              "--timeout=180s")) {
-        wait.await(Duration.ofMinutes(4)).orFail();
-      }
-    }
   }
 
   /// Freezes the API server: connections stay open, nothing is answered.

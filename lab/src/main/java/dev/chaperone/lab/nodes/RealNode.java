@@ -157,7 +157,7 @@ public final class RealNode {
   ///
   /// @param inside its name there
   /// @param name its name for pods
-  record Archive(Path file, String inside, String name) {}
+  public record Archive(Path file, String inside, String name) {}
 
   /// Starts what makes it a node of the cluster.
   void join() {
@@ -171,9 +171,9 @@ public final class RealNode {
     run("ctr", "-n", "k8s.io", "images", "rm", "--sync", image);
   }
 
-  /// Gives back the image of guards, once it was taken away.
-  public void restoreGuardImage() {
-    importImages(out -> ImageArchive.write(List.of(images.guard()), out));
+  /// Gives back [NodeLab#PAUSE_IMAGE], once it was taken away.
+  public void restorePauseImage() {
+    importImages(out -> ImageArchive.write(List.of(images.pause()), out));
   }
 
   /// Freezes programs of this node, or lets them go on.

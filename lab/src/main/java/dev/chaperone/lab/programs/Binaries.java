@@ -16,7 +16,6 @@ import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Locale;
-import java.util.Objects;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -126,6 +125,7 @@ public final class Binaries {
   }
 
   private static final String LINKER_FLAGS = "-s -w";
+  private static final String CACHE = "chaperone";
   private static final Duration PROGRESS = Duration.ofSeconds(20);
   private static final Object ONE_BUILD_PER_JVM = new Object();
 
@@ -221,13 +221,6 @@ public final class Binaries {
   /// Where this project keeps what is made once per machine.
   public Path cache() {
     return cache;
-  }
-
-  /// The checkout.
-  public Path checkout() {
-    return Objects.requireNonNull(sources.toAbsolutePath().getParent())
-        .resolveSibling(".")
-        .normalize();
   }
 
   private void build(Module module, Path program) throws IOException {
@@ -388,8 +381,8 @@ public final class Binaries {
     }
     String shared = System.getenv("XDG_CACHE_HOME");
     return shared != null && !shared.isBlank()
-        ? Path.of(shared, "chaperone").toAbsolutePath()
-        : Path.of(System.getProperty("user.home"), ".cache", "chaperone");
+        ? Path.of(shared, CACHE).toAbsolutePath()
+        : Path.of(System.getProperty("user.home"), ".cache", CACHE);
   }
 
   private static MessageDigest sha256() {

@@ -1,7 +1,7 @@
 package dev.chaperone.lab.programs;
 
-import dev.chaperone.lab.install.FunctionsCommand;
 import java.io.IOException;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -10,12 +10,17 @@ import java.util.List;
 public final class WithParent {
   private WithParent() {}
 
+  /// The program that runs this JVM.
+  public static String java() {
+    return Path.of(System.getProperty("java.home"), "bin", "java").toString();
+  }
+
   /// The command that runs another one like this, in a small JVM of its own.
   public static List<String> command(List<String> command) {
     List<String> whole =
         new ArrayList<>(
             List.of(
-                FunctionsCommand.java(),
+                java(),
                 "-XX:+UseSerialGC",
                 "-XX:TieredStopAtLevel=1",
                 "-Xmx16m",

@@ -1,6 +1,7 @@
 package dev.chaperone.lab.start;
 
 import dev.chaperone.lab.Lab;
+import dev.chaperone.lab.install.Chaperone;
 import dev.chaperone.lab.programs.LabFailure;
 import dev.chaperone.lab.programs.Waiting;
 import io.fabric8.kubernetes.api.model.IntOrString;
@@ -29,7 +30,7 @@ final class Ground {
     for (int i = 1; i <= 3; i++) {
       lab.addNode("node-" + i, Map.of("disks", "fast"));
     }
-    lab.installTypesAndRights(home);
+    Chaperone.installTypesAndRights(lab, home);
     lab.apply("apiVersion: v1\nkind: Namespace\nmetadata: {name: %s}".formatted(NAMESPACE));
     lab.addDaemonSet(NAMESPACE, "target", "{disks: fast}");
     lab.addDaemonSet(NAMESPACE, "follower", "{}");
