@@ -463,12 +463,12 @@ class ClosedIT {
       kubectl("delete", "daemonset", "target", "-n", scene.name, "--cascade=orphan");
       scene.awaitCondition("Guarded", "False TargetNotFound");
       assertThat(reasonTypes(scene)).containsExactlyInAnyOrder("TargetNotFound", "Hold");
-      drains.forEach(ClosedIT::awaitAskedAgain);
+      awaitAskedAgain(drains);
       assertRefused(scene, 3);
       assertThat(scene.condition("DisruptionAllowed")).startsWith("False ");
       targetComesBack(scene);
 
-      drains.forEach(ClosedIT::awaitAskedAgain);
+      awaitAskedAgain(drains);
       assertThat(GuardEvictions.of(scene).names()).isEqualTo(before);
       scene.awaitCondition("DisruptionAllowed", "False Hold");
       assertRefused(scene, 3);
@@ -477,7 +477,7 @@ class ClosedIT {
       await("a drain")
           .atMost(Scene.LONG)
           .until(() -> drains.stream().anyMatch(drain -> !drain.isRunning()));
-      drains.stream().filter(Kubectl::isRunning).forEach(ClosedIT::awaitAskedAgain);
+      awaitAskedAgain(drains.stream().filter(Kubectl::isRunning).toList());
       assertThat(drains).filteredOn(Kubectl::isRunning).hasSize(2);
       scene.awaitCondition("DisruptionAllowed", "False MaxUnavailableReached");
       drains.forEach(Kubectl::close);
@@ -495,11 +495,11 @@ class ClosedIT {
 
       kubectl("delete", "daemonset", "target", "-n", scene.name, "--cascade=orphan");
       scene.awaitCondition("DisruptionAllowed", "False TargetNotFound");
-      drains.forEach(ClosedIT::awaitAskedAgain);
+      awaitAskedAgain(drains);
       assertRefused(scene, 2);
       targetComesBack(scene);
 
-      drains.forEach(ClosedIT::awaitAskedAgain);
+      awaitAskedAgain(drains);
       scene.awaitCondition("DisruptionAllowed", "False MaxUnavailableReached");
       scene.awaitGuarded(2, 3);
 
@@ -507,7 +507,7 @@ class ClosedIT {
       await("a drain")
           .atMost(Scene.LONG)
           .until(() -> drains.stream().anyMatch(drain -> !drain.isRunning()));
-      drains.stream().filter(Kubectl::isRunning).forEach(ClosedIT::awaitAskedAgain);
+      awaitAskedAgain(drains.stream().filter(Kubectl::isRunning).toList());
       assertThat(drains).filteredOn(Kubectl::isRunning).hasSize(1);
       drains.forEach(Kubectl::close);
     }
@@ -721,9 +721,20 @@ class ClosedIT {
 
   /// `kubectl drain` asks again every five seconds.
   private static void awaitAskedAgain(Kubectl drain) {
-    long before = refusals(drain);
-    await("the drain to ask again").atMost(Scene.LONG).until(() -> refusals(drain) > before + 1);
-    assertThat(drain.isRunning()).as("the drain waits: %s", drain.out()).isTrue();
+    awaitAskedAgain(List.of(drain));
+  }
+
+  /// Waits for all of them at once: each asks only every five seconds.
+  private static void awaitAskedAgain(List<Kubectl> drains) {
+    List<Long> before = drains.stream().map(ClosedIT::refusals).toList();
+    await("every drain to ask again")
+        .atMost(Scene.LONG)
+        .until(
+            () ->
+                IntStream.range(0, drains.size())
+                    .allMatch(i -> refusals(drains.get(i)) > before.get(i) + 1));
+    drains.forEach(
+        drain -> assertThat(drain.isRunning()).as("the drain waits: %s", drain.out()).isTrue());
   }
 
   private static long refusals(Kubectl drain) {
