@@ -386,6 +386,8 @@ public record CompanionSpec(
   /// @param releaseWhen the same; true releases. Absent: `ttl` alone ends it
   /// @param ttl how long it holds without another such event
   /// @param key CEL that gives a string, to distinguish holds of one source; absent: the subject
+  /// @param nodeName CEL that gives the name of the one node to hold; absent, or an empty string:
+  ///     every node
   @ValidationRule(
       value = "!self.type.startsWith('dev.chaperone.') && !self.type.startsWith('dev.knative.')",
       message = "signals.type must be a type of your own, not one that Chaperone itself receives")
@@ -418,7 +420,11 @@ public record CompanionSpec(
                   + " hold. Left out: the subject.")
           @Nullable String key,
       @Size(max = 256) @JsonPropertyDescription("What people read when their drain waits.")
-          @Nullable String reason) {
+          @Nullable String reason,
+      @Size(max = 2048)
+          @JsonPropertyDescription(
+              "CEL that gives the name of the one Node to hold. Left out: every node.")
+          @Nullable String nodeName) {
     public Signal {
       Objects.requireNonNull(type, "type");
       Objects.requireNonNull(holdWhen, "holdWhen");

@@ -21,6 +21,8 @@ import org.jspecify.annotations.Nullable;
 /// @param drainedNodes the nodes that are drained now
 /// @param taintedNodes nodes with a NoSchedule taint that had a guard when last seen, sorted, at
 ///     most 100: one that loses its guard is being drained and gets no other
+/// @param heldNodes nodes that Holds block, each by itself, and those whose guard is still kept
+///     apart for one, sorted, at most 100
 /// @param reasons everything that blocks, and what would if `maxHoldDuration` had not passed; of
 ///     the Holds only the first 20
 /// @param quietSince since when no reason has blocked; what `settlePeriod` counts from
@@ -41,6 +43,8 @@ public record CompanionStatus(
     @JsonPropertyDescription("The nodes that are drained now.") @Nullable DrainedNodes drainedNodes,
     @JsonPropertyDescription("Nodes with a NoSchedule taint that had a guard when last seen.")
         @Nullable List<String> taintedNodes,
+    @JsonPropertyDescription("Nodes that Holds block, each by itself.")
+        @Nullable List<String> heldNodes,
     @JsonPropertyDescription("Every reason to block, with its beginning and its end.")
         @Nullable List<BlockingReason> reasons,
     @JsonPropertyDescription("Since when no reason has blocked, until settlePeriod has passed.")
@@ -60,6 +64,7 @@ public record CompanionStatus(
     unguardedNodes = copy(unguardedNodes);
     unprotectedGuards = copy(unprotectedGuards);
     taintedNodes = copy(taintedNodes);
+    heldNodes = copy(heldNodes);
     reasons = copy(reasons);
     maintenance = copy(maintenance);
     conditions = copy(conditions);
@@ -72,7 +77,8 @@ public record CompanionStatus(
 
   /// While nothing has been seen yet, or the status was lost.
   public static final CompanionStatus NONE =
-      new CompanionStatus(null, null, null, null, null, null, null, null, null, null, null, null);
+      new CompanionStatus(
+          null, null, null, null, null, null, null, null, null, null, null, null, null);
 
   /// A reason to block disruptions.
   ///
@@ -82,13 +88,15 @@ public record CompanionStatus(
   /// @param until RFC 3339, when it ends at the latest; absent: not known
   /// @param overdue true: it has lasted longer than `maxHoldDuration` and no longer blocks; absent:
   ///     it blocks
+  /// @param node the one node that is blocked; absent: every node
   public record BlockingReason(
       String type,
       String name,
       String message,
       String since,
       @Nullable String until,
-      @Nullable Boolean overdue) {
+      @Nullable Boolean overdue,
+      @Nullable String node) {
     public BlockingReason {
       Objects.requireNonNull(type, "type");
       Objects.requireNonNull(name, "name");

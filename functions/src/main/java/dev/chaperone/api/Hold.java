@@ -23,6 +23,11 @@ import io.fabric8.kubernetes.model.annotation.Version;
     jsonPath = ".spec.companionRef.name",
     type = AdditionalPrinterColumn.Type.STRING)
 @AdditionalPrinterColumn(
+    name = "Node",
+    jsonPath = ".spec.nodeName",
+    type = AdditionalPrinterColumn.Type.STRING,
+    priority = 1)
+@AdditionalPrinterColumn(
     name = "Active",
     jsonPath = ".status.conditions[?(@.type==\"Active\")].status",
     type = AdditionalPrinterColumn.Type.STRING)

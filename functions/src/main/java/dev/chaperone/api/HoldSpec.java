@@ -12,6 +12,7 @@ import org.jspecify.annotations.Nullable;
 /// @param reason what people read when their drain waits: 1 to 256 characters, not blank
 /// @param expiresAt RFC 3339, with seconds and a zone; from then on the Hold holds nothing.
 ///     Absent: until it is deleted
+/// @param nodeName the one node that is held: all others may go. Absent: every node
 @ValidationRule(
     value = "self.reason.matches('\\\\S')",
     message = "reason must say why drains wait, for example: rebuilding pool 42")
@@ -28,6 +29,9 @@ import org.jspecify.annotations.Nullable;
             + Rules.LOOKS_LIKE_TIME
             + " || timestamp(self.expiresAt) > timestamp('2000-01-01T00:00:00Z')",
     message = "expiresAt must be a date that exists, after the year 2000")
+@ValidationRule(
+    value = "!has(self.nodeName) || self.nodeName.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')",
+    message = "nodeName must be the name of a Node; leave it out to hold every node")
 public record HoldSpec(
     @Required @JsonPropertyDescription("The Companion, in this namespace, that is held.")
         CompanionRef companionRef,
@@ -37,7 +41,15 @@ public record HoldSpec(
         String reason,
     @Size(max = 40)
         @JsonPropertyDescription("When it stops holding by itself. Left out: when it is deleted.")
-        @Nullable String expiresAt) {
+        @Nullable String expiresAt,
+    @Size(min = 1, max = 253)
+        @JsonPropertyDescription("The one node that is held. Left out: every node.")
+        @Nullable String nodeName) {
+
+  /// Of every node.
+  public HoldSpec(CompanionRef companionRef, String reason, @Nullable String expiresAt) {
+    this(companionRef, reason, expiresAt, null);
+  }
 
   public HoldSpec {
     Objects.requireNonNull(companionRef, "companionRef");

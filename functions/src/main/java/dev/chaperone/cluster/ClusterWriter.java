@@ -161,6 +161,7 @@ public class ClusterWriter {
               .serverSideApply();
       case Change.Place place -> place(place);
       case Change.Bind bind -> bind(bind.object(), bind.node());
+      case Change.SetApart apart -> setApart(apart.object(), apart.heldFor());
       case Change.Delete delete -> delete(delete.object());
       case Change.Report report -> client.resource(report.object()).updateStatus();
       case Change.ReportHold report -> client.resource(report.object()).updateStatus();
@@ -394,6 +395,27 @@ public class ClusterWriter {
         binding);
   }
 
+  private void setApart(Pod guard, @Nullable String heldFor) {
+    String label = "/metadata/labels/" + escaped(Made.HELD_FOR);
+    List<Map<String, Object>> patch =
+        List.of(
+            // Writing the version that was seen makes the API server refuse the patch on any other.
+            operation(
+                "replace", "/metadata/resourceVersion", guard.getMetadata().getResourceVersion()),
+            heldFor == null
+                ? Map.of("op", "remove", "path", label)
+                : operation("add", label, heldFor));
+    client
+        .pods()
+        .resource(guard)
+        .patch(
+            new PatchContext.Builder()
+                .withPatchType(PatchType.JSON)
+                .withFieldManager(Made.FIELD_MANAGER)
+                .build(),
+            client.getKubernetesSerialization().asJson(patch));
+  }
+
   private void setSchedule(Change.SetSchedule beat) {
     Map<String, Object> patch =
         Map.of(
@@ -506,6 +528,7 @@ public class ClusterWriter {
       case Change.Apply apply -> "apply " + name;
       case Change.Place place -> "place " + name;
       case Change.Bind bind -> "bind " + name + " to " + bind.node();
+      case Change.SetApart apart -> "label " + Made.HELD_FOR + " of " + name;
       case Change.Delete delete -> "delete " + name;
       case Change.Report report -> "status of " + name;
       case Change.ReportHold report -> "status of " + name;

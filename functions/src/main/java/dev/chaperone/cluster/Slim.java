@@ -133,6 +133,7 @@ final class Slim {
   Pod pod(SlimPod read) {
     Pod pod = new Pod();
     pod.setMetadata(metadata(read.getMetadata()));
+    pod.getMetadata().setResourceVersion(read.getMetadata().getResourceVersion());
     pod.getMetadata().setLabels(once(read.getMetadata().getLabels()));
     pod.getMetadata().setOwnerReferences(once(read.getMetadata().getOwnerReferences()));
     PodSpec spec = new PodSpec();

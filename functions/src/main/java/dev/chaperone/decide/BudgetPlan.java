@@ -3,7 +3,6 @@ package dev.chaperone.decide;
 import dev.chaperone.api.Companion;
 import dev.chaperone.api.CompanionSpec.Protect;
 import io.fabric8.kubernetes.api.model.LabelSelector;
-import io.fabric8.kubernetes.api.model.LabelSelectorBuilder;
 import io.fabric8.kubernetes.api.model.ObjectMeta;
 import io.fabric8.kubernetes.api.model.apps.DaemonSet;
 import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudget;
@@ -16,22 +15,27 @@ import java.util.Objects;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
-/// The two budgets: one over the guards, which drains run into, and one over the follower's pods,
-/// for evictions of those by themselves.
+/// The budgets: one over the guards, which drains run into, one over the follower's pods, for
+/// evictions of those by themselves, and, where nodes are held by themselves, one over their
+/// guards.
 ///
 /// @param closing what takes room away, to be written before anything else
 /// @param opening what gives room, to be written after everything else
-/// @param wanted the budgets that there should be, by name
+/// @param wanted the budgets that there should be, by name, but for that of held nodes
 record BudgetPlan(
     List<Change> closing, List<Change> opening, List<String> wanted, Optional<Finding> problem) {
 
-  static BudgetPlan of(Snapshot seen, Verdict verdict, Reasons reasons, int guards) {
+  static BudgetPlan of(
+      Snapshot seen, Verdict verdict, Reasons reasons, HeldNodes held, int guards) {
     List<Change> closing = new ArrayList<>();
     List<Change> opening = new ArrayList<>();
     List<String> names = new ArrayList<>();
     List<String> taken = new ArrayList<>();
     for (Wanted wanted :
-        List.of(nodes(seen, verdict, reasons, guards), pods(seen, verdict, reasons))) {
+        List.of(
+            held(seen, held),
+            nodes(seen, verdict, reasons, held, guards),
+            pods(seen, verdict, reasons))) {
       String name = seen.ref().name() + wanted.suffix();
       Optional<PodDisruptionBudget> actual = seen.budget(name);
       if (actual.isPresent() && !Made.isOurs(actual.get(), seen.companion())) {
@@ -41,15 +45,20 @@ record BudgetPlan(
           case Wanted.Leave leave -> actual.ifPresent(_ -> names.add(name));
           case Wanted.Gone gone -> actual.map(Change.Delete::new).ifPresent(opening::add);
           case Wanted.Spec spec -> {
-            names.add(name);
-            String closedFor = verdict.allowed() ? null : closedFor(reasons.blocking());
+            if (!spec.suffix().equals(Made.HELD_SUFFIX)) {
+              names.add(name);
+            }
             PodDisruptionBudget budget =
-                budget(seen.companion(), spec.suffix(), spec.spec(), closedFor);
+                budget(seen.companion(), spec.suffix(), spec.spec(), spec.closedFor());
             if (actual.isEmpty()) {
               // Without it everything may go, so making it takes room away, whatever it says.
               closing.add(new Change.Create(budget));
             } else if (!isSo(actual.get(), budget)) {
-              (BudgetSpecs.gives(actual.get().getSpec(), spec.spec()) ? opening : closing)
+              // A fence alone is one for what opens after it.
+              (BudgetSpecs.gives(actual.get().getSpec(), spec.spec())
+                          && !actual.get().getSpec().equals(spec.spec())
+                      ? opening
+                      : closing)
                   .add(new Change.Replace(budget, actual.get()));
             }
           }
@@ -112,26 +121,57 @@ record BudgetPlan(
     /// What it should say cannot be known now.
     record Leave(String suffix) implements Wanted {}
 
-    record Spec(String suffix, PodDisruptionBudgetSpec spec) implements Wanted {}
+    /// There is to be one that says this.
+    ///
+    /// @param closedFor as [Made#CLOSED_FOR]
+    record Spec(String suffix, PodDisruptionBudgetSpec spec, @Nullable String closedFor)
+        implements Wanted {}
   }
 
-  private static Wanted nodes(Snapshot seen, Verdict verdict, Reasons reasons, int replicas) {
+  /// Over the guards of held nodes, always closed. Once made, it stays: a guard may be on its way
+  /// to it for one who has not yet seen that a Hold has ended.
+  private static Wanted held(Snapshot seen, HeldNodes held) {
+    if (!seen.protects(Protect.Nodes)) {
+      return new Wanted.Gone(Made.HELD_SUFFIX);
+    }
+    LabelSelector guards = HeldNodes.apart(seen.companion());
+    if (!held.isNothing()) {
+      return new Wanted.Spec(Made.HELD_SUFFIX, BudgetSpecs.closed(guards), held.fence());
+    }
+    return seen.budget(seen.ref().name() + Made.HELD_SUFFIX).isPresent()
+        ? new Wanted.Spec(Made.HELD_SUFFIX, BudgetSpecs.unused(guards), null)
+        : new Wanted.Leave(Made.HELD_SUFFIX);
+  }
+
+  private static Wanted nodes(
+      Snapshot seen, Verdict verdict, Reasons reasons, HeldNodes held, int replicas) {
     if (!seen.protects(Protect.Nodes)) {
       return new Wanted.Gone(Made.NODES_SUFFIX);
     }
-    LabelSelector guards =
-        new LabelSelectorBuilder().withMatchLabels(Made.guardSelector(seen.companion())).build();
+    LabelSelector guards = HeldNodes.together(seen.companion());
     if (seen.isWithoutTarget()) {
       return withoutTarget(Made.NODES_SUFFIX, guards, seen, verdict, reasons);
     }
     if (!verdict.allowed()) {
-      return new Wanted.Spec(Made.NODES_SUFFIX, BudgetSpecs.closed(guards));
+      return new Wanted.Spec(
+          Made.NODES_SUFFIX, BudgetSpecs.closed(guards), closedFor(reasons.blocking()));
     }
     // It is open although they are there only with AlwaysAllow. They must not be what stays.
     int foreign = (int) Reasons.foreignGuardPods(seen).filter(Roster::isReady).count();
+    // It asks for less only for guards that were seen to have moved after it was fenced.
+    boolean fenced =
+        seen.budget(seen.ref().name() + Made.NODES_SUFFIX)
+            .filter(it -> Objects.equals(closedFor(it), held.fence()))
+            .isPresent();
     return new Wanted.Spec(
         Made.NODES_SUFFIX,
-        BudgetSpecs.open(guards, replicas, foreign, seen.disruption().maxUnavailable()));
+        BudgetSpecs.openBut(
+            guards,
+            replicas,
+            fenced ? held.apart() : 0,
+            foreign,
+            seen.disruption().maxUnavailable()),
+        held.fence());
   }
 
   private static Wanted pods(Snapshot seen, Verdict verdict, Reasons reasons) {
@@ -147,7 +187,10 @@ record BudgetPlan(
           .filter(_ -> !verdict.allowed())
           .<Wanted>map(
               it ->
-                  new Wanted.Spec(Made.PODS_SUFFIX, BudgetSpecs.closed(it.getSpec().getSelector())))
+                  new Wanted.Spec(
+                      Made.PODS_SUFFIX,
+                      BudgetSpecs.closed(it.getSpec().getSelector()),
+                      closedFor(reasons.blocking())))
           .orElse(new Wanted.Leave(Made.PODS_SUFFIX));
     }
     LabelSelector followers = follower.getSpec().getSelector();
@@ -155,11 +198,13 @@ record BudgetPlan(
       return withoutTarget(Made.PODS_SUFFIX, followers, seen, verdict, reasons);
     }
     if (!verdict.allowed()) {
-      return new Wanted.Spec(Made.PODS_SUFFIX, BudgetSpecs.closed(followers));
+      return new Wanted.Spec(
+          Made.PODS_SUFFIX, BudgetSpecs.closed(followers), closedFor(reasons.blocking()));
     }
     return new Wanted.Spec(
         Made.PODS_SUFFIX,
-        BudgetSpecs.open(followers, Counts.nodes(follower), 0, seen.disruption().maxUnavailable()));
+        BudgetSpecs.open(followers, Counts.nodes(follower), 0, seen.disruption().maxUnavailable()),
+        null);
   }
 
   /// What is there stays until the target is gone for good, and closed while anything holds.
@@ -170,7 +215,7 @@ record BudgetPlan(
     }
     return verdict.allowed() || seen.budget(seen.ref().name() + suffix).isEmpty()
         ? new Wanted.Leave(suffix)
-        : new Wanted.Spec(suffix, BudgetSpecs.closed(pods));
+        : new Wanted.Spec(suffix, BudgetSpecs.closed(pods), closedFor(reasons.blocking()));
   }
 
   private static boolean isSo(PodDisruptionBudget actual, PodDisruptionBudget wanted) {

@@ -22,6 +22,16 @@ final class BudgetSpecs {
     return spec;
   }
 
+  /// What lets nothing go either, of pods that are all of one Deployment, and asks for none where
+  /// there are none: monitoring would take a closed one for a fault.
+  static PodDisruptionBudgetSpec unused(LabelSelector pods) {
+    PodDisruptionBudgetSpec spec = new PodDisruptionBudgetSpec();
+    spec.setSelector(pods);
+    spec.setUnhealthyPodEvictionPolicy("IfHealthyBudget");
+    spec.setMaxUnavailable(new IntOrString(0));
+    return spec;
+  }
+
   /// Whether the spec lets nothing go, whatever happens to the pods.
   static boolean isClosed(PodDisruptionBudgetSpec spec) {
     return MORE_THAN_ALL.equals(spec.getMinAvailable())
@@ -35,11 +45,19 @@ final class BudgetSpecs {
   /// @param others pods that the selector finds as well
   static PodDisruptionBudgetSpec open(
       LabelSelector selector, int pods, int others, IntOrString maxUnavailable) {
+    return openBut(selector, pods, 0, others, maxUnavailable);
+  }
+
+  /// The same, where the selector does not find all of these pods.
+  ///
+  /// @param apart those of them that it does not find
+  static PodDisruptionBudgetSpec openBut(
+      LabelSelector selector, int pods, int apart, int others, IntOrString maxUnavailable) {
     PodDisruptionBudgetSpec spec = new PodDisruptionBudgetSpec();
     spec.setSelector(selector);
     spec.setUnhealthyPodEvictionPolicy("AlwaysAllow");
     spec.setMinAvailable(
-        new IntOrString(others + Math.max(0, pods - scaled(maxUnavailable, pods))));
+        new IntOrString(others + Math.max(0, pods - apart - scaled(maxUnavailable, pods))));
     return spec;
   }
 

@@ -12,6 +12,7 @@ import io.fabric8.kubernetes.api.model.apps.DaemonSet;
 import io.fabric8.kubernetes.api.model.coordination.v1.Lease;
 import java.util.List;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /// One write. Each is idempotent; each one's object says which state of the cluster it was decided
 /// on, where that matters.
@@ -27,7 +28,7 @@ public sealed interface Change {
       case Create _, Replace _, Apply _, Place _, ReportKey _ -> Set.of();
       // Somebody was faster, or it is gone.
       case Bind _, SetSchedule _ -> Set.of(WriteFailure.NOT_FOUND, WriteFailure.CONFLICT);
-      case Delete _, Report _, ReportHold _, Mark _, Unmark _, Renew _ ->
+      case Delete _, SetApart _, Report _, ReportHold _, Mark _, Unmark _, Renew _ ->
           Set.of(WriteFailure.NOT_FOUND);
       // Told before.
       case TellOnce _ -> Set.of(WriteFailure.CONFLICT);
@@ -57,6 +58,12 @@ public sealed interface Change {
 
   /// Binds a waiting guard to a node.
   record Bind(Pod object, String node) implements Change {}
+
+  /// Puts a guard under the budget of held nodes, or back under that of all others; only on the
+  /// version that was seen.
+  ///
+  /// @param heldFor as [Made#HELD_FOR]; absent: it is to be under the budget of all others
+  record SetApart(Pod object, @Nullable String heldFor) implements Change {}
 
   /// Deletes an object that Chaperone made, and only the very object that was seen.
   record Delete(HasMetadata object) implements Change {}

@@ -38,6 +38,7 @@ public final class Decision {
   private final GuardState state;
   private final Reasons reasons;
   private final Verdict verdict;
+  private final HeldNodes held;
   private final PlacementPlan placement;
   private final GuardPlan guards;
   private final BudgetPlan budgets;
@@ -48,9 +49,10 @@ public final class Decision {
     this.state = GuardState.of(seen);
     this.reasons = Reasons.of(seen, state);
     this.verdict = Verdict.of(seen, reasons);
+    this.held = HeldNodes.of(seen, reasons);
     this.placement = PlacementPlan.of(seen);
-    this.guards = GuardPlan.of(seen, state, reasons, verdict);
-    this.budgets = BudgetPlan.of(seen, verdict, reasons, guards.replicas());
+    this.guards = GuardPlan.of(seen, state, reasons, held, verdict);
+    this.budgets = BudgetPlan.of(seen, verdict, reasons, held, guards.replicas());
     this.maintenance = Maintenance.of(seen);
   }
 
@@ -72,9 +74,20 @@ public final class Decision {
         Stream.of(
             withdrawn(),
             budgets.closing(),
+            moves(),
             Stream.concat(placement.changes().stream(), guards.changes().stream()).toList(),
             mayOpen ? budgets.opening() : List.of(),
             Holds.leftovers(seen.holds(), seen.now())));
+  }
+
+  /// Guards move only between budgets that are both as they should be.
+  private List<Change> moves() {
+    return budgets.closing().isEmpty() && budgets.problem().isEmpty() ? held.moves() : List.of();
+  }
+
+  /// Whether guards are on their way to another budget: each further look goes one step on.
+  public boolean isMoving() {
+    return !held.moves().isEmpty() && budgets.problem().isEmpty();
   }
 
   /// Holds that say they are enforced, and are to be so no longer, say that before a budget is
@@ -86,9 +99,20 @@ public final class Decision {
     Finding opening = Finding.bad(Reason.NotEnforced, "Nothing is blocked: " + verdict.message());
     return HoldReports.reports(
         seen.holds().stream().filter(hold -> !Holds.isNew(hold, seen.now())).toList(),
-        hold -> HoldReports.findings(hold, reasons, verdict, opening, seen.now()),
-        null,
+        hold ->
+            HoldReports.findings(
+                hold, reasons, verdict, enforcedFor(hold, opening, false), seen.now()),
+        _ -> null,
         seen.now());
+  }
+
+  /// What is achieved for a Hold that counts.
+  ///
+  /// @param everywhere what is for those of every node
+  /// @param blocksAll whether the evictions of every guard are refused
+  private Finding enforcedFor(Hold hold, Finding everywhere, boolean blocksAll) {
+    String node = hold.getSpec().nodeName();
+    return node == null ? everywhere : held.enforced(seen, state, blocksAll, node);
   }
 
   /// Whether it gives room. Then everything has to be looked at once more: a run that found the
@@ -166,13 +190,8 @@ public final class Decision {
       this.allowed = allowed();
       this.unprotectedGuards = unprotectedGuards();
       this.after = status();
-      Finding enforced = enforced();
       this.holds =
-          HoldReports.reports(
-              seen.holds(),
-              hold -> HoldReports.findings(hold, reasons, verdict, enforced, seen.now()),
-              unprotectedGuards,
-              seen.now());
+          HoldReports.reports(seen.holds(), this::findings, this::unprotectedGuards, seen.now());
     }
 
     /// Whether there is more to report than one run can: the rest is for the next.
@@ -195,7 +214,7 @@ public final class Decision {
               seen,
               orEmpty(before.blockedNodes()),
               orEmpty(after.blockedNodes()),
-              whyDrainsWait()));
+              node -> verdict.allowed() && isHeld(node) ? held.why(node) : whyDrainsWait()));
       told.addAll(holds.stream().limit(MAX_HOLDS_AT_ONCE).toList());
       return Decision.steps(
           Stream.of(
@@ -236,19 +255,34 @@ public final class Decision {
       if (hold.isEmpty()) {
         return Optional.of("it was deleted meanwhile");
       }
-      HoldReports.Findings findings =
-          HoldReports.findings(hold.get(), reasons, verdict, enforced(), seen.now());
+      HoldReports.Findings findings = findings(hold.get());
       if (!findings.active().good()) {
         return Optional.of(findings.active().message());
       }
-      return verdict.allowed() || !enforcement.isClosed()
-          ? Optional.of(findings.enforced().message())
-          : Optional.empty();
+      boolean blocks =
+          hold.get().getSpec().nodeName() == null
+              ? !verdict.allowed() && enforcement.isClosed()
+              : findings.enforced().good();
+      return blocks ? Optional.empty() : Optional.of(findings.enforced().message());
+    }
+
+    private HoldReports.Findings findings(Hold hold) {
+      boolean blocksAll = !verdict.allowed() && enforcement.isClosed();
+      return HoldReports.findings(
+          hold, reasons, verdict, enforcedFor(hold, enforced(), blocksAll), seen.now());
+    }
+
+    private @Nullable List<String> unprotectedGuards(Hold hold) {
+      String node = hold.getSpec().nodeName();
+      if (node == null) {
+        return unprotectedGuards;
+      }
+      return findings(hold).enforced().good() ? null : HeldNodes.guards(seen, node);
     }
 
     /// Whether that can change without anybody changing a spec.
     public boolean mayBecomeEffective() {
-      return verdict instanceof Verdict.Held;
+      return verdict instanceof Verdict.Held || isMoving();
     }
 
     /// What a node that is blocked is told: that others are not is nothing to it.
@@ -273,8 +307,20 @@ public final class Decision {
                 String.join("; ", enforcement.notOpened()) + ". Should be open: " + message);
         case Verdict.Allowed(Reason reason, String message) when enforcement.usedUp() ->
             blocked(Reason.MaxUnavailableReached, usedUp());
-        case Verdict.Allowed(Reason reason, String message) -> Finding.good(reason, message);
+        case Verdict.Allowed(Reason reason, String message) ->
+            held.describe()
+                .map(it -> butNotTheHeld(reason, message, it))
+                .orElse(Finding.good(reason, message));
       };
+    }
+
+    private Finding butNotTheHeld(Reason reason, String message, String holds) {
+      return reason == Reason.NothingHolds
+          ? Finding.good(
+              Reason.NodesHeld,
+              "At most %s may be disrupted at a time, but not what these block: %s"
+                  .formatted(Verdict.nodes(seen.disruption().maxUnavailable()), holds))
+          : Finding.good(reason, message + ". Blocked all the same: " + holds);
     }
 
     /// Blocked by a budget that need not be closed: but for nodes that no budget protects.
@@ -351,6 +397,7 @@ public final class Decision {
           unprotectedGuards,
           timeline.drained(),
           guards.tainted(),
+          held.remembered(seen).stream().limit(GuardPlan.MAX_NODES_IN_STATUS).toList(),
           reasons(),
           text(timeline.quietSince()),
           seen.spec().maintenance() == null ? null : maintenance.nodes(),
@@ -371,7 +418,8 @@ public final class Decision {
                       Conditions.cut(it.message()),
                       String.valueOf(it.since()),
                       text(it.until()),
-                      it.overdue() ? true : null))
+                      it.overdue() ? true : null,
+                      it.node()))
           .toList();
     }
 
@@ -406,14 +454,16 @@ public final class Decision {
     /// Cordoned nodes that keep their guard: their drain waits, for a reason to clear or for its
     /// turn.
     private List<String> blockedNodes() {
-      if (!enforcement.blocksDrains()) {
-        return List.of();
-      }
       Set<String> guarded = seen.roster().runningGuardNodes();
       return seen.roster().cordoned().stream()
           .map(node -> node.getMetadata().getName())
           .filter(guarded::contains)
+          .filter(node -> enforcement.blocksDrains() || isHeld(node))
           .toList();
+    }
+
+    private boolean isHeld(String node) {
+      return held.reasons().containsKey(node) && held.enforced(seen, state, false, node).good();
     }
 
     private List<Change> newlyOverdue() {

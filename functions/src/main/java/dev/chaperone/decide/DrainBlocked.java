@@ -12,6 +12,7 @@ import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.Function;
 import java.util.function.Predicate;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -54,16 +55,20 @@ public final class DrainBlocked {
 
   /// @param before names of the nodes that it was last said of
   /// @param blocked names of the cordoned nodes of which it is so now
+  /// @param why for each of these
   static List<Change> changes(
-      Snapshot seen, Collection<String> before, Collection<String> blocked, Finding why) {
+      Snapshot seen,
+      Collection<String> before,
+      Collection<String> blocked,
+      Function<String, Finding> why) {
     List<Change> changes = new ArrayList<>();
     for (String name : blocked) {
       Node node = seen.roster().node(name).orElseThrow();
       if (!before.contains(name)) {
-        changes.add(event(seen, node, why));
+        changes.add(event(seen, node, why.apply(name)));
       }
       if (seen.settings().marksNodes()) {
-        mark(seen, node, why).ifPresent(changes::add);
+        mark(seen, node, why.apply(name)).ifPresent(changes::add);
       }
     }
     if (seen.settings().marksNodes()) {

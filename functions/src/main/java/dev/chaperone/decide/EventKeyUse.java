@@ -71,7 +71,7 @@ public final class EventKeyUse {
     if (!spec.may().contains(asked)) {
       return Optional.of("it may not " + asked);
     }
-    if (ask instanceof Ask.ToHold(_, _, Optional<Duration> ttl)
+    if (ask instanceof Ask.ToHold(_, _, _, Optional<Duration> ttl)
         && ttl.filter(it -> it.compareTo(longest()) <= 0).isEmpty()) {
       return Optional.of("a hold needs a ttl of at most " + spec.maxHoldDuration());
     }

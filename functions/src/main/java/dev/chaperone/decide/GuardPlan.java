@@ -10,12 +10,12 @@ import io.fabric8.kubernetes.api.model.apps.DaemonSet;
 import io.fabric8.kubernetes.api.model.apps.Deployment;
 import io.fabric8.kubernetes.api.model.apps.DeploymentBuilder;
 import io.fabric8.kubernetes.api.model.apps.DeploymentCondition;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Comparator;
-import java.util.Iterator;
+import java.util.Deque;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
@@ -50,7 +50,8 @@ record GuardPlan(List<Change> changes, Finding finding, List<String> tainted, in
   /// So many nodes are named in a message.
   private static final int MAX_NODES_IN_MESSAGE = 5;
 
-  static GuardPlan of(Snapshot seen, GuardState state, Reasons reasons, Verdict verdict) {
+  static GuardPlan of(
+      Snapshot seen, GuardState state, Reasons reasons, HeldNodes held, Verdict verdict) {
     Deployment guards = seen.guards();
     if (guards != null && !Made.isOurs(guards, seen.companion())) {
       return none(
@@ -71,7 +72,7 @@ record GuardPlan(List<Change> changes, Finding finding, List<String> tainted, in
           ? without(guards, seen.withoutTarget())
           : none(guards, seen.withoutTarget());
     }
-    return guard(seen, state, reasons, target, guards);
+    return guard(seen, state, reasons, held, target, guards);
   }
 
   private static GuardPlan none(@Nullable Deployment guards, Finding finding) {
@@ -88,6 +89,7 @@ record GuardPlan(List<Change> changes, Finding finding, List<String> tainted, in
       Snapshot seen,
       GuardState state,
       Reasons reasons,
+      HeldNodes held,
       DaemonSet target,
       @Nullable Deployment guards) {
     int replicas = replicas(seen, state, target, guards);
@@ -103,7 +105,7 @@ record GuardPlan(List<Change> changes, Finding finding, List<String> tainted, in
     List<Change.Bind> binds = List.of();
     if (guards != null && seen.roster().complete()) {
       // A guard bound while its ReplicaSet shrinks could be the one that goes.
-      binds = replicas < GuardDeployment.replicas(guards) ? List.of() : binds(seen, state, target);
+      binds = replicas < GuardDeployment.replicas(guards) ? List.of() : binds(seen, state, held);
     }
     changes.addAll(deletes);
     changes.addAll(binds);
@@ -192,43 +194,19 @@ record GuardPlan(List<Change> changes, Finding finding, List<String> tainted, in
     return guards.distinct().<Change>map(Change.Delete::new).toList();
   }
 
-  private static List<Change.Bind> binds(Snapshot seen, GuardState state, DaemonSet target) {
-    Iterator<String> nodes = bindable(seen, target).iterator();
+  private static List<Change.Bind> binds(Snapshot seen, GuardState state, HeldNodes held) {
+    Map<String, Deque<Pod>> waiting =
+        state.waiting().stream()
+            .sorted(Comparator.comparing(pod -> pod.getMetadata().getName()))
+            .collect(Collectors.groupingBy(held::fits, Collectors.toCollection(ArrayDeque::new)));
     List<Change.Bind> binds = new ArrayList<>();
-    state.waiting().stream()
-        .sorted(Comparator.comparing(pod -> pod.getMetadata().getName()))
-        .limit(MAX_BINDS)
-        .forEach(
-            guard -> {
-              if (nodes.hasNext()) {
-                binds.add(new Change.Bind(guard, nodes.next()));
-              }
-            });
+    for (String node : seen.bindableNodes()) {
+      Pod guard = waiting.getOrDefault(held.fitting(node), new ArrayDeque<>()).poll();
+      if (guard != null && binds.size() < MAX_BINDS) {
+        binds.add(new Change.Bind(guard, node));
+      }
+    }
     return binds;
-  }
-
-  /// Nodes without a guard that may get one, sorted.
-  private static List<String> bindable(Snapshot seen, DaemonSet target) {
-    Roster roster = seen.roster();
-    // Bound again at once it would be refused again at once: it waits for a pulse.
-    Set<String> refusing =
-        seen.pulse()
-            ? Set.of()
-            : roster.ended().stream()
-                .map(Roster::nodeOf)
-                .filter(Objects::nonNull)
-                .collect(Collectors.toSet());
-    return roster.unguardedNodes().stream()
-        .filter(name -> !refusing.contains(name))
-        .filter(name -> !seen.isBeingEmptied(name))
-        .filter(
-            name ->
-                roster
-                    .node(name)
-                    .filter(node -> Taints.refusal(node, target).isEmpty())
-                    .isPresent())
-        .sorted()
-        .toList();
   }
 
   /// Whoever sees one of them without a guard next time knows that it was taken away.

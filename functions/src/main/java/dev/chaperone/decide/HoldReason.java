@@ -13,6 +13,7 @@ import org.jspecify.annotations.Nullable;
 /// @param since absent: as soon as it is seen
 /// @param until when it ends at the latest; absent: nobody knows
 /// @param overdue whether it has lasted longer than `maxHoldDuration`, and no longer counts
+/// @param node the one node that it blocks; absent: every node
 record HoldReason(
     Reason type,
     String name,
@@ -20,28 +21,29 @@ record HoldReason(
     String message,
     @Nullable Instant since,
     @Nullable Instant until,
-    boolean overdue) {
+    boolean overdue,
+    @Nullable String node) {
 
   HoldReason(Reason type, String name, String message) {
-    this(type, name, name, message, null, null, false);
+    this(type, name, name, message, null, null, false, null);
   }
 
   HoldReason(Reason type, String message, @Nullable Instant since, @Nullable Instant until) {
-    this(type, "", "", message, since, until, false);
+    this(type, "", "", message, since, until, false, null);
   }
 
   HoldReason since(Instant time) {
-    return new HoldReason(type, name, id, message, time, until, overdue);
+    return new HoldReason(type, name, id, message, time, until, overdue, node);
   }
 
   HoldReason withOverdue(boolean isOverdue) {
-    return new HoldReason(type, name, id, message, since, until, isOverdue);
+    return new HoldReason(type, name, id, message, since, until, isOverdue, node);
   }
 
   /// The same, which ends by then at the latest.
   HoldReason notAfter(Instant end) {
     boolean isEarlier = until != null && until.isBefore(end);
-    return new HoldReason(type, name, id, message, since, isEarlier ? until : end, overdue);
+    return new HoldReason(type, name, id, message, since, isEarlier ? until : end, overdue, node);
   }
 
   /// The same, which no longer counts after `maxHoldDuration`, if that is so for its type.
@@ -51,6 +53,11 @@ record HoldReason(
       return this;
     }
     return now.isBefore(end) ? notAfter(end) : withOverdue(true);
+  }
+
+  /// Whether it blocks every node.
+  boolean isOfEveryNode() {
+    return node == null;
   }
 
   /// When it has lasted as long as it may; absent: never, or that is not known.

@@ -29,10 +29,10 @@ public final class HoldReports {
   static List<Change> reports(
       List<Hold> holds,
       Function<Hold, Findings> findings,
-      @Nullable List<String> unprotectedGuards,
+      Function<Hold, @Nullable List<String>> unprotectedGuards,
       Instant now) {
     return holds.stream()
-        .map(hold -> report(hold, findings.apply(hold), unprotectedGuards, now))
+        .map(hold -> report(hold, findings.apply(hold), unprotectedGuards.apply(hold), now))
         .flatMap(Optional::stream)
         .toList();
   }
@@ -50,7 +50,7 @@ public final class HoldReports {
                       .formatted(companion));
           return new Findings(missing, notActive(missing));
         },
-        null,
+        _ -> null,
         now);
   }
 

@@ -60,11 +60,17 @@ public record HoldRequest(
 
   /// The Hold to write; empty when one holds already for that long.
   ///
+  /// @param nodeName the one node that is to be held; absent: every node
   /// @param asked when the event was sent; a time to come counts as now
   /// @param ttl absent: until it is released
   /// @throws Ended when it would have expired by now
   public Optional<Hold> hold(
-      Optional<Hold> existing, String reason, Instant asked, Optional<Duration> ttl, Instant now)
+      Optional<Hold> existing,
+      String reason,
+      @Nullable String nodeName,
+      Instant asked,
+      Optional<Duration> ttl,
+      Instant now)
       throws Ended {
     Optional<Instant> end =
         ttl.map(it -> (asked.isAfter(now) ? now : asked).plus(it).truncatedTo(ChronoUnit.SECONDS));
@@ -75,10 +81,12 @@ public record HoldRequest(
         new HoldSpec(
             new HoldSpec.CompanionRef(companion.name()),
             reason,
-            end.map(Instant::toString).orElse(null));
+            end.map(Instant::toString).orElse(null),
+            nodeName);
     Map<String, String> signature = signedBy == null ? Map.of() : signedBy.annotations();
     if (existing
         .filter(it -> it.getSpec().companionRef().name().equals(companion.name()))
+        .filter(it -> Objects.equals(it.getSpec().nodeName(), nodeName))
         .isPresent()) {
       Optional<Instant> before = Holds.expiry(existing.get());
       boolean longer = before.isPresent() && (end.isEmpty() || end.get().isAfter(before.get()));

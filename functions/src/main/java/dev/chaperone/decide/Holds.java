@@ -1,5 +1,6 @@
 package dev.chaperone.decide;
 
+import dev.chaperone.api.Companion;
 import dev.chaperone.api.CompanionSpec.Disruption;
 import dev.chaperone.api.CompanionSpec.Policy;
 import dev.chaperone.api.Hold;
@@ -12,6 +13,10 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /// Which Holds count.
 public final class Holds {
@@ -45,6 +50,19 @@ public final class Holds {
             .isEmpty();
   }
 
+  /// The nodes that these Holds block, each by itself, and those that Holds did when last looked.
+  static Set<String> heldNodes(Companion companion, List<Hold> holds) {
+    Set<String> nodes =
+        holds.stream()
+            .map(hold -> hold.getSpec().nodeName())
+            .filter(Objects::nonNull)
+            .collect(Collectors.toCollection(TreeSet::new));
+    Stream.ofNullable(companion.getStatus())
+        .flatMap(it -> Stream.ofNullable(it.heldNodes()))
+        .forEach(nodes::addAll);
+    return nodes;
+  }
+
   /// Those that an event made and that ended some time ago: nobody else takes them away.
   static List<Change> leftovers(List<Hold> holds, Instant now) {
     return holds.stream()
@@ -75,13 +93,16 @@ public final class Holds {
 
   private static HoldReason reason(Hold hold) {
     String name = hold.getMetadata().getName();
+    String node = hold.getSpec().nodeName();
     return new HoldReason(
         Reason.Hold,
         name,
         Objects.requireNonNullElse(hold.getMetadata().getUid(), name),
-        "Hold " + name + ": " + hold.getSpec().reason(),
+        "Hold %s%s: %s"
+            .formatted(name, node == null ? "" : " of node " + node, hold.getSpec().reason()),
         Times.parse(hold.getMetadata().getCreationTimestamp()).orElse(null),
         expiry(hold).orElse(null),
-        false);
+        false,
+        node);
   }
 }

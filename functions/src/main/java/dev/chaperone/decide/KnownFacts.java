@@ -7,6 +7,7 @@ import dev.chaperone.api.Hold;
 import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudget;
 import java.time.Instant;
 import java.util.List;
+import java.util.Set;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
@@ -54,8 +55,13 @@ public record KnownFacts(
         : Stream.concat(
                 Holds.reasons(disruption, holds, now).stream(),
                 Windows.of(disruption, now).outside().stream())
-            .filter(it -> !it.overdue())
+            .filter(it -> !it.overdue() && it.isOfEveryNode())
             .toList();
+  }
+
+  /// The nodes that Holds block, each by itself, and those that they did when last looked.
+  public Set<String> heldNodes() {
+    return Holds.heldNodes(companion, holds);
   }
 
   /// The same, after what the run has written before.

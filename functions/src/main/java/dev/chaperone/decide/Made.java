@@ -5,6 +5,7 @@ import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.ObjectMeta;
 import io.fabric8.kubernetes.api.model.ObjectMetaBuilder;
 import io.fabric8.kubernetes.api.model.Pod;
+import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudget;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -27,6 +28,10 @@ public final class Made {
   /// reasons sees that another decision came between.
   public static final String CLOSED_FOR = "chaperone.dev/closed-for";
 
+  /// On the guard of a node that Holds block by itself: a hash of these Holds. Such guards have a
+  /// budget of their own.
+  public static final String HELD_FOR = "chaperone.dev/held-for";
+
   /// On Holds that an event made: its source.
   static final String SOURCE = "chaperone.dev/source";
 
@@ -43,6 +48,7 @@ public final class Made {
   static final String GUARDS_SUFFIX = "-guards";
   static final String NODES_SUFFIX = "-nodes";
   static final String PODS_SUFFIX = "-pods";
+  static final String HELD_SUFFIX = "-held";
 
   private Made() {}
 
@@ -51,9 +57,14 @@ public final class Made {
     return companion + GUARDS_SUFFIX;
   }
 
-  /// Names of the budgets of a Companion.
+  /// Names of the budgets of a Companion that fence what is decided about it.
   public static List<String> budgets(String companion) {
     return List.of(companion + NODES_SUFFIX, companion + PODS_SUFFIX);
+  }
+
+  /// Whether the budget is the one over the guards of nodes that are held by themselves.
+  public static boolean isOfHeldNodes(PodDisruptionBudget budget) {
+    return budget.getMetadata().getName().endsWith(HELD_SUFFIX);
   }
 
   /// Labels by which the guards of a Companion are listed. Anybody can give them to other pods, so

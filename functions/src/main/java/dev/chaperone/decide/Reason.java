@@ -11,6 +11,10 @@ public enum Reason {
   NothingHolds(
       About.DISRUPTION_ALLOWED,
       "No Hold, expression or window blocks; at most maxUnavailable nodes may be disrupted at a time."),
+  NodesHeld(
+      About.DISRUPTION_ALLOWED,
+      "Holds with nodeName block some nodes, each by itself; the message names them. Of the others,"
+          + " at most maxUnavailable may be disrupted at a time."),
   AlwaysAllow(
       About.DISRUPTION_ALLOWED,
       "spec.disruption.policy is AlwaysAllow (break glass): Holds, expressions and windows are"
@@ -188,7 +192,9 @@ public enum Reason {
   Ready(About.READY, "Everything that the Companion asks for is in place."),
 
   Active(About.HOLD, "The Hold counts as a reason to block."),
-  Enforced(About.HOLD, "Evictions are refused on every node that runs the target."),
+  Enforced(
+      About.HOLD,
+      "Evictions are refused on every node that runs the target, or on the one that nodeName names."),
   NotActive(About.HOLD, "The Hold does not count; the condition Active says why."),
   Expired(About.HOLD, "spec.expiresAt has passed."),
   CompanionNotFound(

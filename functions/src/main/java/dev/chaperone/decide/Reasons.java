@@ -1,6 +1,7 @@
 package dev.chaperone.decide;
 
 import io.fabric8.kubernetes.api.model.Pod;
+import io.fabric8.kubernetes.api.model.apps.Deployment;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
@@ -41,13 +42,14 @@ record Reasons(
             .map(it -> withSince(it, seen))
             .map(it -> it.within(seen.disruption(), now))
             .toList();
-    Timeline timeline = Timeline.of(seen, guards, found);
+    Timeline timeline =
+        Timeline.of(seen, guards, found.stream().filter(HoldReason::isOfEveryNode).toList());
     List<HoldReason> all =
         Stream.of(
                 found.stream(),
                 timeline.settling().stream(),
                 windows.outside().map(it -> withSince(it, seen)).stream(),
-                updatingGuards(guards).map(it -> withSince(it, seen)).stream())
+                updatingGuards(seen, guards, found).map(it -> withSince(it, seen)).stream())
             .flatMap(it -> it)
             .toList();
     Stream<@Nullable Instant> ends = all.stream().map(HoldReason::until);
@@ -63,9 +65,14 @@ record Reasons(
         seen.isWithoutTarget() && missing.stream().allMatch(HoldReason::overdue));
   }
 
-  /// Those that count.
+  /// Those that count, and block every node.
   List<HoldReason> blocking() {
-    return all.stream().filter(it -> !it.overdue()).toList();
+    return all.stream().filter(it -> !it.overdue() && it.isOfEveryNode()).toList();
+  }
+
+  /// Those that count, and block one node.
+  Stream<HoldReason> ofOneNode() {
+    return all.stream().filter(it -> !it.overdue() && !it.isOfEveryNode());
   }
 
   /// Those that have lasted longer than they may.
@@ -74,7 +81,7 @@ record Reasons(
   }
 
   boolean blocksBesides(Reason reason) {
-    return blocking().stream().anyMatch(it -> it.type() != reason);
+    return all.stream().anyMatch(it -> !it.overdue() && it.type() != reason);
   }
 
   Optional<HoldReason> overlap() {
@@ -129,8 +136,17 @@ record Reasons(
         .isPresent();
   }
 
-  private static Optional<HoldReason> updatingGuards(GuardState guards) {
-    return guards.outdated()
+  /// While a node is held by itself, its guard is not replaced: that waits, and blocks no other
+  /// node meanwhile.
+  private static Optional<HoldReason> updatingGuards(
+      Snapshot seen, GuardState guards, List<HoldReason> found) {
+    Deployment deployment = seen.ownGuards();
+    boolean waits =
+        found.stream().anyMatch(it -> !it.overdue() && !it.isOfEveryNode())
+            && deployment != null
+            && GuardDeployment.isPaused(deployment)
+            && !Counts.isStale(deployment);
+    return guards.outdated() && !waits
         ? Optional.of(
             new HoldReason(Reason.GuardsUpdating, "", "Guards are being replaced, node by node"))
         : Optional.empty();

@@ -42,8 +42,13 @@ public record Roster(
 
   /// What there is to see of the cordoned nodes alone.
   public Roster ofCordoned() {
-    Set<String> few =
-        cordoned().stream().map(node -> node.getMetadata().getName()).collect(Collectors.toSet());
+    return ofCordonedAnd(Set.of());
+  }
+
+  /// What there is to see of the cordoned nodes and of those with these names.
+  Roster ofCordonedAnd(Set<String> named) {
+    Set<String> few = new HashSet<>(named);
+    cordoned().forEach(node -> few.add(node.getMetadata().getName()));
     return new Roster(
         false,
         nodes.entrySet().stream()
@@ -183,7 +188,8 @@ public record Roster(
     return node.getSpec() != null && Boolean.TRUE.equals(node.getSpec().getUnschedulable());
   }
 
-  private List<Pod> livingGuards() {
+  /// Guards that have a node and have not ended.
+  List<Pod> livingGuards() {
     return guards.stream()
         .filter(pod -> pod.getSpec().getNodeName() != null && !isTerminating(pod) && !isEnded(pod))
         .toList();

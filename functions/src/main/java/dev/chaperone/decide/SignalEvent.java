@@ -6,6 +6,7 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /// A CloudEvent of a type that Companions have signals of.
 public final class SignalEvent {
@@ -40,7 +41,7 @@ public final class SignalEvent {
       HoldRequest request =
           new HoldRequest(request().companion(), request().source(), request().key(), by);
       return switch (this) {
-        case ToHold hold -> new ToHold(request, hold.reason(), hold.ttl());
+        case ToHold hold -> new ToHold(request, hold.reason(), hold.nodeName(), hold.ttl());
         case ToRelease _ -> new ToRelease(request);
         case ToForget _ -> new ToForget(request);
       };
@@ -48,8 +49,11 @@ public final class SignalEvent {
 
     /// To be held.
     ///
+    /// @param nodeName the one node that is to be held; absent: every node
     /// @param ttl empty: until it is released
-    record ToHold(HoldRequest request, String reason, Optional<Duration> ttl) implements Ask {}
+    record ToHold(
+        HoldRequest request, String reason, @Nullable String nodeName, Optional<Duration> ttl)
+        implements Ask {}
 
     /// No longer to be held.
     record ToRelease(HoldRequest request) implements Ask {}
@@ -70,6 +74,7 @@ public final class SignalEvent {
               signal.reason() == null || signal.reason().isBlank()
                   ? cut("signal " + signal.type() + " " + key)
                   : signal.reason(),
+              nodeName(signal),
               Durations.parse(signal.ttl())));
     }
     return signal.releaseWhen() != null && isTrue(signal.releaseWhen())
@@ -85,6 +90,12 @@ public final class SignalEvent {
   private String key(Signal signal) throws Expression.Failed {
     String key = signal.key() == null ? subject : language.compile(signal.key()).text(values);
     return signal.type() + " " + key;
+  }
+
+  /// An expression that gives nothing names none, and then every node is held.
+  private @Nullable String nodeName(Signal signal) throws Expression.Failed {
+    String name = signal.nodeName() == null ? "" : language.compile(signal.nodeName()).text(values);
+    return name.isEmpty() ? null : name;
   }
 
   private static String cut(String text) {

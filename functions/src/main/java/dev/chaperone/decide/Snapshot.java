@@ -165,6 +165,32 @@ public record Snapshot(
         .isPresent();
   }
 
+  /// Nodes without a guard that may get one, sorted.
+  List<String> bindableNodes() {
+    if (target == null) {
+      return List.of();
+    }
+    // Bound again at once it would be refused again at once: it waits for a pulse.
+    Set<String> refusing =
+        pulse
+            ? Set.of()
+            : roster.ended().stream()
+                .map(Roster::nodeOf)
+                .filter(Objects::nonNull)
+                .collect(Collectors.toSet());
+    return roster.unguardedNodes().stream()
+        .filter(name -> !refusing.contains(name))
+        .filter(name -> !isBeingEmptied(name))
+        .filter(
+            name ->
+                roster
+                    .node(name)
+                    .filter(node -> Taints.refusal(node, target).isEmpty())
+                    .isPresent())
+        .sorted()
+        .toList();
+  }
+
   /// Tainted nodes that had a guard when last seen.
   Set<String> taintedNodes() {
     return Stream.ofNullable(status().taintedNodes())
@@ -253,7 +279,7 @@ public record Snapshot(
 
   /// What a look would have seen that no pulse asked for.
   Snapshot ofCordonedNodes() {
-    return with(false, roster.ofCordoned());
+    return with(false, roster.ofCordonedAnd(Holds.heldNodes(companion, holds)));
   }
 
   private Snapshot with(boolean asPulse, Roster other) {

@@ -32,7 +32,7 @@ public final class Unread {
                                 Reason.Expired, "Expired at " + hold.getSpec().expiresAt())
                             : Finding.good(Reason.Active, "Counts as a reason to block"),
                         unread),
-                null,
+                _ -> null,
                 facts.now()));
     Companion companion = facts.companion();
     CompanionStatus before =
@@ -64,6 +64,7 @@ public final class Unread {
               null,
               before.drainedNodes(),
               before.taintedNodes(),
+              before.heldNodes(),
               before.reasons(),
               before.quietSince(),
               before.maintenance(),

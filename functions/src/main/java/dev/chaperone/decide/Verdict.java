@@ -64,7 +64,8 @@ public sealed interface Verdict {
             .formatted(nodes(seen.disruption().maxUnavailable())));
   }
 
-  private static String nodes(IntOrString maxUnavailable) {
+  /// For people.
+  static String nodes(IntOrString maxUnavailable) {
     if (maxUnavailable.getStrVal() != null) {
       return maxUnavailable.getStrVal() + " of the nodes";
     }

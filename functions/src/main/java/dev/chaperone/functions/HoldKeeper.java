@@ -16,7 +16,6 @@ import dev.chaperone.telemetry.Metrics;
 import dev.chaperone.telemetry.Metrics.HoldChange;
 import jakarta.enterprise.context.ApplicationScoped;
 import java.time.Clock;
-import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
@@ -61,8 +60,7 @@ class HoldKeeper {
   /// @throws Unavailable when it does not hold yet
   void carryOut(Ask ask, Optional<Instant> sent, Deadline deadline) {
     switch (ask) {
-      case Ask.ToHold(HoldRequest request, String reason, Optional<Duration> ttl) ->
-          hold(request, reason, sent, ttl, deadline);
+      case Ask.ToHold hold -> hold(hold, sent, deadline);
       case Ask.ToRelease(HoldRequest request) -> {
         Optional<Hold> hold = existing(request, deadline);
         checkNewest(request, hold);
@@ -73,12 +71,8 @@ class HoldKeeper {
     }
   }
 
-  private void hold(
-      HoldRequest request,
-      String reason,
-      Optional<Instant> sent,
-      Optional<Duration> ttl,
-      Deadline deadline) {
+  private void hold(Ask.ToHold ask, Optional<Instant> sent, Deadline deadline) {
+    HoldRequest request = ask.request();
     deadline.check("reading Companion " + request.companion());
     if (!reader.exists(request.companion())) {
       throw new Malformed("there is no Companion " + request.companion());
@@ -91,7 +85,7 @@ class HoldKeeper {
               .formatted(request.holdName(), request.companion()));
     }
     checkNewest(request, existing);
-    Optional<Hold> hold = wanted(request, existing, reason, sent.orElse(now), ttl, now);
+    Optional<Hold> hold = wanted(ask, existing, sent.orElse(now), now);
     boolean isFirst = request.signedBy() != null && existing.isEmpty();
     hold.ifPresent(it -> write(isFirst ? new Change.Create(it) : new Change.Apply(it), deadline));
     metrics.holdAsked(true, hold.isPresent() ? HoldChange.WRITTEN : HoldChange.UNCHANGED);
@@ -99,7 +93,7 @@ class HoldKeeper {
         "%s: %s asks to hold: %s; %s",
         request.companion(),
         request.source(),
-        reason,
+        ask.reason(),
         hold.map(it -> "Hold " + it.getMetadata().getName() + " written")
             .orElse("nothing to change"));
     Hold written =
@@ -113,14 +107,9 @@ class HoldKeeper {
   }
 
   private static Optional<Hold> wanted(
-      HoldRequest request,
-      Optional<Hold> existing,
-      String reason,
-      Instant sent,
-      Optional<Duration> ttl,
-      Instant now) {
+      Ask.ToHold ask, Optional<Hold> existing, Instant sent, Instant now) {
     try {
-      return request.hold(existing, reason, sent, ttl, now);
+      return ask.request().hold(existing, ask.reason(), ask.nodeName(), sent, ask.ttl(), now);
     } catch (HoldRequest.Ended e) {
       throw new Ineffective(String.valueOf(e.getMessage()));
     }

@@ -38,6 +38,7 @@ public class HoldOnRequest {
             new Ask.ToHold(
                 request,
                 Payload.reason(Payload.text(data, "reason", "")),
+                Payload.nodeName(Payload.text(data, "nodeName", "")),
                 Payload.length(Payload.text(data, "ttl", ""))));
   }
 

@@ -11,6 +11,7 @@ import java.time.Instant;
 import java.time.OffsetDateTime;
 import java.util.Optional;
 import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
 
 /// The data of an event, checked. Whatever is wrong with it is [Malformed].
 final class Payload {
@@ -71,6 +72,11 @@ final class Payload {
       throw new Malformed("reason must say why, in 1 to " + MAX_TEXT + " characters");
     }
     return text;
+  }
+
+  /// Absent: none is named.
+  static @Nullable String nodeName(String text) {
+    return text.isEmpty() ? null : text;
   }
 
   static Optional<Duration> length(String text) {

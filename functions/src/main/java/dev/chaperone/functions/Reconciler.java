@@ -61,6 +61,9 @@ class Reconciler {
   /// Budgets are opened so often within one run; what then asks for more waits for the next event.
   private static final int MAX_OPENINGS = 2;
 
+  /// Guards go so many steps from one budget to another within one run: the budgets, the guards.
+  private static final int MAX_MOVES = 4;
+
   /// After a run for one Companion while its events queue, so that more of them share the next.
   private static final Duration PAUSE = Duration.ofMillis(50);
 
@@ -499,6 +502,7 @@ class Reconciler {
   /// What the looks of one run have done before.
   private static final class Progress {
     private int opened;
+    private int moved;
     private int conflicts;
 
     /// What the status is to say of a placement that a look before has tried to write.
@@ -506,6 +510,10 @@ class Reconciler {
 
     boolean mayOpen() {
       return opened < MAX_OPENINGS;
+    }
+
+    boolean mayMove() {
+      return moved < MAX_MOVES;
     }
   }
 
@@ -517,8 +525,6 @@ class Reconciler {
         if (result.isPresent()) {
           return result.get();
         }
-        // After an opening, once more: whoever found the budget closed meanwhile wrote nothing.
-        progress.opened++;
       } catch (LostRace e) {
         progress.conflicts++;
         metrics.lostRace();
@@ -531,7 +537,7 @@ class Reconciler {
 
   /// Reads, decides and writes once.
   ///
-  /// @return empty: budgets were opened, and all is to be looked at again
+  /// @return empty: budgets were opened, or guards move, and all is to be looked at again
   private Optional<Result> look(
       CompanionRef ref, Occasion occasion, Progress progress, Deadline deadline) throws LostRace {
     Instant now = clock.instant();
@@ -572,7 +578,13 @@ class Reconciler {
             Reason.NotEnforced,
             deadline,
             () -> write(decision.steps(progress.mayOpen()), closed, deadline));
+    if (written.refused().isEmpty() && progress.mayMove() && decision.isMoving()) {
+      progress.moved++;
+      return Optional.empty();
+    }
     if (progress.mayOpen() && decision.opens() && written.transientFailure().isEmpty()) {
+      // Once more: whoever found the budget closed meanwhile wrote nothing.
+      progress.opened++;
       return Optional.empty();
     }
     return Optional.of(report(ref, decision, written, deadline));

@@ -60,6 +60,7 @@ class ClusterWriterTest {
       Apply        failed  refused  failed  refused  refused  race  failed  refused  failed  failed  failed
       Place        failed  refused  failed  refused  refused  race  failed  refused  failed  failed  failed
       Bind         failed  refused  failed  refused  done     done  failed  refused  failed  failed  failed
+      SetApart     failed  refused  failed  refused  done     race  failed  refused  failed  failed  failed
       Delete       failed  refused  failed  refused  done     race  failed  refused  failed  failed  failed
       Report       failed  refused  failed  refused  done     race  failed  refused  failed  failed  failed
       ReportHold   failed  refused  failed  refused  done     race  failed  refused  failed  failed  failed
@@ -231,6 +232,7 @@ class ClusterWriterTest {
               new Placement(Map.of("pool", "storage"), List.of(), List.of(), List.of()),
               List.of());
       case "Bind" -> new Change.Bind(new PodBuilder().withMetadata(NAME).build(), "n");
+      case "SetApart" -> new Change.SetApart(new PodBuilder().withMetadata(NAME).build(), "a-hash");
       case "Delete" -> new Change.Delete(budget());
       case "Report" -> new Change.Report(companion());
       case "ReportHold" -> new Change.ReportHold(hold());

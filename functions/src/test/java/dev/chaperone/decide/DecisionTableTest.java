@@ -135,6 +135,7 @@ class DecisionTableTest {
             null,
             null,
             null,
+            null,
             passed ? List.of(since("ExpressionTrue"), since("ExpressionFailed")) : List.of(),
             settling ? World.NOW.minusSeconds(10).toString() : null,
             null,
@@ -146,7 +147,7 @@ class DecisionTableTest {
 
   private static BlockingReason since(String reason) {
     return new BlockingReason(
-        reason, "it", "", World.NOW.minus(Duration.ofHours(25)).toString(), null, null);
+        reason, "it", "", World.NOW.minus(Duration.ofHours(25)).toString(), null, null, null);
   }
 
   private static List<List<String>> combinations() {

@@ -49,7 +49,7 @@ class EventKeyUseTest {
     HoldRequest request = new HoldRequest(new CompanionRef(name[0], name[1]), source, "pool");
     Ask ask =
         what.equals("hold")
-            ? new Ask.ToHold(request, "rebuilding", Durations.parse(ttl))
+            ? new Ask.ToHold(request, "rebuilding", null, Durations.parse(ttl))
             : new Ask.ToRelease(request);
     EventKeyUse use = new EventKeyUse(key("", notAfter), ask, by("1", NOW));
     assertThat(use.whyForbidden(NOW)).isEqualTo(Optional.ofNullable(why));
@@ -153,7 +153,7 @@ class EventKeyUseTest {
   }
 
   private static Ask hold(String key) {
-    return new Ask.ToHold(request(key), "rebuilding", Optional.of(Duration.ofHours(1)));
+    return new Ask.ToHold(request(key), "rebuilding", null, Optional.of(Duration.ofHours(1)));
   }
 
   private static Ask release() {

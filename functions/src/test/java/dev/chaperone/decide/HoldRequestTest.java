@@ -43,7 +43,7 @@ class HoldRequestTest {
 
   @Test
   void again_it_may_last_longer_never_shorter() throws HoldRequest.Ended {
-    Hold hold = request.hold(Optional.empty(), "why", NOW, HOUR, NOW).orElseThrow();
+    Hold hold = request.hold(Optional.empty(), "why", null, NOW, HOUR, NOW).orElseThrow();
 
     assertThat(end(Optional.of(hold), NOW, HOUR)).isEmpty();
     assertThat(end(Optional.of(hold), NOW.minusSeconds(60), HOUR)).isEmpty();
@@ -51,7 +51,8 @@ class HoldRequestTest {
         .contains("2026-11-24T08:00:00Z");
     assertThat(end(Optional.of(hold), NOW, Optional.empty())).contains("never");
 
-    Hold forEver = request.hold(Optional.empty(), "why", NOW, Optional.empty(), NOW).orElseThrow();
+    Hold forEver =
+        request.hold(Optional.empty(), "why", null, NOW, Optional.empty(), NOW).orElseThrow();
     assertThat(end(Optional.of(forEver), NOW, HOUR)).isEmpty();
   }
 
@@ -59,7 +60,7 @@ class HoldRequestTest {
   private Optional<String> end(Optional<Hold> existing, Instant sent, Optional<Duration> ttl)
       throws HoldRequest.Ended {
     return request
-        .hold(existing, "why", sent, ttl, NOW)
+        .hold(existing, "why", null, sent, ttl, NOW)
         .map(it -> it.getSpec().expiresAt() == null ? "never" : it.getSpec().expiresAt());
   }
 

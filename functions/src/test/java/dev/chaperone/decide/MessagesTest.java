@@ -66,6 +66,8 @@ class MessagesTest {
           world.nodes.keySet().retainAll(Set.of("node-1"));
           world.hold("rebuild", null);
         });
+    all.put("a Hold of one node", world -> world.holdNode("rebuild", "node-2"));
+    all.put("a Hold of a node that is not there", world -> world.holdNode("rebuild", "node-9"));
     all.put("two Holds", world -> world.hold("rebuild", null).hold("upgrade", null));
     all.put(
         "a Hold, and `maxHoldDuration` 2h",

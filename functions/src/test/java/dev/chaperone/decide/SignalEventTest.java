@@ -23,7 +23,21 @@ class SignalEventTest {
             new Ask.ToHold(
                 new HoldRequest(AGENT, "/alerts", "alert disk-full"),
                 "an alert fires",
+                null,
                 Optional.of(Duration.ofHours(2))));
+  }
+
+  @Test
+  void a_node_that_an_expression_names_is_held_alone() throws Expression.Failed {
+    assertThat(nodeName("data.name")).isEqualTo("disk-full");
+    assertThat(nodeName("''")).as("nothing names every node").isNull();
+    assertThat(nodeName(null)).isNull();
+    assertThatThrownBy(() -> nodeName("data.node")).isInstanceOf(Expression.Failed.class);
+  }
+
+  private static @Nullable String nodeName(@Nullable String expression) throws Expression.Failed {
+    Signal signal = new Signal("alert", FIRING, RESOLVED, "2h", null, null, expression);
+    return ((Ask.ToHold) asks(event("firing"), signal).orElseThrow()).nodeName();
   }
 
   @Test
@@ -91,6 +105,6 @@ class SignalEventTest {
 
   private static Signal signal(
       @Nullable String releaseWhen, @Nullable String key, @Nullable String reason) {
-    return new Signal("alert", FIRING, releaseWhen, "2h", key, reason);
+    return new Signal("alert", FIRING, releaseWhen, "2h", key, reason, null);
   }
 }

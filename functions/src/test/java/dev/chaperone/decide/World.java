@@ -88,6 +88,14 @@ final class World {
   private final Set<String> brokenNodes = new TreeSet<>();
   private final Set<String> emptyNodes = new TreeSet<>();
 
+  /// Budgets are counted only by [#count()].
+  boolean countsLate;
+
+  /// Names that Holds have had: one that is made again is another.
+  private final Set<String> held = new TreeSet<>();
+
+  private int holdSerial;
+  private int versions;
   private int serial;
 
   World() {
@@ -175,17 +183,26 @@ final class World {
   }
 
   World hold(String name, @Nullable String expiresAt) {
+    return hold(name, expiresAt, null);
+  }
+
+  /// A Hold of one node.
+  World holdNode(String name, String node) {
+    return hold(name, null, node);
+  }
+
+  private World hold(String name, @Nullable String expiresAt, @Nullable String node) {
     Hold hold = new Hold();
     hold.setMetadata(
         new ObjectMetaBuilder()
             .withNamespace("storage")
             .withName(name)
-            .withUid("uid-" + name)
+            .withUid("uid-" + name + (held.add(name) ? "" : "-" + ++holdSerial))
             .withGeneration(1L)
             .withCreationTimestamp(now.minus(heldFor).toString())
             .build());
     hold.setSpec(
-        new HoldSpec(new HoldSpec.CompanionRef(REF.name()), "reason of " + name, expiresAt));
+        new HoldSpec(new HoldSpec.CompanionRef(REF.name()), "reason of " + name, expiresAt, node));
     holds.put(name, hold);
     return this;
   }
@@ -234,14 +251,12 @@ final class World {
     return snapshot(false);
   }
 
-  /// As the reader reads: the cordoned nodes first, all nodes if the snapshot asks for them.
+  /// As the reader reads: the cordoned and the held nodes first, all nodes if the snapshot asks for
+  /// them.
   Snapshot snapshot(boolean pulse) {
     companion.setSpec(spec);
-    Set<String> cordoned =
-        nodes.values().stream()
-            .filter(Roster::isCordoned)
-            .map(node -> node.getMetadata().getName())
-            .collect(Collectors.toSet());
+    Set<String> few = Holds.heldNodes(companion, List.copyOf(holds.values()));
+    nodes.values().stream().filter(Roster::isCordoned).forEach(it -> few.add(name(it)));
     Snapshot seen =
         new Snapshot(
             now,
@@ -260,10 +275,10 @@ final class World {
             new Roster(
                 false,
                 nodes.values().stream()
-                    .filter(Roster::isCordoned)
+                    .filter(it -> few.contains(name(it)))
                     .collect(Collectors.toMap(World::name, node -> node)),
-                targetPods.values().stream().filter(pod -> isOn(pod, cordoned)).toList(),
-                guardPods.values().stream().filter(pod -> isOn(pod, cordoned)).toList(),
+                targetPods.values().stream().filter(pod -> isOn(pod, few)).toList(),
+                guardPods.values().stream().filter(pod -> isOn(pod, few)).toList(),
                 List.of()));
     return seen.needsEveryNode()
         ? seen.with(
@@ -280,10 +295,15 @@ final class World {
     return Decision.of(snapshot());
   }
 
-  /// One event: decide, write, report.
+  /// One event: decide, write, report; guards that move take some looks more.
   Decision event(boolean pulse) {
     Decision decision = Decision.of(snapshot(pulse));
     decision.changes().forEach(this::apply);
+    for (int looks = 0; decision.isMoving() && looks < 4; looks++) {
+      count();
+      decision = Decision.of(snapshot(pulse));
+      decision.changes().forEach(this::apply);
+    }
     report(decision).steps().forEach(step -> step.forEach(this::apply));
     return decision;
   }
@@ -400,11 +420,26 @@ final class World {
       }
       case Change.Bind bind -> {
         Pod guard = guardPods.get(name(bind.object()));
+        guard.getMetadata().setResourceVersion("v" + ++versions);
         guard.getSpec().setNodeName(bind.node());
         if (!brokenNodes.contains(bind.node())) {
           guard.setStatus(running());
         }
       }
+      case Change.SetApart apart ->
+          guardPods.computeIfPresent(
+              name(apart.object()),
+              (_, pod) -> {
+                var builder =
+                    new PodBuilder(pod)
+                        .editMetadata()
+                        .withResourceVersion("v" + ++versions)
+                        .removeFromLabels(Made.HELD_FOR);
+                if (apart.heldFor() != null) {
+                  builder.addToLabels(Made.HELD_FOR, apart.heldFor());
+                }
+                return builder.endMetadata().build();
+              });
       case Change.Delete delete -> {
         switch (delete.object()) {
           case Pod pod -> guardPods.remove(name(pod));
@@ -473,6 +508,13 @@ final class World {
     } else {
       replicate(guards);
     }
+    if (!countsLate) {
+      count();
+    }
+  }
+
+  /// As the disruption controller does.
+  void count() {
     budgets.values().forEach(this::count);
   }
 
@@ -525,10 +567,15 @@ final class World {
 
   /// As the disruption controller does, for guards.
   private void count(PodDisruptionBudget budget) {
-    boolean forGuards = name(budget).endsWith(Made.NODES_SUFFIX);
+    boolean forGuards = !name(budget).endsWith(Made.PODS_SUFFIX);
     int healthy =
         forGuards
-            ? (int) guardPods.values().stream().filter(Roster::isReady).count() + lookAlikes.size()
+            ? (int)
+                    guardPods.values().stream()
+                        .filter(it -> isUnder(budget, it))
+                        .filter(Roster::isReady)
+                        .count()
+                + (name(budget).endsWith(Made.NODES_SUFFIX) ? lookAlikes.size() : 0)
             : Counts.nodes(follower());
     int expected = forGuards ? guards == null ? 0 : GuardDeployment.replicas(guards) : healthy;
     var spec = budget.getSpec();
@@ -601,19 +648,48 @@ final class World {
   boolean drain(String node) {
     cordon(node);
     controllers();
+    return evict(node);
+  }
+
+  /// The same, with the counts that there are now.
+  boolean evict(String node) {
     Optional<Pod> guard =
         guardPods.values().stream()
             .filter(pod -> node.equals(pod.getSpec().getNodeName()))
             .findFirst();
-    PodDisruptionBudget budget = budgets.get("agent-nodes");
     boolean refused =
-        guard.filter(Roster::isRunning).isPresent()
-            && budget != null
-            && budget.getStatus().getDisruptionsAllowed() == 0;
+        guard
+            .filter(Roster::isRunning)
+            .flatMap(this::budget)
+            .filter(it -> !Counts.isCounted(it) || it.getStatus().getDisruptionsAllowed() == 0)
+            .isPresent();
     if (!refused) {
+      guard
+          .filter(Roster::isRunning)
+          .flatMap(this::budget)
+          .map(PodDisruptionBudget::getStatus)
+          .ifPresent(it -> it.setDisruptionsAllowed(it.getDisruptionsAllowed() - 1));
       guard.ifPresent(pod -> guardPods.remove(name(pod)));
     }
     return !refused;
+  }
+
+  /// The budget that the API server asks about this guard.
+  ///
+  /// @throws AssertionError when it would refuse the eviction because there are two
+  Optional<PodDisruptionBudget> budget(Pod guard) {
+    List<PodDisruptionBudget> asked =
+        budgets.values().stream().filter(it -> isUnder(it, guard)).toList();
+    if (asked.size() > 1) {
+      throw new AssertionError(name(guard) + " is under more than one budget");
+    }
+    return asked.stream().findFirst();
+  }
+
+  private static boolean isUnder(PodDisruptionBudget budget, Pod guard) {
+    Map<String, String> labels = new HashMap<>(guard.getMetadata().getLabels());
+    labels.put(Made.COMPANION_UID_LABEL, "uid-companion");
+    return Selectors.matches(budget.getSpec().getSelector(), labels);
   }
 
   /// Whether a drain of the node would get through now: nothing guards it, or its guard can be
@@ -627,10 +703,10 @@ final class World {
         guardPods.values().stream()
             .filter(pod -> node.equals(pod.getSpec().getNodeName()))
             .findFirst();
-    PodDisruptionBudget budget = budgets.get("agent-nodes");
+    Optional<PodDisruptionBudget> budget = guard.flatMap(this::budget);
     return guard.filter(Roster::isRunning).isEmpty()
-        || budget == null
-        || (Counts.isCounted(budget) && budget.getStatus().getDisruptionsAllowed() > 0);
+        || budget.isEmpty()
+        || (Counts.isCounted(budget.get()) && budget.get().getStatus().getDisruptionsAllowed() > 0);
   }
 
   /// A kubelet that works again: it starts what waits there.

@@ -249,9 +249,18 @@ class AnyOrderIT {
       int number = 1 + random.nextInt(NODES);
       String hold = "hold-" + random.nextInt(2);
       return switch (random.nextInt(STEPS)) {
-        case 0, 1, 2 -> {
+        case 0, 1 -> {
           scene.hold(hold);
           yield did("hold", "Hold", scene.name, hold);
+        }
+        case 2 -> {
+          String ofOneNode = "node-hold-" + number % 2;
+          if (random.nextBoolean()) {
+            client.resources(Hold.class).inNamespace(scene.name).withName(ofOneNode).delete();
+            yield did("release node", "Hold", scene.name, ofOneNode);
+          }
+          scene.holdNode(ofOneNode, number);
+          yield did("hold node " + number, "Hold", scene.name, ofOneNode);
         }
         case 3, 4, 5 -> {
           client.resources(Hold.class).inNamespace(scene.name).withName(hold).delete();
@@ -449,11 +458,13 @@ class AnyOrderIT {
               });
       truth.require();
       if (!shouldBeClosed()) {
-        int stay = Math.max(0, nodes.size() - scaled(nodes.size()));
-        for (String budget : List.of(NODES_BUDGET, PODS_BUDGET)) {
-          assertThat(scene.budget(budget).getSpec().getMinAvailable())
-              .as(budget)
-              .isEqualTo(new IntOrString(stay));
+        int may = scaled(nodes.size());
+        for (var stay :
+            Map.of(NODES_BUDGET, nodes.size() - heldNodes().size(), PODS_BUDGET, nodes.size())
+                .entrySet()) {
+          assertThat(scene.budget(stay.getKey()).getSpec().getMinAvailable())
+              .as(stay.getKey())
+              .isEqualTo(new IntOrString(Math.max(0, stay.getValue() - may)));
         }
       }
     }
@@ -464,6 +475,9 @@ class AnyOrderIT {
       return status.guards() != null
           && status.guards().running() == nodes
           && status.guards().desired() == nodes
+          && holds()
+              .filter(it -> heldNodes().contains(it.getSpec().nodeName()))
+              .allMatch(it -> enforced().contains(it.getMetadata().getUid()))
           && scene.condition("DisruptionAllowed").startsWith(shouldBeClosed() ? "False " : "True ");
     }
 
@@ -473,9 +487,23 @@ class AnyOrderIT {
 
     private boolean shouldBeClosed() {
       return policy.equals("Auto")
-          && (gateClosed
-              || apiDown
-              || !client.resources(Hold.class).inNamespace(scene.name).list().getItems().isEmpty());
+          && (gateClosed || apiDown || holds().anyMatch(it -> it.getSpec().nodeName() == null));
+    }
+
+    private Stream<Hold> holds() {
+      return client.resources(Hold.class).inNamespace(scene.name).list().getItems().stream();
+    }
+
+    /// Nodes with a guard that a Hold holds by itself.
+    private Set<String> heldNodes() {
+      Set<String> guarded = scene.guardedNodes();
+      return policy.equals("Auto")
+          ? holds()
+              .map(it -> it.getSpec().nodeName())
+              .filter(Objects::nonNull)
+              .filter(guarded::contains)
+              .collect(Collectors.toSet())
+          : new HashSet<>();
     }
 
     private boolean isClosed() {

@@ -22,13 +22,14 @@ final class HoldHistory implements AutoCloseable, Watcher<Hold> {
   }
 
   /// @param revision of the whole cluster, which orders versions of different objects
-  /// @param enforced false also for one that is deleted
+  /// @param enforced false also for one that is deleted, and for one of one node
   private record Version(String name, String uid, long revision, boolean enforced) {}
 
   @Override
   public synchronized void eventReceived(Action action, Hold seen) {
     boolean enforced =
         action != Action.DELETED
+            && seen.getSpec().nodeName() == null
             && seen.getStatus() != null
             && seen.getStatus().conditions() != null
             && seen.getStatus().conditions().stream()

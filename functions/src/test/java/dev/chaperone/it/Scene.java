@@ -108,6 +108,18 @@ final class Scene implements AutoCloseable {
             .formatted(hold, name, expiresAt));
   }
 
+  /// A Hold of one node.
+  void holdNode(String hold, int number) {
+    apply(
+        """
+        apiVersion: chaperone.dev/v1alpha1
+        kind: Hold
+        metadata: {name: %s, namespace: %s}
+        spec: {companionRef: {name: agent}, reason: a test, nodeName: %s}
+        """
+            .formatted(hold, name, node(number)));
+  }
+
   void awaitEnforced(String hold) {
     lab.kubectl("wait", "--for=condition=Enforced", "hold/" + hold, "-n", name, "--timeout=90s")
         .orFail();

@@ -43,6 +43,7 @@ final class Truth {
     List<String> lies = new ArrayList<>();
     for (Companion companion : companions()) {
       String name = companion.getMetadata().getName();
+      lies.addAll(liesOfOneNode(companion));
       boolean claims = claimsToBlock(companion) || holds(name).stream().anyMatch(Truth::isEnforced);
       if (!claims) {
         continue;
@@ -113,6 +114,45 @@ final class Truth {
   private List<Hold> holds(String companion) {
     return client.resources(Hold.class).inNamespace(namespace).list().getItems().stream()
         .filter(it -> it.getSpec().companionRef().name().equals(companion))
+        .filter(it -> it.getSpec().nodeName() == null)
+        .toList();
+  }
+
+  /// Of Holds of one node that say that they are enforced there, before and after.
+  private List<String> liesOfOneNode(Companion companion) {
+    List<Hold> before = holdsOfOneNode(companion);
+    List<String> lies = new ArrayList<>();
+    for (Pod guard : before.isEmpty() ? List.<Pod>of() : guards(companion)) {
+      List<Hold> its =
+          before.stream()
+              .filter(it -> guard.getSpec().getNodeName() != null)
+              .filter(it -> guard.getSpec().getNodeName().equals(it.getSpec().nodeName()))
+              .toList();
+      if (!its.isEmpty() && guard.getMetadata().getDeletionTimestamp() == null) {
+        int code = evict(guard);
+        List<String> still =
+            holdsOfOneNode(companion).stream().map(it -> it.getMetadata().getUid()).toList();
+        if (code != TOO_MANY_REQUESTS
+            && code != 404
+            && its.stream().anyMatch(it -> still.contains(it.getMetadata().getUid()))) {
+          lies.add(
+              "Hold %s says that it is enforced, but guard %s on %s (%s) can be evicted: %d"
+                  .formatted(
+                      its.getFirst().getMetadata().getName(),
+                      guard.getMetadata().getName(),
+                      guard.getSpec().getNodeName(),
+                      guard.getStatus().getPhase(),
+                      code));
+        }
+      }
+    }
+    return lies;
+  }
+
+  private List<Hold> holdsOfOneNode(Companion companion) {
+    return client.resources(Hold.class).inNamespace(namespace).list().getItems().stream()
+        .filter(it -> it.getSpec().companionRef().name().equals(companion.getMetadata().getName()))
+        .filter(it -> it.getSpec().nodeName() != null && isEnforced(it))
         .toList();
   }
 

@@ -290,6 +290,7 @@ final class CompanionReconciler implements Reconciler<Companion> {
             null,
             null,
             null,
+            null,
             List.of(condition));
     if (after.equals(companion.getStatus())) {
       return UpdateControl.noUpdate();

@@ -1,0 +1,257 @@
+package dev.chaperone.decide;
+
+import dev.chaperone.api.Companion;
+import dev.chaperone.api.CompanionSpec.Protect;
+import dev.chaperone.api.CompanionStatus.UnguardedNode;
+import io.fabric8.kubernetes.api.model.LabelSelector;
+import io.fabric8.kubernetes.api.model.LabelSelectorBuilder;
+import io.fabric8.kubernetes.api.model.Pod;
+import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudget;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.SortedMap;
+import java.util.TreeMap;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+
+/// The nodes that Holds block, each by itself, while the others may go.
+///
+/// The guard of such a node gets a label, and with it moves from the budget of all guards to one
+/// that is always closed: in one write, so that it is never under both or under none. Guards move
+/// only while both budgets are as they should be. The first budget asks for one guard less for each
+/// that was seen to have moved, not before; and for one more before a guard moves back. It carries
+/// a hash of these Holds, so that nobody lets it ask for less who has not seen them all.
+///
+/// @param reasons why each is held, by its name
+/// @param marks what [Made#HELD_FOR] of the guard of each of them is to be, by its name
+/// @param labels the same, by the name of the guard: also of one that waits and is meant for it
+/// @param apart how many guards have moved, as they should, and are ready: one that is not uses up
+///     maxUnavailable, as any other
+/// @param moves the labels that guards are to get and to lose
+record HeldNodes(
+    SortedMap<String, List<HoldReason>> reasons,
+    Map<String, String> marks,
+    Map<String, String> labels,
+    int apart,
+    List<Change> moves) {
+
+  static HeldNodes of(Snapshot seen, Reasons reasons) {
+    SortedMap<String, List<HoldReason>> held = new TreeMap<>();
+    if (BreakGlass.inForce(seen.disruption(), seen.now()).isEmpty()) {
+      reasons
+          .ofOneNode()
+          .forEach(
+              it ->
+                  held.computeIfAbsent(Objects.requireNonNull(it.node()), _ -> new ArrayList<>())
+                      .add(it));
+    }
+    Map<String, String> marks = new HashMap<>();
+    held.forEach((node, its) -> marks.put(node, mark(seen.companion(), node, its)));
+    Map<String, String> labels = new HashMap<>();
+    List<Pod> guards = new ArrayList<>();
+    for (Pod guard : seen.roster().livingGuards()) {
+      guards.add(guard);
+      Optional.ofNullable(marks.get(Roster.nodeOf(guard)))
+          .ifPresent(mark -> labels.put(guard.getMetadata().getName(), mark));
+    }
+    if (seen.roster().complete()) {
+      guards.addAll(seen.waiting());
+      labels.putAll(meant(seen, marks));
+    }
+    List<Change> moves = new ArrayList<>();
+    int apart = 0;
+    for (Pod guard : guards) {
+      String wanted = labels.get(guard.getMetadata().getName());
+      String actual = heldFor(guard);
+      if (!Objects.equals(wanted, actual)) {
+        moves.add(new Change.SetApart(guard, wanted));
+      } else if (actual != null && Roster.isReady(guard)) {
+        apart++;
+      }
+    }
+    return new HeldNodes(
+        held, marks, labels, apart, seen.protects(Protect.Nodes) ? moves : List.of());
+  }
+
+  /// A guard that is to run on a held node moves before it is bound: bound first, it would be
+  /// counted, and could go, with all others.
+  private static Map<String, String> meant(Snapshot seen, Map<String, String> marks) {
+    Map<String, String> meant = new HashMap<>();
+    List<String> lacking =
+        seen.bindableNodes().stream()
+            .map(marks::get)
+            .filter(Objects::nonNull)
+            .collect(Collectors.toCollection(ArrayList::new));
+    Deque<Pod> others = new ArrayDeque<>();
+    for (Pod guard : seen.waiting()) {
+      String actual = heldFor(guard);
+      if (actual != null && lacking.remove(actual)) {
+        meant.put(guard.getMetadata().getName(), actual);
+      } else {
+        others.add(guard);
+      }
+    }
+    lacking.stream()
+        .limit(others.size())
+        .forEach(mark -> meant.put(others.remove().getMetadata().getName(), mark));
+    return meant;
+  }
+
+  /// What [Made#HELD_FOR] of this guard is; absent: it is under the budget of all guards.
+  static @Nullable String heldFor(Pod guard) {
+    Map<String, String> labels = guard.getMetadata().getLabels();
+    return labels == null ? null : labels.get(Made.HELD_FOR);
+  }
+
+  /// Guards under the budget of all guards.
+  static LabelSelector together(Companion companion) {
+    return selector(companion, "DoesNotExist");
+  }
+
+  /// Guards under the budget of held nodes.
+  static LabelSelector apart(Companion companion) {
+    return selector(companion, "Exists");
+  }
+
+  private static LabelSelector selector(Companion companion, String operator) {
+    return new LabelSelectorBuilder()
+        .withMatchLabels(Made.guardSelector(companion))
+        .addNewMatchExpression()
+        .withKey(Made.HELD_FOR)
+        .withOperator(operator)
+        .endMatchExpression()
+        .build();
+  }
+
+  /// Whether there is nothing to hold by itself, and nothing left of it.
+  boolean isNothing() {
+    return reasons.isEmpty() && moves.isEmpty();
+  }
+
+  /// A hash of all these Holds; absent: there are none.
+  @Nullable String fence() {
+    return reasons.isEmpty() ? null : "held." + Drift.hash(new TreeMap<>(ids()));
+  }
+
+  private Map<String, List<String>> ids() {
+    return reasons.entrySet().stream()
+        .collect(
+            Collectors.toMap(
+                Map.Entry::getKey,
+                it -> it.getValue().stream().map(HoldReason::id).sorted().toList()));
+  }
+
+  /// Which guards may be bound to this node: those for which [#fits] says the same.
+  String fitting(String node) {
+    return marks.getOrDefault(node, "");
+  }
+
+  /// Which nodes this guard may be bound to; none for one that is to move before.
+  String fits(Pod guard) {
+    String wanted = labels.get(guard.getMetadata().getName());
+    return Objects.equals(wanted, heldFor(guard)) ? Objects.requireNonNullElse(wanted, "") : "none";
+  }
+
+  private static String mark(Companion companion, String node, List<HoldReason> reasons) {
+    // Another generation may have another maxHoldDuration, and so a Hold that counts again.
+    return Drift.hash(
+        List.of(
+            node,
+            String.valueOf(companion.getMetadata().getGeneration()),
+            reasons.stream().map(HoldReason::id).sorted().toList()));
+  }
+
+  /// Whether the evictions of the guard of this node are refused, and if not, why.
+  ///
+  /// @param blocksAll whether those of every guard are
+  Finding enforced(Snapshot seen, GuardState state, boolean blocksAll, String node) {
+    if (!seen.protects(Protect.Nodes)) {
+      return notEnforced(
+          "spec.disruption.protect does not name Nodes, and only the guard of a node can hold it alone");
+    }
+    Optional<UnguardedNode> unguarded =
+        state.unguarded().stream().filter(it -> it.name().equals(node)).findFirst();
+    if (unguarded.isPresent()) {
+      return notEnforced("no running guard on %s (%s)".formatted(node, unguarded.get().message()));
+    }
+    if (state.drained().contains(node)) {
+      return notEnforced("node %s was drained before".formatted(node));
+    }
+    List<Pod> guards = on(seen, node);
+    if (guards.isEmpty()) {
+      return notEnforced(
+          "no guard on node %s: it does not exist, or runs no pod of the target".formatted(node));
+    }
+    if (blocksAll || guards.stream().allMatch(it -> isProtected(seen, it))) {
+      return Finding.good(Reason.Enforced, "Evictions are refused on node " + node);
+    }
+    return notEnforced("the guard of node %s is not protected yet".formatted(node));
+  }
+
+  /// Names of the guards on this node, for the admission policies.
+  static List<String> guards(Snapshot seen, String node) {
+    return on(seen, node).stream().map(it -> it.getMetadata().getName()).sorted().toList();
+  }
+
+  private static List<Pod> on(Snapshot seen, String node) {
+    return seen.roster().livingGuards().stream()
+        .filter(it -> node.equals(Roster.nodeOf(it)))
+        .toList();
+  }
+
+  private boolean isProtected(Snapshot seen, Pod guard) {
+    Optional<PodDisruptionBudget> budget =
+        seen.budget(seen.ref().name() + Made.HELD_SUFFIX)
+            .filter(it -> Made.isOurs(it, seen.companion()))
+            .filter(it -> BudgetSpecs.isClosed(it.getSpec()));
+    String mark = labels.get(guard.getMetadata().getName());
+    return mark != null
+        && mark.equals(heldFor(guard))
+        && Roster.isRunning(guard)
+        && budget.isPresent()
+        && (Roster.isReady(guard) || Counts.isCounted(budget.get()));
+  }
+
+  private static Finding notEnforced(String message) {
+    return Finding.bad(Reason.NotEnforced, message);
+  }
+
+  /// What is held, and why, for people; empty: nothing.
+  Optional<String> describe() {
+    return reasons.isEmpty()
+        ? Optional.empty()
+        : Optional.of(
+            Finding.named(
+                reasons.values().stream().flatMap(List::stream).map(HoldReason::describe).toList(),
+                "; "));
+  }
+
+  /// Why this node is held.
+  Finding why(String node) {
+    return Finding.bad(
+        Reason.Hold,
+        Finding.named(
+            reasons.getOrDefault(node, List.of()).stream().map(HoldReason::describe).toList(),
+            "; "));
+  }
+
+  /// Nodes to look at the next time, sorted.
+  List<String> remembered(Snapshot seen) {
+    return Stream.concat(
+            reasons.keySet().stream(),
+            seen.roster().livingGuards().stream()
+                .filter(it -> heldFor(it) != null)
+                .map(Roster::nodeOf))
+        .filter(Objects::nonNull)
+        .distinct()
+        .sorted()
+        .toList();
+  }
+}

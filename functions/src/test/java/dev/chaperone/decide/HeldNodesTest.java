@@ -1,0 +1,374 @@
+package dev.chaperone.decide;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.chaperone.api.Companion;
+import dev.chaperone.api.CompanionSpec.Policy;
+import dev.chaperone.api.CompanionSpec.Protect;
+import io.fabric8.kubernetes.api.model.HasMetadata;
+import io.fabric8.kubernetes.api.model.IntOrString;
+import io.fabric8.kubernetes.api.model.Pod;
+import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudget;
+import io.fabric8.kubernetes.client.utils.Serialization;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.List;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.Random;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/// Holds of one node: in the situations that there are, and whatever happens between the writes of
+/// two processes.
+@Execution(ExecutionMode.CONCURRENT)
+class HeldNodesTest {
+  private static final int HISTORIES = Boolean.getBoolean("chaperone.thorough") ? 5000 : 500;
+
+  private final World world = new World().nodes(4).settle();
+  private final Set<String> evicted = new TreeSet<>();
+
+  @Test
+  void a_held_node_stays_and_the_others_go_one_at_a_time() {
+    world.holdNode("rebuild", "node-2").settle();
+
+    assertThat(world.condition("rebuild", "Enforced")).isEqualTo("True Enforced");
+    assertThat(world.condition(Decision.ALLOWED)).isEqualTo("True NodesHeld");
+    assertThat(world.message(Decision.ALLOWED))
+        .contains("Hold rebuild of node node-2: reason of rebuild");
+    assertThat(world.drain("node-2")).isFalse();
+    assertThat(world.drain("node-1")).isTrue();
+    assertThat(world.settle().drain("node-3")).isFalse();
+    world.settle();
+    assertThat(world.companion.getStatus().blockedNodes())
+        .containsExactlyInAnyOrder("node-2", "node-3");
+
+    world.uncordon("node-1").settle();
+    assertThat(world.drain("node-3")).isTrue();
+  }
+
+  @Test
+  void when_its_hold_ends_it_goes_as_all_others() {
+    world.holdNode("rebuild", "node-2").settle();
+    world.holds.clear();
+    world.settle();
+
+    assertThat(world.condition(Decision.ALLOWED)).isEqualTo("True NothingHolds");
+    assertThat(world.budgets.get("agent-held").getSpec().getMaxUnavailable())
+        .isEqualTo(new IntOrString(0));
+    assertThat(world.guardPods.values()).allMatch(it -> HeldNodes.heldFor(it) == null);
+    assertThat(world.companion.getStatus().heldNodes()).isEmpty();
+    assertThat(world.drain("node-2")).isTrue();
+    assertThat(world.settle().drain("node-1")).isFalse();
+  }
+
+  @Test
+  void a_hold_of_every_node_besides_holds_them_all() {
+    world.holdNode("rebuild", "node-2").hold("freeze", null).settle();
+
+    world.nodes.keySet().forEach(node -> assertThat(world.drain(node)).as(node).isFalse());
+    assertThat(world.condition("rebuild", "Enforced")).isEqualTo("True Enforced");
+
+    world.holds.remove("freeze");
+    world.settle();
+    assertThat(world.drain("node-2")).isFalse();
+    assertThat(world.drain("node-1")).isTrue();
+  }
+
+  @Test
+  void a_guard_that_is_made_anew_moves_before_it_is_bound() {
+    world.holdNode("rebuild", "node-2").settle();
+    world.guardPods.remove(world.guardOn("node-2").getMetadata().getName());
+    world.controllers();
+
+    world.event(true);
+
+    assertThat(HeldNodes.heldFor(world.guardOn("node-2"))).isNotNull();
+    world.settle();
+    assertThat(world.condition("rebuild", "Enforced")).isEqualTo("True Enforced");
+  }
+
+  @Test
+  void a_node_that_is_not_there_is_named() {
+    world.holdNode("rebuild", "node-9").settle();
+
+    assertThat(world.condition("rebuild", "Active")).isEqualTo("True Active");
+    assertThat(world.condition("rebuild", "Enforced")).isEqualTo("False NotEnforced");
+    assertThat(world.message("rebuild", "Enforced")).contains("no guard on node node-9");
+    assertThat(world.drain("node-1")).isTrue();
+
+    world.node("node-9").settle();
+    assertThat(world.condition("rebuild", "Enforced")).isEqualTo("True Enforced");
+  }
+
+  @Test
+  void a_guard_that_does_not_run_is_named_and_alone_refused() {
+    world.guardPods.remove(world.guardOn("node-2").getMetadata().getName());
+    world.breakNode("node-2").holdNode("rebuild", "node-2").settle();
+
+    assertThat(world.condition("rebuild", "Enforced")).isEqualTo("False NotEnforced");
+    assertThat(world.message("rebuild", "Enforced")).contains("no running guard on node-2");
+    assertThat(Objects.requireNonNull(world.holds.get("rebuild").getStatus()).unprotectedGuards())
+        .containsExactly(world.guardOn("node-2").getMetadata().getName());
+    assertThat(world.drain("node-1")).as("one node is unavailable already").isFalse();
+
+    world.mendNode("node-2").settle();
+    assertThat(world.condition("rebuild", "Enforced")).isEqualTo("True Enforced");
+    assertThat(Objects.requireNonNull(world.holds.get("rebuild").getStatus()).unprotectedGuards())
+        .isNull();
+  }
+
+  @Test
+  void guards_are_not_replaced_while_a_node_is_held_and_the_others_go_meanwhile() {
+    world.holdNode("rebuild", "node-2").settle();
+    String before = world.guardOn("node-2").getMetadata().getName();
+    world.settings = GuardSettings.of("guard:2");
+    world.settle();
+
+    assertThat(world.condition(Decision.ALLOWED)).isEqualTo("True NodesHeld");
+    assertThat(world.drain("node-1")).isTrue();
+    assertThat(world.guardOn("node-2").getMetadata().getName()).isEqualTo(before);
+
+    world.uncordon("node-1");
+    world.holds.clear();
+    world.settle();
+    assertThat(world.condition(Decision.ALLOWED)).isEqualTo("True NothingHolds");
+    assertThat(world.guardOn("node-2").getMetadata().getName()).isNotEqualTo(before);
+  }
+
+  @Test
+  void without_guards_no_node_can_be_held_alone() {
+    world.spec = World.spec(Policy.Auto, new IntOrString(1), Protect.Pods);
+    world.holdNode("rebuild", "node-2").settle();
+
+    assertThat(world.condition("rebuild", "Enforced")).isEqualTo("False NotEnforced");
+    assertThat(world.message("rebuild", "Enforced")).contains("does not name Nodes");
+  }
+
+  @Test
+  void break_glass_lets_it_go() {
+    world.holdNode("rebuild", "node-2").settle();
+    world.spec = World.spec(Policy.AlwaysAllow, new IntOrString(1), Protect.Nodes);
+    world.settle();
+
+    assertThat(world.condition("rebuild", "Active")).isEqualTo("False AlwaysAllow");
+    assertThat(world.drain("node-2")).isTrue();
+  }
+
+  static Stream<Integer> seeds() {
+    return IntStream.range(0, HISTORIES).boxed();
+  }
+
+  /// No node goes that a Hold says it holds; of the others no more than may; and no guard is ever
+  /// under two budgets, or under none.
+  @ParameterizedTest
+  @MethodSource("seeds")
+  void whatever_two_processes_do_at_once_a_held_node_stays(int seed) {
+    Random random = new Random(seed);
+    world.countsLate = true;
+    List<Look> processes = List.of(new Look(), new Look());
+    List<String> told = new ArrayList<>();
+    for (int i = 0; i < 150; i++) {
+      String node = "node-" + (1 + random.nextInt(4));
+      switch (random.nextInt(16)) {
+        case 0 -> {
+          if (!world.holds.containsKey(node)) {
+            world.holdNode(node, node);
+            told.add("hold " + node);
+          }
+        }
+        case 1 -> {
+          world.holds.remove(node);
+          told.add("release " + node);
+        }
+        case 2 -> {
+          if (random.nextInt(4) == 0) {
+            world.hold("freeze", null);
+          } else {
+            world.holds.remove("freeze");
+          }
+        }
+        case 3, 4 -> evict(node, told);
+        case 5 -> world.uncordon(node);
+        case 6 -> {
+          if (random.nextInt(4) == 0) {
+            guardOn(node).ifPresent(it -> world.guardPods.remove(it.getMetadata().getName()));
+            world.count();
+            told.add("kill " + node);
+          }
+        }
+        case 7 -> world.controllers();
+        case 8 -> world.count();
+        default -> processes.get(random.nextInt(2)).step(told, random.nextBoolean());
+      }
+      assertThat(world.guardPods.values())
+          .filteredOn(it -> world.budget(it).isEmpty())
+          .as("guards under no budget after %s", told)
+          .map(it -> it.getMetadata().getName())
+          .isEmpty();
+    }
+    world.countsLate = false;
+    world.nodes.keySet().forEach(world::uncordon);
+    world.settle();
+    for (String node : world.nodes.keySet()) {
+      boolean held = world.holds.containsKey(node) || world.holds.containsKey("freeze");
+      assertThat(world.canBeDrained(node)).as("%s after %s", node, told).isEqualTo(!held);
+    }
+  }
+
+  private void evict(String node, List<String> told) {
+    if (guardOn(node).filter(Roster::isRunning).isEmpty()) {
+      return;
+    }
+    boolean held =
+        world.holds.containsKey(node) && world.condition(node, "Enforced").startsWith("True");
+    // Guards that were deleted by force ask no budget; they count once that was seen.
+    evicted.removeIf(this::isGuarded);
+    int out = evicted.size();
+    world.cordon(node);
+    if (world.evict(node)) {
+      told.add("evicted " + node);
+      evicted.add(node);
+      assertThat(held).as("%s is held; %s", node, told).isFalse();
+      assertThat(out).as("nodes that are out before %s; %s", node, told).isZero();
+    }
+  }
+
+  private boolean isGuarded(String node) {
+    return guardOn(node).filter(Roster::isRunning).isPresent();
+  }
+
+  private Optional<Pod> guardOn(String node) {
+    return world.guardPods.values().stream()
+        .filter(it -> node.equals(it.getSpec().getNodeName()))
+        .findFirst();
+  }
+
+  /// One of those that look, decide and write, with what it has read and not yet written.
+  private final class Look {
+    private @Nullable List<PodDisruptionBudget> known;
+    private @Nullable Snapshot seen;
+    private @Nullable Decision decision;
+    private final Deque<Change> left = new ArrayDeque<>();
+    private boolean reports;
+
+    void step(List<String> told, boolean pulse) {
+      if (known == null) {
+        known = world.budgets.values().stream().map(Serialization::clone).toList();
+      } else if (decision == null) {
+        seen = copy(world.snapshot(pulse), known);
+        decision = Decision.of(seen);
+        left.addAll(decision.changes());
+      } else if (left.isEmpty() && reports) {
+        known = null;
+        seen = null;
+        decision = null;
+        reports = false;
+      } else if (left.isEmpty()) {
+        reports = true;
+        boolean again = decision.isMoving() || decision.opens();
+        if (!again) {
+          decision.report(Written.NOTHING).steps().forEach(left::addAll);
+        }
+      } else {
+        Change change = left.remove();
+        if (isStale(change)) {
+          left.clear();
+          reports = true;
+        } else {
+          told.add(System.identityHashCode(this) % 97 + " " + describe(change));
+          world.apply(change);
+        }
+      }
+    }
+
+    /// As the API server finds by the version, and the writer by the spec and its fence.
+    private boolean isStale(Change change) {
+      String name = change.object().getMetadata().getName();
+      return switch (change) {
+        case Change.Create create -> world.budgets.containsKey(name);
+        case Change.Replace replace when replace.seen() instanceof PodDisruptionBudget budget ->
+            !isSame(budget, world.budgets.get(name));
+        case Change.Delete delete when delete.object() instanceof PodDisruptionBudget budget ->
+            !isSame(budget, world.budgets.get(name));
+        case Change.SetApart apart ->
+            !Objects.equals(version(apart.object()), version(world.guardPods.get(name)));
+        case Change.Bind bind ->
+            !world.guardPods.containsKey(name)
+                || world.guardPods.get(name).getSpec().getNodeName() != null;
+        case Change.Report _ ->
+            !Objects.equals(
+                world.companion.getStatus(), Objects.requireNonNull(seen).companion().getStatus());
+        case Change.ReportHold report ->
+            !world.holds.containsKey(name)
+                || !world
+                    .holds
+                    .get(name)
+                    .getMetadata()
+                    .getUid()
+                    .equals(report.object().getMetadata().getUid());
+        default -> false;
+      };
+    }
+  }
+
+  private static @Nullable String version(@Nullable HasMetadata object) {
+    return object == null ? "none" : object.getMetadata().getResourceVersion();
+  }
+
+  private static boolean isSame(PodDisruptionBudget one, @Nullable PodDisruptionBudget other) {
+    return other != null
+        && Objects.equals(one.getMetadata().getGeneration(), other.getMetadata().getGeneration())
+        && Objects.equals(one.getMetadata().getAnnotations(), other.getMetadata().getAnnotations());
+  }
+
+  private static String describe(Change change) {
+    return change instanceof Change.SetApart(Pod guard, String heldFor)
+        ? "%s of %s is held for %s"
+            .formatted(guard.getMetadata().getName(), guard.getSpec().getNodeName(), heldFor)
+        : change instanceof Change.Replace(PodDisruptionBudget budget, HasMetadata _)
+            ? budget.getMetadata().getName() + " " + budget.getSpec().getMinAvailable()
+            : change.getClass().getSimpleName() + " " + change.object().getMetadata().getName();
+  }
+
+  /// What later changes of the world do not change; the budgets as they were read before.
+  private static Snapshot copy(Snapshot seen, List<PodDisruptionBudget> known) {
+    Roster roster = seen.roster();
+    Companion companion = new Companion();
+    companion.setMetadata(seen.companion().getMetadata());
+    companion.setSpec(seen.companion().getSpec());
+    companion.setStatus(seen.companion().getStatus());
+    return new Snapshot(
+        seen.now(),
+        seen.settings(),
+        seen.pulse(),
+        known,
+        companion,
+        seen.rivals(),
+        Serialization.clone(seen.target()),
+        Serialization.clone(seen.follower()),
+        Serialization.clone(seen.guards()),
+        List.copyOf(seen.holds()),
+        seen.observed(),
+        seen.notRunning().stream().map(Serialization::clone).toList(),
+        seen.placed(),
+        new Roster(
+            roster.complete(),
+            roster.nodes().entrySet().stream()
+                .collect(
+                    Collectors.toMap(it -> it.getKey(), it -> Serialization.clone(it.getValue()))),
+            roster.targetPods().stream().map(Serialization::clone).toList(),
+            roster.guards().stream().map(Serialization::clone).toList(),
+            roster.lookAlikes()));
+  }
+}
