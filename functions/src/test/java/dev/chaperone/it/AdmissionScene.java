@@ -29,7 +29,7 @@ import java.util.stream.Stream;
 final class AdmissionScene implements AutoCloseable {
   private static final String HELD = "held";
   private static final Pattern CONDITION = Pattern.compile("(\\w+)=(\\w+)(?:/(\\w+))?(?:@(\\d+))?");
-  private static final int GUARDS = 26;
+  private static final int GUARDS = 28;
   private static final String DRY_RUN = "?dryRun=All";
   private static final String DELETE = "apiVersion: v1\nkind: DeleteOptions\ndryRun: [All]\n";
 
@@ -79,6 +79,8 @@ final class AdmissionScene implements AutoCloseable {
     guard(HELD, "busy", "{}");
     report("companion", HELD, "busy", "DisruptionAllowed=False");
     budget("busy");
+    guard(HELD, "here", "{}");
+    guard(HELD, "there", "{}");
     held("glass", "new");
     always("glass", "always");
     barePod("new-guards-bcdfg-bcdfg", "{is: namesake}");
@@ -89,6 +91,8 @@ final class AdmissionScene implements AutoCloseable {
     whatFunctionsMade();
     users();
     awaitGuards();
+    holdNode("here", nodeOf("here"));
+    holdNode("there", "n-elsewhere");
     for (String companion : List.of("partly", "partly-before")) {
       unprotected("hold", companion, "one-that-is-gone");
     }
@@ -130,6 +134,7 @@ final class AdmissionScene implements AutoCloseable {
           case "binds" -> ask(user, "POST", path + "/binding" + DRY_RUN, binding(pod));
           case "relabels" -> ask(user, "PUT", path + DRY_RUN, relabelled(pod, companion));
           case "annotates" -> ask(user, "PUT", path + DRY_RUN, annotated(pod));
+          case "sets apart" -> ask(user, "PUT", path + DRY_RUN, setApart(pod));
           default -> throw new IllegalArgumentException(row.verb());
         };
       }
@@ -232,6 +237,17 @@ final class AdmissionScene implements AutoCloseable {
             new PodBuilder(pod).editMetadata().addToAnnotations("a", "b").endMetadata().build());
   }
 
+  private String setApart(Pod pod) {
+    return lab.client()
+        .getKubernetesSerialization()
+        .asJson(
+            new PodBuilder(pod)
+                .editMetadata()
+                .addToLabels(Made.HELD_FOR, "a-hash")
+                .endMetadata()
+                .build());
+  }
+
   private static String eviction(Pod pod) {
     return """
     apiVersion: policy/v1
@@ -292,6 +308,21 @@ final class AdmissionScene implements AutoCloseable {
         spec: {companionRef: {name: %1$s}, reason: a test}
         """
             .formatted(full(companion), namespace));
+  }
+
+  private void holdNode(String companion, String node) {
+    lab.apply(
+        """
+        apiVersion: chaperone.dev/v1alpha1
+        kind: Hold
+        metadata: {name: %1$s, namespace: held}
+        spec: {companionRef: {name: %1$s}, reason: a test, nodeName: %2$s}
+        """
+            .formatted(companion, node));
+  }
+
+  private String nodeOf(String companion) {
+    return pod(HELD, companion, "guard").getSpec().getNodeName();
   }
 
   private void always(String namespace, String companion, String... conditions) {
