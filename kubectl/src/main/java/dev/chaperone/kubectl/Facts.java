@@ -5,6 +5,7 @@ import dev.chaperone.api.CompanionStatus;
 import dev.chaperone.api.CompanionStatus.BlockingReason;
 import dev.chaperone.api.CompanionStatus.DrainedNodes;
 import dev.chaperone.decide.CompanionRef;
+import dev.chaperone.decide.Made;
 import dev.chaperone.decide.Reason;
 import dev.chaperone.decide.Selectors;
 import dev.chaperone.kubectl.Answer.Refused;
@@ -20,6 +21,7 @@ import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudgetStatus;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
@@ -58,7 +60,7 @@ record Facts(
     List<PodDisruptionBudget> selecting = budgetsOf(pod);
     return switch (selecting.size()) {
       case 0 -> new Blocker(Kind.ApiServer, "API server", null, List.of(words(refused.message())));
-      case 1 -> budget(selecting.getFirst());
+      case 1 -> budget(selecting.getFirst(), pod.getSpec().getNodeName());
       default -> overlapping(selecting, refused.message());
     };
   }
@@ -82,16 +84,20 @@ record Facts(
         .orElse(0);
   }
 
-  private Blocker budget(PodDisruptionBudget budget) {
+  private Blocker budget(PodDisruptionBudget budget, @Nullable String node) {
     String object = "PodDisruptionBudget " + name(budget);
     Optional<CompanionRef> companion = companionOf(budget);
     return companion.isPresent()
         ? new Blocker(
-            Kind.Companion, object, "Companion " + companion.get(), because(companion.get()))
+            Kind.Companion,
+            object,
+            "Companion " + companion.get(),
+            because(companion.get(), Made.isOfHeldNodes(budget) ? node : null))
         : new Blocker(Kind.OtherBudget, object, owner(budget), List.of(numbers(budget)));
   }
 
-  private List<Because> because(CompanionRef ref) {
+  /// @param alone the node that is held by itself; absent: what blocks all of them is asked for
+  private List<Because> because(CompanionRef ref, @Nullable String alone) {
     Companion companion = companions.get(ref);
     if (companion == null) {
       return List.of(
@@ -108,9 +114,12 @@ record Facts(
         Stream.ofNullable(status.reasons())
             .flatMap(List::stream)
             .filter(it -> !Boolean.TRUE.equals(it.overdue()))
+            .filter(it -> Objects.equals(it.node(), alone))
             .map(Facts::because)
             .toList();
-    return count(active, status) ? active : List.of(fromCondition(status));
+    return (alone != null && !active.isEmpty()) || count(active, status)
+        ? active
+        : List.of(fromCondition(status));
   }
 
   /// Whether these are why disruptions are blocked: with `policy: AlwaysAllow` they are not.
@@ -246,7 +255,7 @@ record Facts(
                 selecting.stream()
                     .flatMap(it -> companionOf(it).stream())
                     .distinct()
-                    .flatMap(it -> because(it).stream()))
+                    .flatMap(it -> because(it, null).stream()))
             .toList();
     return new Blocker(
         Kind.OverlappingBudgets,

@@ -29,8 +29,8 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "hold",
     description = {
-      "Places a Hold: blocks drains and evictions of a Companion's nodes until it expires or is"
-          + " released.",
+      "Places a Hold: blocks drains and evictions of a Companion's nodes, or of one of them, until it"
+          + " expires or is released.",
       "",
       "Waits until the Hold is enforced, which is when the API server refuses the evictions."
     },
@@ -66,6 +66,12 @@ final class HoldCommand implements Callable<Integer> {
 
   @Option(names = "--until-deleted", description = "Without an end: until somebody releases it.")
   private boolean untilDeleted;
+
+  @Option(
+      names = "--node",
+      paramLabel = "NODE",
+      description = "Blocks this one node, while the others may go; default: every node.")
+  private @Nullable String node;
 
   @Option(
       names = "--name",
@@ -157,7 +163,8 @@ final class HoldCommand implements Callable<Integer> {
             reason,
             length == null
                 ? null
-                : Instant.now().plus(length).truncatedTo(ChronoUnit.SECONDS).toString()));
+                : Instant.now().plus(length).truncatedTo(ChronoUnit.SECONDS).toString(),
+            node));
     try {
       return client.resource(hold).create();
     } catch (KubernetesClientException e) {

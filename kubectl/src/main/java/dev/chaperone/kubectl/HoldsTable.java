@@ -18,7 +18,7 @@ import java.util.stream.Stream;
 final class HoldsTable {
   private static final List<String> HEADER =
       List.of("NAMESPACE", "NAME", "COMPANION", "ACTIVE", "ENFORCED", "AGE", "REMAINING", "REASON");
-  private static final List<String> MORE = List.of("EXPIRES", "MESSAGE");
+  private static final List<String> MORE = List.of("NODE", "EXPIRES", "MESSAGE");
   static final String ENFORCED = "Enforced";
 
   private HoldsTable() {}
@@ -50,6 +50,7 @@ final class HoldsTable {
     row.add(remaining(spec, now));
     row.add(spec.reason());
     if (wide) {
+      row.add(spec.nodeName() == null ? "" : spec.nodeName());
       row.add(spec.expiresAt() == null ? "" : spec.expiresAt());
       row.add(condition(hold, ENFORCED).map(Condition::getMessage).orElse(""));
     }

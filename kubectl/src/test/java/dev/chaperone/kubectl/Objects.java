@@ -22,6 +22,7 @@ final class Objects {
         Pod.class,
         """
         metadata: {name: %s, namespace: storage, labels: {app: %s}}
+        spec: {nodeName: node-1}
         status: {conditions: [{type: Ready, status: "True"}]}
         """
             .formatted(name, app));

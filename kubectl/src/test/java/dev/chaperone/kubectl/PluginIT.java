@@ -238,6 +238,43 @@ class PluginIT {
   }
 
   @Test
+  void a_hold_of_one_node_is_why_that_node_waits_and_no_other() {
+    companion("alone", 2, "{}");
+    awaitAllowed("alone", "True");
+
+    Run hold =
+        run(
+            "hold",
+            "agent",
+            "-n",
+            "alone",
+            "--node",
+            "alone-1",
+            "--name",
+            "rebuild",
+            "--reason",
+            "rebuilding sda",
+            "--for",
+            "2h");
+
+    assertThat(hold.err()).isEmpty();
+    assertThat(hold.out()).contains("enforced: Evictions are refused on node alone-1");
+    assertThat(run("why", "alone-1").out())
+        .contains("Hold: Hold rebuild of node alone-1: rebuilding sda")
+        .contains("A drain of node alone-1 is blocked by PodDisruptionBudget alone/agent-held");
+    assertThat(run("why", "alone-2").exit()).isZero();
+    assertThat(run("preview", "alone-1", "alone-2").out())
+        .contains("A drain of node alone-1 waits", "rebuilding sda")
+        .contains("A drain of node alone-2 goes through at once");
+    assertThat(run("holds", "-n", "alone", "-o", "wide").out()).contains("NODE", " alone-1 ");
+
+    lab.kubectl("drain", "alone-2", "--ignore-daemonsets", "--timeout=90s").orFail();
+    run("release", "rebuild", "-n", "alone");
+    awaitReason("alone", "MaxUnavailableReached");
+    assertThat(run("why", "alone-1").out()).contains("PodDisruptionBudget alone/agent-nodes");
+  }
+
+  @Test
   void break_glass_ends_when_it_was_to_end_and_when_it_is_ended() {
     companion("glass", 2, "{policy: AlwaysHold}");
     awaitReason("glass", "AlwaysHold");
