@@ -115,6 +115,8 @@ public record CompanionSpec(
   ///     long as it lasts
   /// @param maintenanceWindows outside of them all drains wait; empty: at any time
   /// @param breakGlass for how long nothing of this blocks; absent: it does
+  /// @param topologyKey label of nodes by which they form failure domains, of which at most one is
+  ///     disrupted at a time, and there at most maxUnavailable nodes; absent: nodes form none
   @ValidationRule(
       value =
           "!has(self.protect) || (size(self.protect) > 0"
@@ -154,6 +156,12 @@ public record CompanionSpec(
           "!has(self.holdWhen) || self.holdWhen.all(h, self.holdWhen.exists_one(i, i.name =="
               + " h.name))",
       message = "holdWhen must have each name once")
+  @ValidationRule(
+      value =
+          "!has(self.topologyKey) || self.topologyKey.matches('^topology[.][-a-z0-9.]+/[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$')",
+      message =
+          "topologyKey must be the key of a node label that begins with topology., for example"
+              + " topology.kubernetes.io/zone")
   public record Disruption(
       @Default("Auto")
           @JsonPropertyDescription(
@@ -195,7 +203,12 @@ public record CompanionSpec(
           List<MaintenanceWindow> maintenanceWindows,
       @JsonPropertyDescription(
               "Until when the policy, Holds, expressions and windows are ignored (break glass).")
-          @Nullable BreakGlass breakGlass) {
+          @Nullable BreakGlass breakGlass,
+      @Size(max = 316)
+          @JsonPropertyDescription(
+              "Label of Nodes, for example topology.kubernetes.io/zone. Nodes of at most one of its"
+                  + " values are disrupted at the same time, and of these at most maxUnavailable.")
+          @Nullable String topologyKey) {
 
     public Disruption {
       observe = orEmpty(observe);
@@ -215,7 +228,34 @@ public record CompanionSpec(
           settlePeriod,
           another,
           maintenanceWindows,
-          breakGlass);
+          breakGlass,
+          topologyKey);
+    }
+
+    /// Of nodes that form no failure domains.
+    public Disruption(
+        Policy policy,
+        List<Protect> protect,
+        IntOrString maxUnavailable,
+        List<Observed> observe,
+        List<HoldExpression> holdWhen,
+        FailurePolicy failurePolicy,
+        @Nullable String settlePeriod,
+        @Nullable String maxHoldDuration,
+        List<MaintenanceWindow> maintenanceWindows,
+        @Nullable BreakGlass breakGlass) {
+      this(
+          policy,
+          protect,
+          maxUnavailable,
+          observe,
+          holdWhen,
+          failurePolicy,
+          settlePeriod,
+          maxHoldDuration,
+          maintenanceWindows,
+          breakGlass,
+          null);
     }
 
     /// With Holds alone to decide.

@@ -176,6 +176,7 @@ final class Slim {
   Node node(SlimNode read) {
     Node node = new Node();
     node.setMetadata(metadata(read.getMetadata()));
+    node.getMetadata().setLabels(topology(read.getMetadata().getLabels()));
     NodeSpec spec = new NodeSpec();
     if (read.spec != null) {
       spec.setUnschedulable(read.spec.unschedulable());
@@ -193,6 +194,20 @@ final class Slim {
             .toList());
     node.setStatus(status);
     return node;
+  }
+
+  /// The labels that may say in which failure domain a node is.
+  private @Nullable Map<String, String> topology(@Nullable Map<String, String> labels) {
+    Map<String, String> some = new HashMap<>();
+    if (labels != null) {
+      labels.forEach(
+          (key, value) -> {
+            if (key.startsWith("topology.")) {
+              some.put(once(key), once(value));
+            }
+          });
+    }
+    return some.isEmpty() ? null : once(some);
   }
 
   private ObjectMeta metadata(ObjectMeta read) {

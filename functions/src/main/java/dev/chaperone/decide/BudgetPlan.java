@@ -2,6 +2,7 @@ package dev.chaperone.decide;
 
 import dev.chaperone.api.Companion;
 import dev.chaperone.api.CompanionSpec.Protect;
+import io.fabric8.kubernetes.api.model.IntOrString;
 import io.fabric8.kubernetes.api.model.LabelSelector;
 import io.fabric8.kubernetes.api.model.ObjectMeta;
 import io.fabric8.kubernetes.api.model.apps.DaemonSet;
@@ -90,7 +91,7 @@ record BudgetPlan(
     String hash = Drift.hash(ids(known, true));
     for (PodDisruptionBudget actual : budgets) {
       if (Made.isOurs(actual, companion)) {
-        String before = Objects.requireNonNullElse(closedFor(actual), "");
+        String before = Objects.requireNonNullElse(Made.closedFor(actual), "");
         if (!BudgetSpecs.isClosed(actual.getSpec()) || !before.startsWith(hash + ".")) {
           String suffix =
               actual.getMetadata().getName().substring(companion.getMetadata().getName().length());
@@ -161,8 +162,14 @@ record BudgetPlan(
     // It asks for less only for guards that were seen to have moved after it was fenced.
     boolean fenced =
         seen.budget(seen.ref().name() + Made.NODES_SUFFIX)
-            .filter(it -> Objects.equals(closedFor(it), held.fence()))
+            .filter(it -> Objects.equals(Made.closedFor(it), held.fence()))
             .isPresent();
+    // Of several failure domains one node goes at most, until the others are held.
+    boolean alone = seen.disruption().topologyKey() == null || (fenced && held.haveAllMoved());
+    IntOrString may =
+        held.domains()
+            .may()
+            .orElse(alone ? seen.disruption().maxUnavailable() : new IntOrString(1));
     return new Wanted.Spec(
         Made.NODES_SUFFIX,
         BudgetSpecs.openBut(
@@ -170,7 +177,8 @@ record BudgetPlan(
             replicas,
             fenced ? held.apart() : 0,
             foreign,
-            seen.disruption().maxUnavailable()),
+            may,
+            held.domains().held().isEmpty() ? replicas : replicas - held.apart()),
         held.fence());
   }
 
@@ -220,17 +228,12 @@ record BudgetPlan(
 
   private static boolean isSo(PodDisruptionBudget actual, PodDisruptionBudget wanted) {
     return actual.getSpec().equals(wanted.getSpec())
-        && Objects.equals(closedFor(actual), closedFor(wanted));
+        && Objects.equals(Made.closedFor(actual), Made.closedFor(wanted));
   }
 
   /// Which reasons a budget is closed for: those that are known early, and the others.
   private static String closedFor(List<HoldReason> reasons) {
     return Drift.hash(ids(reasons, true)) + "." + Drift.hash(ids(reasons, false));
-  }
-
-  private static @Nullable String closedFor(PodDisruptionBudget budget) {
-    Map<String, String> annotations = budget.getMetadata().getAnnotations();
-    return annotations == null ? null : annotations.get(Made.CLOSED_FOR);
   }
 
   private static List<String> ids(List<HoldReason> reasons, boolean early) {

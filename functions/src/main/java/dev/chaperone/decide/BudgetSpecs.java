@@ -45,19 +45,20 @@ final class BudgetSpecs {
   /// @param others pods that the selector finds as well
   static PodDisruptionBudgetSpec open(
       LabelSelector selector, int pods, int others, IntOrString maxUnavailable) {
-    return openBut(selector, pods, 0, others, maxUnavailable);
+    return openBut(selector, pods, 0, others, maxUnavailable, pods);
   }
 
   /// The same, where the selector does not find all of these pods.
   ///
   /// @param apart those of them that it does not find
+  /// @param of how many pods a percentage is of
   static PodDisruptionBudgetSpec openBut(
-      LabelSelector selector, int pods, int apart, int others, IntOrString maxUnavailable) {
+      LabelSelector selector, int pods, int apart, int others, IntOrString maxUnavailable, int of) {
     PodDisruptionBudgetSpec spec = new PodDisruptionBudgetSpec();
     spec.setSelector(selector);
     spec.setUnhealthyPodEvictionPolicy("AlwaysAllow");
     spec.setMinAvailable(
-        new IntOrString(others + Math.max(0, pods - apart - scaled(maxUnavailable, pods))));
+        new IntOrString(others + Math.max(0, pods - apart - scaled(maxUnavailable, of))));
     return spec;
   }
 

@@ -49,7 +49,7 @@ public final class Decision {
     this.state = GuardState.of(seen);
     this.reasons = Reasons.of(seen, state);
     this.verdict = Verdict.of(seen, reasons);
-    this.held = HeldNodes.of(seen, reasons);
+    this.held = HeldNodes.of(seen, reasons, Domains.of(seen, state));
     this.placement = PlacementPlan.of(seen);
     this.guards = GuardPlan.of(seen, state, reasons, held, verdict);
     this.budgets = BudgetPlan.of(seen, verdict, reasons, held, guards.replicas());
@@ -317,7 +317,7 @@ public final class Decision {
     private Finding butNotTheHeld(Reason reason, String message, String holds) {
       return reason == Reason.NothingHolds
           ? Finding.good(
-              Reason.NodesHeld,
+              held.reasons().isEmpty() ? Reason.OneDomainAtATime : Reason.NodesHeld,
               "At most %s may be disrupted at a time, but not what these block: %s"
                   .formatted(Verdict.nodes(seen.disruption().maxUnavailable()), holds))
           : Finding.good(reason, message + ". Blocked all the same: " + holds);
@@ -463,7 +463,7 @@ public final class Decision {
     }
 
     private boolean isHeld(String node) {
-      return held.reasons().containsKey(node) && held.enforced(seen, state, false, node).good();
+      return held.marks().containsKey(node) && held.enforced(seen, state, false, node).good();
     }
 
     private List<Change> newlyOverdue() {

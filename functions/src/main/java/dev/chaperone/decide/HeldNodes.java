@@ -29,7 +29,9 @@ import org.jspecify.annotations.Nullable;
 /// that was seen to have moved, not before; and for one more before a guard moves back. It carries
 /// a hash of these Holds, so that nobody lets it ask for less who has not seen them all.
 ///
-/// @param reasons why each is held, by its name
+/// @param reasons the Holds of each, by its name
+/// @param domains besides, nodes of other failure domains than the one that is disrupted
+/// @param fence a hash of all that holds them, and since when; absent: none is held
 /// @param marks what [Made#HELD_FOR] of the guard of each of them is to be, by its name
 /// @param labels the same, by the name of the guard: also of one that waits and is meant for it
 /// @param apart how many guards have moved, as they should, and are ready: one that is not uses up
@@ -37,12 +39,14 @@ import org.jspecify.annotations.Nullable;
 /// @param moves the labels that guards are to get and to lose
 record HeldNodes(
     SortedMap<String, List<HoldReason>> reasons,
+    Domains domains,
+    @Nullable String fence,
     Map<String, String> marks,
     Map<String, String> labels,
     int apart,
     List<Change> moves) {
 
-  static HeldNodes of(Snapshot seen, Reasons reasons) {
+  static HeldNodes of(Snapshot seen, Reasons reasons, Domains domains) {
     SortedMap<String, List<HoldReason>> held = new TreeMap<>();
     if (BreakGlass.inForce(seen.disruption(), seen.now()).isEmpty()) {
       reasons
@@ -52,8 +56,19 @@ record HeldNodes(
                   held.computeIfAbsent(Objects.requireNonNull(it.node()), _ -> new ArrayList<>())
                       .add(it));
     }
+    SortedMap<String, List<String>> ids = new TreeMap<>();
+    held.forEach((node, its) -> ids.put(node, its.stream().map(HoldReason::id).sorted().toList()));
+    domains
+        .held()
+        .forEach(
+            (node, others) ->
+                ids.merge(
+                    node,
+                    List.of(others),
+                    (one, other) -> Stream.concat(one.stream(), other.stream()).toList()));
+    String fence = ids.isEmpty() ? null : fence(seen, Drift.hash(ids));
     Map<String, String> marks = new HashMap<>();
-    held.forEach((node, its) -> marks.put(node, mark(seen.companion(), node, its)));
+    ids.keySet().forEach(node -> marks.put(node, mark(seen.companion(), node, fence)));
     Map<String, String> labels = new HashMap<>();
     List<Pod> guards = new ArrayList<>();
     for (Pod guard : seen.roster().livingGuards()) {
@@ -77,7 +92,13 @@ record HeldNodes(
       }
     }
     return new HeldNodes(
-        held, marks, labels, apart, seen.protects(Protect.Nodes) ? moves : List.of());
+        held,
+        domains,
+        fence,
+        marks,
+        labels,
+        apart,
+        seen.protects(Protect.Nodes) ? moves : List.of());
   }
 
   /// A guard that is to run on a held node moves before it is bound: bound first, it would be
@@ -132,20 +153,22 @@ record HeldNodes(
 
   /// Whether there is nothing to hold by itself, and nothing left of it.
   boolean isNothing() {
-    return reasons.isEmpty() && moves.isEmpty();
+    return marks.isEmpty() && moves.isEmpty();
   }
 
-  /// A hash of all these Holds; absent: there are none.
-  @Nullable String fence() {
-    return reasons.isEmpty() ? null : "held." + Drift.hash(new TreeMap<>(ids()));
+  /// Since when all of this holds is noted on the budget of held nodes: what held before, ended,
+  /// and holds again, is something else to whoever has not seen that.
+  private static String fence(Snapshot seen, String hash) {
+    String prefix = "held." + hash + ".";
+    return seen.budget(seen.ref().name() + Made.HELD_SUFFIX)
+        .map(Made::closedFor)
+        .filter(it -> it.startsWith(prefix))
+        .orElse(prefix + Long.toHexString(seen.now().toEpochMilli()));
   }
 
-  private Map<String, List<String>> ids() {
-    return reasons.entrySet().stream()
-        .collect(
-            Collectors.toMap(
-                Map.Entry::getKey,
-                it -> it.getValue().stream().map(HoldReason::id).sorted().toList()));
+  /// Whether all guards of held nodes have moved, so that the others are by themselves.
+  boolean haveAllMoved() {
+    return moves.isEmpty() && apart == marks.size();
   }
 
   /// Which guards may be bound to this node: those for which [#fits] says the same.
@@ -159,13 +182,11 @@ record HeldNodes(
     return Objects.equals(wanted, heldFor(guard)) ? Objects.requireNonNullElse(wanted, "") : "none";
   }
 
-  private static String mark(Companion companion, String node, List<HoldReason> reasons) {
+  private static String mark(Companion companion, String node, @Nullable String fence) {
     // Another generation may have another maxHoldDuration, and so a Hold that counts again.
     return Drift.hash(
         List.of(
-            node,
-            String.valueOf(companion.getMetadata().getGeneration()),
-            reasons.stream().map(HoldReason::id).sorted().toList()));
+            node, String.valueOf(companion.getMetadata().getGeneration()), String.valueOf(fence)));
   }
 
   /// Whether the evictions of the guard of this node are refused, and if not, why.
@@ -225,30 +246,33 @@ record HeldNodes(
 
   /// What is held, and why, for people; empty: nothing.
   Optional<String> describe() {
-    return reasons.isEmpty()
-        ? Optional.empty()
-        : Optional.of(
-            Finding.named(
-                reasons.values().stream().flatMap(List::stream).map(HoldReason::describe).toList(),
-                "; "));
+    List<String> words =
+        Stream.concat(
+                reasons.values().stream().flatMap(List::stream).map(HoldReason::describe),
+                domains.why().values().stream())
+            .toList();
+    return words.isEmpty() ? Optional.empty() : Optional.of(Finding.named(words, "; "));
   }
 
   /// Why this node is held.
   Finding why(String node) {
-    return Finding.bad(
-        Reason.Hold,
-        Finding.named(
-            reasons.getOrDefault(node, List.of()).stream().map(HoldReason::describe).toList(),
-            "; "));
+    List<HoldReason> holds = reasons.getOrDefault(node, List.of());
+    return holds.isEmpty()
+        ? Finding.bad(
+            Reason.OneDomainAtATime, Finding.named(List.copyOf(domains.why().values()), "; "))
+        : Finding.bad(
+            Reason.Hold, Finding.named(holds.stream().map(HoldReason::describe).toList(), "; "));
   }
 
-  /// Nodes to look at the next time, sorted.
+  /// Nodes to look at the next time, sorted: those of Holds, and those whose guards are to move
+  /// back.
   List<String> remembered(Snapshot seen) {
     return Stream.concat(
             reasons.keySet().stream(),
             seen.roster().livingGuards().stream()
                 .filter(it -> heldFor(it) != null)
-                .map(Roster::nodeOf))
+                .map(Roster::nodeOf)
+                .filter(node -> !marks.containsKey(node)))
         .filter(Objects::nonNull)
         .distinct()
         .sorted()

@@ -11,6 +11,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
 
 /// What all objects that Chaperone makes have in common: they are named after their Companion,
 /// carry its label, and are deleted with it.
@@ -60,6 +61,12 @@ public final class Made {
   /// Names of the budgets of a Companion that fence what is decided about it.
   public static List<String> budgets(String companion) {
     return List.of(companion + NODES_SUFFIX, companion + PODS_SUFFIX);
+  }
+
+  /// What [#CLOSED_FOR] of the budget is; absent: it has none.
+  static @Nullable String closedFor(PodDisruptionBudget budget) {
+    Map<String, String> annotations = budget.getMetadata().getAnnotations();
+    return annotations == null ? null : annotations.get(CLOSED_FOR);
   }
 
   /// Whether the budget is the one over the guards of nodes that are held by themselves.

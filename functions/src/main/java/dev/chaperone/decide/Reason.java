@@ -15,6 +15,10 @@ public enum Reason {
       About.DISRUPTION_ALLOWED,
       "Holds with nodeName block some nodes, each by itself; the message names them. Of the others,"
           + " at most maxUnavailable may be disrupted at a time."),
+  OneDomainAtATime(
+      About.DISRUPTION_ALLOWED,
+      "A node of one failure domain (spec.disruption.topologyKey) is out, so no node of another may"
+          + " be disrupted until it is back or deleted; the message names it."),
   AlwaysAllow(
       About.DISRUPTION_ALLOWED,
       "spec.disruption.policy is AlwaysAllow (break glass): Holds, expressions and windows are"

@@ -208,7 +208,7 @@ public record Snapshot(
       return false;
     }
     Deployment deployment = guards;
-    if (pulse || deployment == null) {
+    if (pulse || deployment == null || disruption().topologyKey() != null) {
       return true;
     }
     int wanted = GuardDeployment.replicas(deployment);

@@ -14,6 +14,7 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Random;
@@ -223,6 +224,82 @@ class HeldNodesTest {
     for (String node : world.nodes.keySet()) {
       boolean held = world.holds.containsKey(node) || world.holds.containsKey("freeze");
       assertThat(world.canBeDrained(node)).as("%s after %s", node, told).isEqualTo(!held);
+    }
+  }
+
+  /// No two zones are out at once, and of the one no more nodes than may be.
+  @ParameterizedTest
+  @MethodSource("seeds")
+  void whatever_two_processes_do_at_once_no_two_zones_go(int seed) {
+    Random random = new Random(seed);
+    String key = "topology.kubernetes.io/zone";
+    world.node("node-5").node("node-6");
+    world.spec = World.spec(Policy.Auto, new IntOrString(2), Protect.Nodes);
+    world
+        .nodes
+        .keySet()
+        .forEach(it -> world.nodes.get(it).getMetadata().setLabels(Map.of(key, zone(it))));
+    world.domains(key, Map.of()).settle();
+    world.countsLate = true;
+    List<Look> processes = List.of(new Look(), new Look());
+    List<String> told = new ArrayList<>();
+    for (int i = 0; i < 200; i++) {
+      String node = "node-" + (1 + random.nextInt(6));
+      switch (random.nextInt(15)) {
+        case 0, 1 -> evictOfZone(node, told);
+        case 6 -> {
+          boolean ready = random.nextBoolean();
+          guardOn(node).ifPresent(it -> world.ready(it, ready));
+          world.count();
+          told.add(node + (ready ? " is ready" : " is not ready"));
+        }
+        case 2 -> {
+          world.uncordon(node);
+          told.add("uncordon " + node);
+        }
+        case 3 -> world.controllers();
+        case 4 -> world.count();
+        case 5 -> {
+          if (random.nextInt(4) == 0 && !world.holds.containsKey(node)) {
+            world.holdNode(node, node);
+          } else {
+            world.holds.remove(node);
+          }
+        }
+        default -> processes.get(random.nextInt(2)).step(told, random.nextBoolean());
+      }
+      assertThat(world.guardPods.values())
+          .filteredOn(it -> world.budget(it).isEmpty())
+          .as("guards under no budget after %s", told)
+          .map(it -> it.getMetadata().getName())
+          .isEmpty();
+    }
+    world.countsLate = false;
+    world.holds.clear();
+    world.nodes.keySet().forEach(world::uncordon);
+    List.copyOf(world.guardPods.values()).forEach(it -> world.ready(it, true));
+    world.settle();
+    assertThat(world.nodes.keySet()).as("%s", told).allMatch(world::canBeDrained);
+  }
+
+  private static String zone(String node) {
+    return node.compareTo("node-4") < 0 ? "a" : "b";
+  }
+
+  private void evictOfZone(String node, List<String> told) {
+    if (guardOn(node).filter(Roster::isRunning).isEmpty()) {
+      return;
+    }
+    evicted.removeIf(this::isGuarded);
+    Set<String> out = Set.copyOf(evicted);
+    world.cordon(node);
+    if (world.evict(node)) {
+      told.add("evicted " + node);
+      evicted.add(node);
+      assertThat(out)
+          .as("out before %s; %s", node, told)
+          .hasSizeLessThan(2)
+          .allMatch(it -> zone(it).equals(zone(node)));
     }
   }
 

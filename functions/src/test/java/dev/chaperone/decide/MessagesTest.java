@@ -68,6 +68,16 @@ class MessagesTest {
         });
     all.put("a Hold of one node", world -> world.holdNode("rebuild", "node-2"));
     all.put("a Hold of a node that is not there", world -> world.holdNode("rebuild", "node-9"));
+    all.put(
+        "`topologyKey`, `maxUnavailable` 2, and a node of one zone is drained",
+        world -> {
+          String key = "topology.kubernetes.io/zone";
+          world.spec = World.spec(Policy.Auto, new IntOrString(2), Protect.Nodes);
+          world
+              .domains(key, Map.of("node-1", "a", "node-2", "a", "node-3", "b"))
+              .settle()
+              .drain("node-1");
+        });
     all.put("two Holds", world -> world.hold("rebuild", null).hold("upgrade", null));
     all.put(
         "a Hold, and `maxHoldDuration` 2h",

@@ -308,6 +308,29 @@ final class World {
     return decision;
   }
 
+  /// Failure domains by this label, and the domain of each node.
+  World domains(String key, Map<String, String> domains) {
+    Disruption it = spec.disruption();
+    spec =
+        new CompanionSpec(
+            spec.targetRef(),
+            spec.followerRef(),
+            new Disruption(
+                it.policy(),
+                it.protect(),
+                it.maxUnavailable(),
+                it.observe(),
+                it.holdWhen(),
+                it.failurePolicy(),
+                it.settlePeriod(),
+                it.maxHoldDuration(),
+                it.maintenanceWindows(),
+                it.breakGlass(),
+                key));
+    domains.forEach((node, domain) -> nodes.get(node).getMetadata().setLabels(Map.of(key, domain)));
+    return this;
+  }
+
   /// Ignores what blocks until then.
   World breakGlass(String until) {
     Disruption it = spec.disruption();
@@ -772,6 +795,14 @@ final class World {
   World emptyNode(String node) {
     emptyNodes.add(node);
     return this;
+  }
+
+  /// Lets a guard that runs be ready, or not be so.
+  void ready(Pod guard, boolean ready) {
+    if (Roster.isRunning(guard)) {
+      guard.setStatus(ready ? running() : new PodStatusBuilder().withPhase("Running").build());
+      guard.getMetadata().setResourceVersion("v" + ++versions);
+    }
   }
 
   Pod guardOn(String node) {

@@ -173,6 +173,54 @@ class NodeHoldIT {
     }
   }
 
+  @Test
+  void while_a_node_of_one_zone_is_out_no_drain_of_another_passes() {
+    try (ApiServerSource _ = chaperone.startSources();
+        Scene scene = new Scene(chaperone, "zones", 5)) {
+      for (int number = 1; number <= 5; number++) {
+        chaperone
+            .lab()
+            .kubectl(
+                "label",
+                "node",
+                scene.node(number),
+                "topology.kubernetes.io/zone=" + (number < 4 ? "a" : "b"))
+            .orFail();
+      }
+      scene.withCompanion("{maxUnavailable: 2, topologyKey: topology.kubernetes.io/zone}");
+      scene.awaitGuarded(1, 2, 3, 4, 5);
+      scene.awaitAllowed("agent-nodes", 1);
+
+      assertThat(scene.drain(1).await(Scene.LONG).exit()).isZero();
+      Kubectl ofB = scene.drain(4);
+      Scene.awaitHeld(ofB);
+      scene.awaitCondition("DisruptionAllowed", "True OneDomainAtATime");
+      await("a word on the node")
+          .atMost(Scene.LONG)
+          .untilAsserted(
+              () ->
+                  assertThat(chaperone.lab().kubectl("describe", "node", scene.node(4)).out())
+                      .contains("DrainBlocked")
+                      .contains("of topology.kubernetes.io/zone a is out"));
+      assertThat(scene.drain(2).await(Scene.LONG).exit()).as("two of one zone may").isZero();
+      Kubectl third = scene.drain(3);
+      Scene.awaitHeld(third);
+      assertThat(ofB.isRunning()).isTrue();
+
+      scene.uncordon(1);
+      assertThat(third.await(Scene.LONG).exit()).isZero();
+      assertThat(ofB.isRunning()).isTrue();
+      scene.uncordon(2);
+      scene.uncordon(3);
+      assertThat(ofB.await(Scene.LONG).exit()).isZero();
+      Kubectl ofA = scene.drain(1);
+      Scene.awaitHeld(ofA);
+
+      scene.deleteNode(4);
+      assertThat(ofA.await(Scene.LONG).exit()).isZero();
+    }
+  }
+
   /// Whether exactly these nodes' guards cannot be evicted.
   private static void requireRefused(Scene scene, Integer... numbers) {
     List<String> refused =
