@@ -1,0 +1,4 @@
+@NullMarked
+package dev.chaperone.reflectors;
+
+import org.jspecify.annotations.NullMarked;
