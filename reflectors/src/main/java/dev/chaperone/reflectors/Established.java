@@ -26,8 +26,8 @@ final class Established {
     this.peers = seen.peers().stream().collect(Collectors.toMap(Peer::name, Function.identity()));
   }
 
-  /// Whether the nodes of a zone need no route reflectors but these: they are enough, all of them are
-  /// established, and no node has just come and has its sessions still to make.
+  /// Whether the nodes of a zone need no route reflectors but these: they are enough, all of them
+  /// are established, and no node has just come and has its sessions still to make.
   boolean in(Topology.Zone zone) {
     return zone.reflectors().size() >= TopologyPlan.ENOUGH
         && zone.reflectors().stream().allMatch(it -> missing(zone, it).isEmpty())

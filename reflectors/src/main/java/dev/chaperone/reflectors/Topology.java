@@ -58,8 +58,7 @@ final class Topology {
   }
 
   private List<Node> choose(List<Node> nodes) {
-    List<Node> suitable =
-        nodes.stream().filter(seen::isSuitable).sorted(Node.BY_AGE).toList();
+    List<Node> suitable = nodes.stream().filter(seen::isSuitable).sorted(Node.BY_AGE).toList();
     List<Node> present = suitable.stream().filter(Node::isReflector).toList();
     List<Node> others = suitable.stream().filter(it -> !it.isReflector()).toList();
     // A few nodes more or fewer around a multiple of the ratio are no reason to take one away.

@@ -1,6 +1,7 @@
 package dev.chaperone.reflectors;
 
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
+import io.fabric8.kubernetes.api.model.NodeBuilder;
 import io.fabric8.kubernetes.api.model.ObjectMetaBuilder;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.KubernetesClientException;
@@ -74,9 +75,10 @@ class TopologyWriter {
   }
 
   private void mark(Snapshot.Node node, @Nullable String clusterId) {
+    // As a resource, not by its name: that would read it first, which takes another right.
     client
         .nodes()
-        .withName(node.name())
+        .resource(new NodeBuilder().withNewMetadata().withName(node.name()).endMetadata().build())
         .patch(
             MERGE,
             json(
@@ -99,9 +101,7 @@ class TopologyWriter {
   }
 
   private void create(Peering peering, Instant now) {
-    GenericKubernetesResource peer = new GenericKubernetesResource();
-    peer.setApiVersion(calico.apiVersion());
-    peer.setKind("BGPPeer");
+    GenericKubernetesResource peer = named(peering.name());
     peer.setMetadata(
         new ObjectMetaBuilder()
             .withName(peering.name())
@@ -115,7 +115,7 @@ class TopologyWriter {
   private void correct(Change.CorrectPeer correct, Instant now) {
     client
         .genericKubernetesResources(calico.peers())
-        .withName(correct.peer().name())
+        .resource(named(correct.peer().name()))
         .patch(
             MERGE,
             json(
@@ -135,15 +135,19 @@ class TopologyWriter {
   }
 
   private void delete(Snapshot.Peer peer) {
+    client
+        .genericKubernetesResources(calico.peers())
+        .resource(named(peer.name()))
+        .lockResourceVersion(peer.version())
+        .delete();
+  }
+
+  private GenericKubernetesResource named(String peer) {
     GenericKubernetesResource named = new GenericKubernetesResource();
     named.setApiVersion(calico.apiVersion());
     named.setKind("BGPPeer");
-    named.setMetadata(new ObjectMetaBuilder().withName(peer.name()).build());
-    client
-        .genericKubernetesResources(calico.peers())
-        .resource(named)
-        .lockResourceVersion(peer.version())
-        .delete();
+    named.setMetadata(new ObjectMetaBuilder().withName(peer).build());
+    return named;
   }
 
   private String json(Object patch) {

@@ -234,8 +234,8 @@ final class SampleCluster {
         .collect(Collectors.toCollection(TreeSet::new));
   }
 
-  /// With which route reflectors a node has an established session. One that has any and is itself a
-  /// route reflector counts too: whatever another would learn, it learns itself.
+  /// With which route reflectors a node has an established session. One that has any and is itself
+  /// a route reflector counts too: whatever another would learn, it learns itself.
   Set<String> reflectorsOf(String node) {
     return reflectorsOf(node, reflectors());
   }
@@ -325,9 +325,7 @@ final class SampleCluster {
     Set<String> wanted = new HashSet<>();
     for (Peer peer : peers.values()) {
       List<Node> reflectors =
-          nodes.values().stream()
-              .filter(it -> selects(peer.peering().peerSelector(), it))
-              .toList();
+          nodes.values().stream().filter(it -> selects(peer.peering().peerSelector(), it)).toList();
       nodes.values().stream()
           .filter(it -> !reflectors.isEmpty() && selects(peer.peering().nodeSelector(), it))
           .forEach(

@@ -18,7 +18,7 @@ class TopologyPropertiesTest {
   private static final List<String> ZONES = List.of("a", "b", "c");
 
   static IntStream seeds() {
-    return IntStream.range(0, Integer.getInteger("reflectors.stories", 150));
+    return IntStream.range(0, Integer.getInteger("reflectors.stories", 40));
   }
 
   @ParameterizedTest
