@@ -80,7 +80,12 @@ class SamplesTest {
   void every_mark_is_above_a_block_and_names_what_runs_it() throws IOException {
     Set<String> runners = new HashSet<>();
     for (String folder :
-        List.of("functions/src/test", "kubectl/src/test", "lab/src/test", ".github/workflows")) {
+        List.of(
+            "functions/src/test",
+            "kubectl/src/test",
+            "lab/src/test",
+            "reflectors/src/test",
+            ".github/workflows")) {
       try (Stream<Path> files = Files.walk(HOME.resolve(folder))) {
         files.map(it -> it.getFileName().toString().replace(".java", "")).forEach(runners::add);
       }

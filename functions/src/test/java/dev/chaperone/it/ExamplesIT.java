@@ -15,6 +15,7 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Objects;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -104,7 +105,7 @@ class ExamplesIT {
             chaperone
                 .changed(
                     object.getKind(),
-                    object.getMetadata().getNamespace(),
+                    Objects.requireNonNullElse(object.getMetadata().getNamespace(), ""),
                     object.getMetadata().getName())
                 .statusCode())
         .isIn(200, 204);
