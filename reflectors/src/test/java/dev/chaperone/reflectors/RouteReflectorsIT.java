@@ -19,6 +19,7 @@ import io.fabric8.kubernetes.client.KubernetesClientException;
 import java.io.IOException;
 import java.net.http.HttpClient;
 import java.net.http.HttpResponse.BodyHandlers;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
@@ -48,6 +49,8 @@ class RouteReflectorsIT {
   private static final Path MANIFESTS = HOME.resolve("reflectors/manifests");
   private static final Duration LONG = Duration.ofMinutes(3);
   private static final Duration PULSE = Duration.ofSeconds(2);
+
+  private static final String ACCOUNT = "system:serviceaccount:chaperone:reflectors";
 
   private static final HttpClient HTTP = HttpClient.newHttpClient();
 
@@ -100,6 +103,19 @@ class RouteReflectorsIT {
     assertThatThrownBy(() -> ask("default", "{minPerZone: 1}")).hasMessageContaining("minPerZone");
     assertThatThrownBy(() -> ask("default", "{settlePeriod: soon}"))
         .hasMessageContaining("settlePeriod must be a duration");
+  }
+
+  @Test
+  @Order(1)
+  void what_the_documentation_says_to_write_is_admitted() throws IOException {
+    String page = Files.readString(HOME.resolve("docs/how-to/route-reflectors.md"));
+    String sample = page.replaceFirst("(?s).*run by: RouteReflectorsIT -->\\s*```yaml\n", "");
+
+    lab.apply(sample.replaceFirst("(?s)```.*", "").stripIndent());
+
+    assertThat(lab.client().resources(RouteReflectors.class).withName("default").require().getSpec())
+        .extracting(RouteReflectorsSpec::minPerZone, RouteReflectorsSpec::settlePeriod)
+        .containsExactly(3, "60s");
   }
 
   @Test
@@ -238,6 +254,40 @@ class RouteReflectorsIT {
 
   @Test
   @Order(7)
+  void a_peer_that_somebody_changes_is_put_right_and_those_of_others_stay() {
+    lab.apply(
+        """
+        apiVersion: crd.projectcalico.org/v1
+        kind: BGPPeer
+        metadata: {name: top-of-rack}
+        spec: {nodeSelector: all(), peerIP: 192.0.2.1, asNumber: 64512}
+        """);
+    lab.kubectl(
+            "patch",
+            "bgppeers",
+            "chaperone-reflectors",
+            "--type=merge",
+            "-p",
+            "{spec: {nodeSelector: none()}}")
+        .orFail();
+
+    await("the selector")
+        .atMost(LONG)
+        .pollInterval(PULSE)
+        .untilAsserted(
+            () -> {
+              pulse();
+              assertThat(peers())
+                  .filteredOn(it -> it.getMetadata().getName().equals("chaperone-reflectors"))
+                  .extracting(it -> String.valueOf((Object) it.get("spec", "nodeSelector")))
+                  .containsExactly("has(chaperone.dev/route-reflector)");
+            });
+    assertThat(peers()).hasSize(11);
+    lab.kubectl("delete", "bgppeers", "top-of-rack").orFail();
+  }
+
+  @Test
+  @Order(8)
   void a_zone_whose_nodes_are_deleted_leaves_no_peers() {
     lab.kubectl("delete", "nodes", "-l", SampleCluster.ZONE + "=a", "--wait=false").orFail();
 
@@ -253,6 +303,36 @@ class RouteReflectorsIT {
     assertThat(reflectors("b")).hasSize(3);
     assertThat(reflectors("c")).hasSize(3);
     awaitReady();
+  }
+
+  @Test
+  @Order(9)
+  void every_right_that_it_has_is_used() {
+    Set<String> used =
+        lab.apiCalls().stream()
+            .filter(it -> it.user().equals(ACCOUNT))
+            .map(
+                it ->
+                    "%s %s%s"
+                        .formatted(
+                            it.verb(),
+                            it.resource(),
+                            it.subresource().isEmpty() ? "" : "/" + it.subresource()))
+            .collect(Collectors.toCollection(TreeSet::new));
+    Set<String> granted = new TreeSet<>();
+    lab.client()
+        .rbac()
+        .clusterRoles()
+        .withName("chaperone-reflectors")
+        .require()
+        .getRules()
+        .forEach(
+            rule ->
+                rule.getVerbs()
+                    .forEach(
+                        verb -> rule.getResources().forEach(it -> granted.add(verb + " " + it))));
+
+    assertThat(used).isEqualTo(granted);
   }
 
   private static void addNode(String zone, int number) {
@@ -414,7 +494,7 @@ class RouteReflectorsIT {
   /// What the function wrote, in its order, as verb, resource and name.
   private static List<String> writes() {
     return lab.apiCalls().stream()
-        .filter(it -> it.user().endsWith(":reflectors"))
+        .filter(it -> it.user().equals(ACCOUNT))
         .filter(it -> Set.of("create", "patch", "update", "delete").contains(it.verb()))
         .map(RouteReflectorsIT::words)
         .toList();

@@ -13,6 +13,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.function.Predicate;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
@@ -324,30 +325,34 @@ final class SampleCluster {
   private void connect() {
     Set<String> wanted = new HashSet<>();
     for (Peer peer : peers.values()) {
-      List<Node> reflectors =
-          nodes.values().stream().filter(it -> selects(peer.peering().peerSelector(), it)).toList();
-      nodes.values().stream()
-          .filter(it -> !reflectors.isEmpty() && selects(peer.peering().nodeSelector(), it))
-          .forEach(
-              client ->
-                  reflectors.stream()
-                      .filter(it -> it != client)
-                      .forEach(it -> wanted.add(client.name() + " " + it.name())));
+      List<Node> reflectors = selected(peer.peering().peerSelector());
+      if (!reflectors.isEmpty()) {
+        for (Node client : selected(peer.peering().nodeSelector())) {
+          reflectors.stream()
+              .filter(it -> it != client)
+              .forEach(it -> wanted.add(client.name() + " " + it.name()));
+        }
+      }
     }
     sessions.keySet().retainAll(wanted);
     wanted.forEach(it -> sessions.putIfAbsent(it, now));
   }
 
   /// The few forms of Calico's selectors that are written here.
-  private static boolean selects(String selector, Node node) {
+  private List<Node> selected(String selector) {
+    Predicate<Node> rule;
     if (selector.startsWith("has(")) {
-      return node.labels().containsKey(selector.substring(4, selector.length() - 1));
+      String label = selector.substring(4, selector.length() - 1);
+      rule = it -> it.labels().containsKey(label);
+    } else if (selector.startsWith("!has(")) {
+      String label = selector.substring(5, selector.length() - 1);
+      rule = it -> !it.labels().containsKey(label);
+    } else {
+      String[] sides = selector.split(" == ", -1);
+      String value = sides[1].substring(1, sides[1].length() - 1);
+      rule = it -> value.equals(it.labels().get(sides[0]));
     }
-    if (selector.startsWith("!has(")) {
-      return !node.labels().containsKey(selector.substring(5, selector.length() - 1));
-    }
-    String[] sides = selector.split(" == ", -1);
-    return sides[1].equals("'" + node.labels().get(sides[0]) + "'");
+    return nodes.values().stream().filter(rule).toList();
   }
 
   private String nextVersion() {
