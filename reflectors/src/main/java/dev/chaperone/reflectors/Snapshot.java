@@ -6,6 +6,7 @@ import java.time.Instant;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.regex.Pattern;
@@ -58,12 +59,12 @@ record Snapshot(
 
   private static boolean selects(LabelSelectorRequirement rule, Map<String, String> labels) {
     String value = labels.get(rule.getKey());
-    return switch (rule.getOperator()) {
+    return switch (Objects.requireNonNullElse(rule.getOperator(), "")) {
       case "In" -> value != null && rule.getValues().contains(value);
       case "NotIn" -> value == null || !rule.getValues().contains(value);
       case "Exists" -> value != null;
       case "DoesNotExist" -> value == null;
-      // An operator of a later Kubernetes: no new route reflector because of it.
+      // Missing, or of a later Kubernetes: no new route reflector because of it.
       default -> false;
     };
   }
