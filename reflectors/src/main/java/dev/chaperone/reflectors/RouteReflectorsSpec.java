@@ -34,8 +34,8 @@ import org.jspecify.annotations.Nullable;
 @JsonIgnoreProperties(ignoreUnknown = true)
 public record RouteReflectorsSpec(
     @JsonPropertyDescription(
-            "The nodes that may become route reflectors. Left out: all. A node that is cordoned or not"
-                + " Ready is not chosen.")
+            "The nodes that may become route reflectors. Left out: all. A node that is cordoned or"
+                + " not Ready is not chosen.")
         @Nullable LabelSelector nodeSelector,
     @Default("topology.kubernetes.io/zone")
         @Size(min = 1, max = 317)
@@ -52,7 +52,8 @@ public record RouteReflectorsSpec(
         @Max(100)
         @JsonPropertyDescription(
             "The fewest route reflectors of a zone. With 3, every node keeps two while one is"
-                + " drained. A zone with fewer suitable nodes uses route reflectors of other zones.")
+                + " drained. A zone with fewer suitable nodes uses route reflectors of other"
+                + " zones.")
         int minPerZone,
     @Default("10")
         @Min(2)

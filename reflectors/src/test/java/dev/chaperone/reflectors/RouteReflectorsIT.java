@@ -40,7 +40,8 @@ import org.junit.jupiter.api.TestMethodOrder;
 import org.junit.jupiter.api.extension.ExtendWith;
 
 /// One story on a real API server: three zones with 60 nodes, and what becomes of them. The
-/// function runs as it is built and with the rights that it is given, the real source sends what happens to
+/// function runs as it is built and with the rights that it is given, the real source sends what
+// happens to
 /// Nodes, and Calico's part is played here.
 @ExtendWith(LabExtension.class)
 @TestMethodOrder(MethodOrderer.OrderAnnotation.class)
@@ -113,7 +114,8 @@ class RouteReflectorsIT {
 
     lab.apply(sample.replaceFirst("(?s)```.*", "").stripIndent());
 
-    assertThat(lab.client().resources(RouteReflectors.class).withName("default").require().getSpec())
+    assertThat(
+            lab.client().resources(RouteReflectors.class).withName("default").require().getSpec())
         .extracting(RouteReflectorsSpec::minPerZone, RouteReflectorsSpec::settlePeriod)
         .containsExactly(3, "60s");
   }
