@@ -155,6 +155,42 @@ class TopologyPlanTest {
   }
 
   @Test
+  void a_node_that_has_just_come_back_keeps_all_that_it_may_have_sessions_with() {
+    cluster.settle();
+    cluster.setReady("b17", false);
+    cluster.cordon("b02", true);
+    write(cluster.plan());
+    cluster.pass(SETTLED);
+
+    cluster.setReady("b17", true);
+
+    assertThat(cluster.plan().isSettled()).isTrue();
+    cluster.pass(SETTLED);
+    assertThat(cluster.plan().changes()).anyMatch(Change.Unlabel.class::isInstance);
+  }
+
+  @Test
+  void a_reflector_that_helps_a_lost_zone_stays_one() {
+    cluster.add("d", 1);
+    cluster.settle();
+    String helper =
+        cluster.reflectorsOf("d01").stream()
+            .filter(it -> peersOf("d").toString().contains(cluster.node(it).clusterId()))
+            .filter(it -> !it.equals("d01"))
+            .findFirst()
+            .orElseThrow();
+
+    cluster.setReady("d01", false);
+    cluster.cordon(helper, true);
+    cluster.settle();
+
+    assertThat(cluster.reflectors()).contains(helper).hasSize(11);
+    cluster.setReady("d01", true);
+    cluster.settle();
+    assertThat(cluster.reflectors()).doesNotContain(helper).hasSize(10);
+  }
+
+  @Test
   void a_cordoned_reflector_stays_while_there_is_no_other() {
     SampleCluster small = SampleCluster.ofThreeZones(0);
     small.spec = SampleCluster.spec(20, 2, 10);
