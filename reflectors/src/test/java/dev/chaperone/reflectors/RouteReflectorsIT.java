@@ -41,8 +41,7 @@ import org.junit.jupiter.api.extension.ExtendWith;
 
 /// One story on a real API server: three zones with 60 nodes, and what becomes of them. The
 /// function runs as it is built and with the rights that it is given, the real source sends what
-// happens to
-/// Nodes, and Calico's part is played here.
+/// happens to Nodes, and Calico's part is played here.
 @ExtendWith(LabExtension.class)
 @TestMethodOrder(MethodOrderer.OrderAnnotation.class)
 class RouteReflectorsIT {
@@ -281,7 +280,7 @@ class RouteReflectorsIT {
               pulse();
               assertThat(peers())
                   .filteredOn(it -> it.getMetadata().getName().equals("chaperone-reflectors"))
-                  .extracting(it -> String.valueOf((Object) it.get("spec", "nodeSelector")))
+                  .extracting(it -> text(it, "nodeSelector"))
                   .containsExactly("has(chaperone.dev/route-reflector)");
             });
     assertThat(peers()).hasSize(11);
@@ -468,7 +467,12 @@ class RouteReflectorsIT {
   }
 
   private static String peerSelector(GenericKubernetesResource peer) {
-    return String.valueOf((Object) peer.get("spec", "peerSelector"));
+    return text(peer, "peerSelector");
+  }
+
+  private static String text(GenericKubernetesResource peer, String field) {
+    Object value = peer.get("spec", field);
+    return String.valueOf(value);
   }
 
   private static RouteReflectorsStatus status() {
