@@ -329,7 +329,7 @@ final class SampleCluster {
       if (!reflectors.isEmpty()) {
         for (Node client : selected(peer.peering().nodeSelector())) {
           reflectors.stream()
-              .filter(it -> it != client)
+              .filter(it -> !it.name().equals(client.name()))
               .forEach(it -> wanted.add(client.name() + " " + it.name()));
         }
       }
