@@ -11,10 +11,13 @@ import io.fabric8.kubernetes.model.annotation.Version;
 /// Asks for Calico route reflectors in each zone of the cluster. There is one, and it is called
 /// `default`, as Calico's own cluster-wide settings are: every node has one set of BGP sessions.
 ///
+/// Its plural is the one that a source of Knative takes it to have, which asks nobody: another
+/// would never be watched. `kubectl get routereflectors` knows the singular as well.
+///
 /// Deleting it changes nothing: the nodes stay route reflectors, and the BGPPeers stay.
 @Group("chaperone.dev")
 @Version("v1alpha1")
-@Plural("routereflectors")
+@Plural("routereflectorses")
 @Singular("routereflectors")
 @AdditionalPrinterColumn(
     name = "Ready",

@@ -3,6 +3,7 @@ package dev.chaperone.reflectors;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
+import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.client.utils.Serialization;
 import io.quarkus.funqy.knative.events.CloudEventMapping;
 import java.io.IOException;
@@ -58,6 +59,15 @@ class ManifestsTest {
     }
 
     assertThat(delivered).isEqualTo(functions).hasSize(4);
+  }
+
+  @Test
+  void the_plural_is_what_knative_takes_it_for() {
+    // meta.UnsafeGuessKindToResource of apimachinery, which the real source calls; the lab's asks.
+    assertThat(HasMetadata.getKind(RouteReflectors.class)).endsWith("s");
+    assertThat(HasMetadata.getPlural(RouteReflectors.class))
+        .isEqualTo(HasMetadata.getSingular(RouteReflectors.class) + "es")
+        .isEqualTo("routereflectorses");
   }
 
   @Test
