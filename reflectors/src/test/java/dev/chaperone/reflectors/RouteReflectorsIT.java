@@ -4,13 +4,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
-import dev.chaperone.lab.ApiCall;
-import dev.chaperone.lab.ApiServerSource;
-import dev.chaperone.lab.EventRequest;
-import dev.chaperone.lab.FunctionsCommand;
-import dev.chaperone.lab.FunctionsOnDemand;
 import dev.chaperone.lab.Lab;
-import dev.chaperone.lab.LabExtension;
+import dev.chaperone.lab.controlplane.ApiCall;
+import dev.chaperone.lab.install.Chaperone;
+import dev.chaperone.lab.install.FunctionsCommand;
+import dev.chaperone.lab.junit.LabExtension;
+import dev.chaperone.lab.knative.ApiServerSource;
+import dev.chaperone.lab.knative.EventRequest;
+import dev.chaperone.lab.knative.FunctionsOnDemand;
 import io.fabric8.kubernetes.api.model.Condition;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 import io.fabric8.kubernetes.api.model.Node;
@@ -61,7 +62,7 @@ class RouteReflectorsIT {
   @BeforeAll
   static void install(Lab given) {
     lab = given;
-    lab.installTypesAndRights(HOME);
+    Chaperone.installTypesAndRights(lab, HOME);
     lab.apply(Path.of("src/test/resources/calico/crds.yaml"));
     lab.apply(MANIFESTS.resolve("crd.yaml"));
     lab.apply(MANIFESTS.resolve("rbac.yaml"));
