@@ -270,7 +270,7 @@ class RouteReflectorsIT {
             "chaperone-reflectors",
             "--type=merge",
             "-p",
-            "{spec: {nodeSelector: none()}}")
+            "{\"spec\": {\"nodeSelector\": \"none()\"}}")
         .orFail();
 
     await("the selector")
@@ -403,7 +403,7 @@ class RouteReflectorsIT {
             .map(it -> it.getMetadata().getAnnotations().get("projectcalico.org/IPv4Address"))
             .map(
                 it ->
-                    "{peerIP: %s, state: Established, type: NodePeer}"
+                    "{\"peerIP\": \"%s\", \"state\": \"Established\", \"type\": \"NodePeer\"}"
                         .formatted(it.replace("/24", "")))
             .collect(Collectors.joining(", "));
     lab.apply(
@@ -422,8 +422,9 @@ class RouteReflectorsIT {
             "--type=merge",
             "-p",
             """
-            {status: {lastUpdated: "%s", bgp: {numberEstablishedV4: %d, numberEstablishedV6: 0,
-            numberNotEstablishedV4: 0, numberNotEstablishedV6: 0, peersV4: [%s]}}}
+            {"status": {"lastUpdated": "%s", "bgp": {"numberEstablishedV4": %d,
+            "numberEstablishedV6": 0, "numberNotEstablishedV4": 0, "numberNotEstablishedV6": 0,
+            "peersV4": [%s]}}}
             """
                 .formatted(Instant.now(), sessions, peers))
         .orFail();
