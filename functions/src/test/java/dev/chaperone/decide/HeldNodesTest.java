@@ -166,6 +166,55 @@ class HeldNodesTest {
     assertThat(world.drain("node-2")).isTrue();
   }
 
+  /// Whoever wrote it for something else has not seen what is held.
+  @Test
+  void a_budget_that_was_not_written_for_this_hold_asks_for_every_guard() {
+    world.holdNode("rebuild", "node-2").settle();
+    PodDisruptionBudget budget = world.budgets.get("agent-nodes");
+    assertThat(budget.getSpec().getMinAvailable()).isEqualTo(new IntOrString(2));
+    budget.getMetadata().setAnnotations(Map.of(Made.CLOSED_FOR, "something else"));
+
+    assertThat(world.decide().changes())
+        .filteredOn(it -> it.object().getMetadata().getName().equals("agent-nodes"))
+        .map(it -> ((PodDisruptionBudget) it.object()).getSpec().getMinAvailable())
+        .containsExactly(new IntOrString(3));
+  }
+
+  /// One process is about to move the guards of zone b back, because zone a was whole when it
+  /// looked; meanwhile a node of zone a goes out again, and another process holds zone b as before.
+  @Test
+  void what_is_held_once_more_is_not_moved_back_by_who_has_not_seen_that() {
+    zones();
+    assertThat(world.drain("node-1")).isTrue();
+    world.settle().uncordon("node-1").controllers();
+    Look late = new Look();
+    List<String> told = new ArrayList<>();
+    for (int i = 0; i < 500 && !late.isAboutToMoveBack(); i++) {
+      world.controllers();
+      late.step(told, true);
+    }
+    assertThat(late.isAboutToMoveBack()).as("%s", told).isTrue();
+
+    world.now = world.now.plusSeconds(1);
+    world.ready(world.guardOn("node-2"), false);
+    world.settle();
+    while (late.isAboutToMoveBack()) {
+      late.step(told, true);
+    }
+    world.count();
+
+    assertThat(world.evict("node-4")).as("%s", told).isFalse();
+  }
+
+  /// Nodes 1 to 3 are of zone a, 4 to 6 of zone b, and two of one may go.
+  private void zones() {
+    String key = "topology.kubernetes.io/zone";
+    world.node("node-5").node("node-6");
+    world.spec = World.spec(Policy.Auto, new IntOrString(2), Protect.Nodes);
+    world.nodes.forEach((name, node) -> node.getMetadata().setLabels(Map.of(key, zone(name))));
+    world.domains(key, Map.of()).settle();
+  }
+
   static Stream<Integer> seeds() {
     return IntStream.range(0, HISTORIES).boxed();
   }
@@ -180,6 +229,7 @@ class HeldNodesTest {
     List<Look> processes = List.of(new Look(), new Look());
     List<String> told = new ArrayList<>();
     for (int i = 0; i < 150; i++) {
+      world.now = world.now.plusMillis(1);
       String node = "node-" + (1 + random.nextInt(4));
       switch (random.nextInt(16)) {
         case 0 -> {
@@ -232,18 +282,12 @@ class HeldNodesTest {
   @MethodSource("seeds")
   void whatever_two_processes_do_at_once_no_two_zones_go(int seed) {
     Random random = new Random(seed);
-    String key = "topology.kubernetes.io/zone";
-    world.node("node-5").node("node-6");
-    world.spec = World.spec(Policy.Auto, new IntOrString(2), Protect.Nodes);
-    world
-        .nodes
-        .keySet()
-        .forEach(it -> world.nodes.get(it).getMetadata().setLabels(Map.of(key, zone(it))));
-    world.domains(key, Map.of()).settle();
+    zones();
     world.countsLate = true;
     List<Look> processes = List.of(new Look(), new Look());
     List<String> told = new ArrayList<>();
     for (int i = 0; i < 200; i++) {
+      world.now = world.now.plusMillis(1);
       String node = "node-" + (1 + random.nextInt(6));
       switch (random.nextInt(15)) {
         case 0, 1 -> evictOfZone(node, told);
@@ -338,6 +382,10 @@ class HeldNodesTest {
     private @Nullable Decision decision;
     private final Deque<Change> left = new ArrayDeque<>();
     private boolean reports;
+
+    boolean isAboutToMoveBack() {
+      return left.peek() instanceof Change.SetApart apart && apart.heldFor() == null;
+    }
 
     void step(List<String> told, boolean pulse) {
       if (known == null) {
