@@ -166,6 +166,32 @@ class HeldNodesTest {
     assertThat(world.drain("node-2")).isTrue();
   }
 
+  /// Not even after them in the same look: the API server may refuse a budget.
+  @Test
+  void a_guard_moves_only_once_both_budgets_are_seen_to_be_right() {
+    world.holdNode("rebuild", "node-2");
+
+    assertThat(world.decide().changes())
+        .anyMatch(
+            it ->
+                it instanceof Change.Create
+                    && it.object().getMetadata().getName().equals("agent-held"))
+        .noneMatch(Change.SetApart.class::isInstance);
+  }
+
+  @Test
+  void a_guard_is_bound_to_a_held_node_only_once_it_is_seen_to_have_moved() {
+    world.holdNode("rebuild", "node-2").settle();
+    world.guardPods.remove(world.guardOn("node-2").getMetadata().getName());
+    world.controllers();
+    // The budget of the others asks for one guard more first.
+    Decision.of(world.snapshot(true)).changes().forEach(world::apply);
+
+    assertThat(Decision.of(world.snapshot(true)).changes())
+        .anyMatch(Change.SetApart.class::isInstance)
+        .noneMatch(Change.Bind.class::isInstance);
+  }
+
   /// Whoever wrote it for something else has not seen what is held.
   @Test
   void a_budget_that_was_not_written_for_this_hold_asks_for_every_guard() {
