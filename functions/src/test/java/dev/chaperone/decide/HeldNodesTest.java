@@ -180,12 +180,24 @@ class HeldNodesTest {
   }
 
   @Test
+  void a_hold_is_not_enforced_before_the_guard_has_moved() {
+    world.holdNode("rebuild", "node-2");
+
+    world.report(world.decide()).steps().forEach(step -> step.forEach(world::apply));
+
+    assertThat(world.condition("rebuild", "Enforced")).isEqualTo("False NotEnforced");
+    assertThat(world.message("rebuild", "Enforced")).contains("is not protected yet");
+  }
+
+  @Test
   void a_guard_is_bound_to_a_held_node_only_once_it_is_seen_to_have_moved() {
     world.holdNode("rebuild", "node-2").settle();
     world.guardPods.remove(world.guardOn("node-2").getMetadata().getName());
     world.controllers();
+    List<Change> first = Decision.of(world.snapshot(true)).changes();
+    assertThat(first).noneMatch(Change.Bind.class::isInstance);
     // The budget of the others asks for one guard more first.
-    Decision.of(world.snapshot(true)).changes().forEach(world::apply);
+    first.forEach(world::apply);
 
     assertThat(Decision.of(world.snapshot(true)).changes())
         .anyMatch(Change.SetApart.class::isInstance)
