@@ -97,22 +97,31 @@ public final class Decision {
       return List.of();
     }
     Finding opening = Finding.bad(Reason.NotEnforced, "Nothing is blocked: " + verdict.message());
+    Enforcement before = Enforcement.of(seen, state, held, budgets, Written.NOTHING);
     return HoldReports.reports(
         seen.holds().stream().filter(hold -> !Holds.isNew(hold, seen.now())).toList(),
-        hold ->
-            HoldReports.findings(
-                hold, reasons, verdict, enforcedFor(hold, opening, false), seen.now()),
-        _ -> null,
+        hold -> findings(hold, opening, null, before),
         seen.now());
   }
 
-  /// What is achieved for a Hold that counts.
+  /// What a Hold is told.
   ///
-  /// @param everywhere what is for those of every node
-  /// @param blocksAll whether the evictions of every guard are refused
-  private Finding enforcedFor(Hold hold, Finding everywhere, boolean blocksAll) {
+  /// @param everywhere what is achieved for those of every node
+  /// @param unprotectedGuards the same
+  private HoldReports.Findings findings(
+      Hold hold,
+      Finding everywhere,
+      @Nullable List<String> unprotectedGuards,
+      Enforcement enforcement) {
     String node = hold.getSpec().nodeName();
-    return node == null ? everywhere : held.enforced(seen, state, blocksAll, node);
+    if (node == null) {
+      return HoldReports.findings(
+          hold, reasons, verdict, everywhere, unprotectedGuards, seen.now());
+    }
+    boolean all = !verdict.allowed() && enforcement.isClosed();
+    Finding enforced = held.enforced(seen, state, enforcement.heldGap(), all, node);
+    return HoldReports.findings(
+        hold, reasons, verdict, enforced, enforced.good() ? null : held.guardsOn(node), seen.now());
   }
 
   /// Whether it gives room. Then everything has to be looked at once more: a run that found the
@@ -179,6 +188,7 @@ public final class Decision {
     private final List<Refusal> refused;
     private final Enforcement enforcement;
     private final Finding allowed;
+    private final Finding enforced;
     private final CompanionStatus before = seen.status();
     private final @Nullable List<String> unprotectedGuards;
     private final CompanionStatus after;
@@ -186,12 +196,12 @@ public final class Decision {
 
     private Report(Written written) {
       this.refused = written.refused();
-      this.enforcement = Enforcement.of(seen, state, budgets, written);
+      this.enforcement = Enforcement.of(seen, state, held, budgets, written);
       this.allowed = allowed();
+      this.enforced = enforced();
       this.unprotectedGuards = unprotectedGuards();
       this.after = status();
-      this.holds =
-          HoldReports.reports(seen.holds(), this::findings, this::unprotectedGuards, seen.now());
+      this.holds = HoldReports.reports(seen.holds(), this::findings, seen.now());
     }
 
     /// Whether there is more to report than one run can: the rest is for the next.
@@ -214,7 +224,7 @@ public final class Decision {
               seen,
               orEmpty(before.blockedNodes()),
               orEmpty(after.blockedNodes()),
-              node -> verdict.allowed() && isHeld(node) ? held.why(node) : whyDrainsWait()));
+              this::whyDrainWaits));
       told.addAll(holds.stream().limit(MAX_HOLDS_AT_ONCE).toList());
       return Decision.steps(
           Stream.of(
@@ -267,22 +277,19 @@ public final class Decision {
     }
 
     private HoldReports.Findings findings(Hold hold) {
-      boolean blocksAll = !verdict.allowed() && enforcement.isClosed();
-      return HoldReports.findings(
-          hold, reasons, verdict, enforcedFor(hold, enforced(), blocksAll), seen.now());
-    }
-
-    private @Nullable List<String> unprotectedGuards(Hold hold) {
-      String node = hold.getSpec().nodeName();
-      if (node == null) {
-        return unprotectedGuards;
-      }
-      return findings(hold).enforced().good() ? null : HeldNodes.guards(seen, node);
+      return Decision.this.findings(hold, enforced, unprotectedGuards, enforcement);
     }
 
     /// Whether that can change without anybody changing a spec.
     public boolean mayBecomeEffective() {
-      return verdict instanceof Verdict.Held || isMoving();
+      return verdict instanceof Verdict.Held || !held.reasons().isEmpty();
+    }
+
+    /// What a cordoned node that keeps its guard is told.
+    private Finding whyDrainWaits(String node) {
+      return verdict.allowed() && held.keeps(node) && held.marks().containsKey(node)
+          ? held.why(node)
+          : whyDrainsWait();
     }
 
     /// What a node that is blocked is told: that others are not is nothing to it.
@@ -325,7 +332,7 @@ public final class Decision {
 
     /// Blocked by a budget that need not be closed: but for nodes that no budget protects.
     private Finding blocked(Reason reason, String message) {
-      return enforcement.unguarded().isEmpty()
+      return enforcement.everyGuardIsProtected()
           ? Finding.bad(reason, message)
           : Finding.unknown(reason, message);
     }
@@ -397,7 +404,7 @@ public final class Decision {
           unprotectedGuards,
           timeline.drained(),
           guards.tainted(),
-          held.remembered(seen).stream().limit(GuardPlan.MAX_NODES_IN_STATUS).toList(),
+          held.remembered().stream().limit(GuardPlan.MAX_NODES_IN_STATUS).toList(),
           reasons(),
           text(timeline.quietSince()),
           seen.spec().maintenance() == null ? null : maintenance.nodes(),
@@ -458,12 +465,10 @@ public final class Decision {
       return seen.roster().cordoned().stream()
           .map(node -> node.getMetadata().getName())
           .filter(guarded::contains)
-          .filter(node -> enforcement.blocksDrains() || isHeld(node))
+          .filter(
+              node ->
+                  held.keeps(node) ? enforcement.heldGap().isEmpty() : enforcement.blocksDrains())
           .toList();
-    }
-
-    private boolean isHeld(String node) {
-      return held.marks().containsKey(node) && held.enforced(seen, state, false, node).good();
     }
 
     private List<Change> newlyOverdue() {

@@ -15,16 +15,20 @@ import java.util.stream.Stream;
 /// @param gaps what keeps the budgets from blocking everything that they should; empty: each of
 ///     them refuses every eviction
 /// @param notOpened why a budget is closed although nothing holds; empty if none is
+/// @param heldGap what keeps the budget of held nodes from refusing every eviction of the guards
+///     that are under it; empty: nothing does, or there are none
 /// @param usedUp whether an open budget lets nothing go now
 /// @param blocksDrains whether the budget over guards refuses the eviction of each that runs
 record Enforcement(
     List<String> gaps,
     List<String> notOpened,
     List<UnguardedNode> unguarded,
+    Optional<String> heldGap,
     boolean usedUp,
     boolean blocksDrains) {
 
-  static Enforcement of(Snapshot seen, GuardState guards, BudgetPlan plan, Written written) {
+  static Enforcement of(
+      Snapshot seen, GuardState guards, HeldNodes held, BudgetPlan plan, Written written) {
     List<String> gaps = new ArrayList<>();
     List<String> notOpened = new ArrayList<>();
     boolean usedUp = false;
@@ -34,36 +38,63 @@ record Enforcement(
       gaps.add("no node is guarded: " + seen.withoutTarget().message());
     }
     for (String name : plan.wanted()) {
-      Optional<PodDisruptionBudget> live =
-          written.stored(PodDisruptionBudget.class, name).or(() -> seen.budget(name));
-      Optional<String> refusal = written.refusal(PodDisruptionBudget.class, name);
-      String words = refusal.map(it -> ": " + it).orElse("");
+      Optional<PodDisruptionBudget> live = live(seen, written, name);
       boolean forNodes = name.endsWith(Made.NODES_SUFFIX);
-      if (live.isEmpty()) {
-        gaps.add("PodDisruptionBudget " + name + " does not exist" + words);
-      } else if (!BudgetSpecs.isClosed(live.get().getSpec())) {
-        gaps.add("PodDisruptionBudget " + name + " is open" + words);
-        boolean decides = forNodes || !seen.protects(Protect.Nodes);
-        usedUp |= decides && Counts.letsNothingGo(live.get());
-        blocksDrains |= forNodes && Counts.letsNothingGo(live.get());
-      } else {
-        if (forNodes && !guards.allReady() && !Counts.isCounted(live.get())) {
-          gaps.add(
-              "Kubernetes has not yet counted for PodDisruptionBudget "
-                  + name
-                  + ", and a guard is not ready");
-        } else {
-          blocksDrains |= forNodes;
-        }
-        notOpened.add("PodDisruptionBudget " + name + " is closed" + words);
+      Optional<String> gap = gap(seen, written, name, !forNodes || guards.allReady());
+      gap.ifPresent(gaps::add);
+      if (live.filter(it -> BudgetSpecs.isClosed(it.getSpec())).isPresent()) {
+        blocksDrains |= forNodes && gap.isEmpty();
+        notOpened.add("PodDisruptionBudget %s is closed%s".formatted(name, words(written, name)));
+      } else if (live.filter(Counts::letsNothingGo).isPresent()) {
+        usedUp |= forNodes || !seen.protects(Protect.Nodes);
+        blocksDrains |= forNodes;
       }
     }
-    return new Enforcement(gaps, notOpened, guards.unguarded(), usedUp, blocksDrains);
+    Optional<String> heldGap =
+        held.keepsAny()
+            ? gap(seen, written, seen.ref().name() + Made.HELD_SUFFIX, guards.allReady())
+            : Optional.empty();
+    heldGap.ifPresent(gaps::add);
+    return new Enforcement(gaps, notOpened, guards.unguarded(), heldGap, usedUp, blocksDrains);
+  }
+
+  private static Optional<PodDisruptionBudget> live(Snapshot seen, Written written, String name) {
+    return written.stored(PodDisruptionBudget.class, name).or(() -> seen.budget(name));
+  }
+
+  /// Why a budget does not refuse every eviction.
+  ///
+  /// @param allReady whether each pod that runs is ready: only those are refused before Kubernetes
+  ///     has counted
+  private static Optional<String> gap(
+      Snapshot seen, Written written, String name, boolean allReady) {
+    Optional<PodDisruptionBudget> live = live(seen, written, name);
+    if (live.isEmpty()) {
+      return Optional.of(
+          "PodDisruptionBudget %s does not exist%s".formatted(name, words(written, name)));
+    }
+    if (!BudgetSpecs.isClosed(live.get().getSpec())) {
+      return Optional.of("PodDisruptionBudget %s is open%s".formatted(name, words(written, name)));
+    }
+    return allReady || Counts.isCounted(live.get())
+        ? Optional.empty()
+        : Optional.of(
+            "Kubernetes has not yet counted for PodDisruptionBudget %s, and a guard is not ready"
+                .formatted(name));
+  }
+
+  private static String words(Written written, String name) {
+    return written.refusal(PodDisruptionBudget.class, name).map(it -> ": " + it).orElse("");
   }
 
   /// Whether every budget refuses every eviction.
   boolean isClosed() {
     return gaps.isEmpty();
+  }
+
+  /// Whether each guard that runs is under a budget that is as it should be.
+  boolean everyGuardIsProtected() {
+    return heldGap.isEmpty() && unguarded.isEmpty();
   }
 
   /// Whether no node that runs the target can be drained, but for those that were before.

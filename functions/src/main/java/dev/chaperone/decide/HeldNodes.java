@@ -6,7 +6,6 @@ import dev.chaperone.api.CompanionStatus.UnguardedNode;
 import io.fabric8.kubernetes.api.model.LabelSelector;
 import io.fabric8.kubernetes.api.model.LabelSelectorBuilder;
 import io.fabric8.kubernetes.api.model.Pod;
-import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudget;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
@@ -31,6 +30,7 @@ import org.jspecify.annotations.Nullable;
 ///
 /// @param reasons the Holds of each, by its name
 /// @param domains besides, nodes of other failure domains than the one that is disrupted
+/// @param guards those that have a node and have not ended, by its name
 /// @param fence a hash of all that holds them, and since when; absent: none is held
 /// @param marks what [Made#HELD_FOR] of the guard of each of them is to be, by its name
 /// @param labels the same, by the name of the guard: also of one that waits and is meant for it
@@ -40,6 +40,7 @@ import org.jspecify.annotations.Nullable;
 record HeldNodes(
     SortedMap<String, List<HoldReason>> reasons,
     Domains domains,
+    Map<String, List<Pod>> guards,
     @Nullable String fence,
     Map<String, String> marks,
     Map<String, String> labels,
@@ -70,19 +71,19 @@ record HeldNodes(
     Map<String, String> marks = new HashMap<>();
     ids.keySet().forEach(node -> marks.put(node, mark(seen.companion(), node, fence)));
     Map<String, String> labels = new HashMap<>();
-    List<Pod> guards = new ArrayList<>();
-    for (Pod guard : seen.roster().livingGuards()) {
-      guards.add(guard);
+    List<Pod> living = seen.roster().livingGuards();
+    for (Pod guard : living) {
       Optional.ofNullable(marks.get(Roster.nodeOf(guard)))
           .ifPresent(mark -> labels.put(guard.getMetadata().getName(), mark));
     }
+    List<Pod> movable = new ArrayList<>(living);
     if (seen.roster().complete()) {
-      guards.addAll(seen.waiting());
+      movable.addAll(seen.waiting());
       labels.putAll(meant(seen, marks));
     }
     List<Change> moves = new ArrayList<>();
     int apart = 0;
-    for (Pod guard : guards) {
+    for (Pod guard : movable) {
       String wanted = labels.get(guard.getMetadata().getName());
       String actual = heldFor(guard);
       if (!Objects.equals(wanted, actual)) {
@@ -94,6 +95,7 @@ record HeldNodes(
     return new HeldNodes(
         held,
         domains,
+        living.stream().collect(Collectors.groupingBy(Roster::nodeOf)),
         fence,
         marks,
         labels,
@@ -189,10 +191,22 @@ record HeldNodes(
             node, String.valueOf(companion.getMetadata().getGeneration()), String.valueOf(fence)));
   }
 
+  /// Whether any guard is under the budget of held nodes.
+  boolean keepsAny() {
+    return guards.values().stream().flatMap(List::stream).anyMatch(it -> heldFor(it) != null);
+  }
+
+  /// Whether the guard of this node is.
+  boolean keeps(String node) {
+    return on(node).stream().anyMatch(it -> heldFor(it) != null);
+  }
+
   /// Whether the evictions of the guard of this node are refused, and if not, why.
   ///
-  /// @param blocksAll whether those of every guard are
-  Finding enforced(Snapshot seen, GuardState state, boolean blocksAll, String node) {
+  /// @param gap what keeps the budget of held nodes from refusing them; empty: nothing
+  /// @param all whether those of every guard are refused
+  Finding enforced(
+      Snapshot seen, GuardState state, Optional<String> gap, boolean all, String node) {
     if (!seen.protects(Protect.Nodes)) {
       return notEnforced(
           "spec.disruption.protect does not name Nodes, and only the guard of a node can hold it alone");
@@ -205,39 +219,29 @@ record HeldNodes(
     if (state.drained().contains(node)) {
       return notEnforced("node %s was drained before".formatted(node));
     }
-    List<Pod> guards = on(seen, node);
-    if (guards.isEmpty()) {
+    if (on(node).isEmpty()) {
       return notEnforced(
           "no guard on node %s: it does not exist, or runs no pod of the target".formatted(node));
     }
-    if (blocksAll || guards.stream().allMatch(it -> isProtected(seen, it))) {
+    boolean moved = on(node).stream().allMatch(it -> heldFor(it) != null && hasMoved(it));
+    if (all || (moved && gap.isEmpty())) {
       return Finding.good(Reason.Enforced, "Evictions are refused on node " + node);
     }
-    return notEnforced("the guard of node %s is not protected yet".formatted(node));
+    return notEnforced(
+        gap.filter(_ -> moved).orElse("the guard of node %s is not protected yet".formatted(node)));
+  }
+
+  private boolean hasMoved(Pod guard) {
+    return Objects.equals(labels.get(guard.getMetadata().getName()), heldFor(guard));
   }
 
   /// Names of the guards on this node, for the admission policies.
-  static List<String> guards(Snapshot seen, String node) {
-    return on(seen, node).stream().map(it -> it.getMetadata().getName()).sorted().toList();
+  List<String> guardsOn(String node) {
+    return on(node).stream().map(it -> it.getMetadata().getName()).sorted().toList();
   }
 
-  private static List<Pod> on(Snapshot seen, String node) {
-    return seen.roster().livingGuards().stream()
-        .filter(it -> node.equals(Roster.nodeOf(it)))
-        .toList();
-  }
-
-  private boolean isProtected(Snapshot seen, Pod guard) {
-    Optional<PodDisruptionBudget> budget =
-        seen.budget(seen.ref().name() + Made.HELD_SUFFIX)
-            .filter(it -> Made.isOurs(it, seen.companion()))
-            .filter(it -> BudgetSpecs.isClosed(it.getSpec()));
-    String mark = labels.get(guard.getMetadata().getName());
-    return mark != null
-        && mark.equals(heldFor(guard))
-        && Roster.isRunning(guard)
-        && budget.isPresent()
-        && (Roster.isReady(guard) || Counts.isCounted(budget.get()));
+  private List<Pod> on(String node) {
+    return guards.getOrDefault(node, List.of());
   }
 
   private static Finding notEnforced(String message) {
@@ -266,14 +270,10 @@ record HeldNodes(
 
   /// Nodes to look at the next time, sorted: those of Holds, and those whose guards are to move
   /// back.
-  List<String> remembered(Snapshot seen) {
+  List<String> remembered() {
     return Stream.concat(
             reasons.keySet().stream(),
-            seen.roster().livingGuards().stream()
-                .filter(it -> heldFor(it) != null)
-                .map(Roster::nodeOf)
-                .filter(node -> !marks.containsKey(node)))
-        .filter(Objects::nonNull)
+            guards.keySet().stream().filter(node -> keeps(node) && !marks.containsKey(node)))
         .distinct()
         .sorted()
         .toList();

@@ -24,15 +24,9 @@ public final class HoldReports {
 
   /// What is written back to each of these Holds whose status says otherwise.
   ///
-  /// @param findings Active and Enforced, for each
-  /// @param unprotectedGuards what those that count are told besides; absent: nothing
-  static List<Change> reports(
-      List<Hold> holds,
-      Function<Hold, Findings> findings,
-      Function<Hold, @Nullable List<String>> unprotectedGuards,
-      Instant now) {
+  static List<Change> reports(List<Hold> holds, Function<Hold, Findings> findings, Instant now) {
     return holds.stream()
-        .map(hold -> report(hold, findings.apply(hold), unprotectedGuards.apply(hold), now))
+        .map(hold -> report(hold, findings.apply(hold), now))
         .flatMap(Optional::stream)
         .toList();
   }
@@ -48,9 +42,8 @@ public final class HoldReports {
                   Reason.CompanionNotFound,
                   "Companion %s does not exist in this namespace; this Hold has no effect: fix companionRef.name or create the Companion"
                       .formatted(companion));
-          return new Findings(missing, notActive(missing));
+          return new Findings(missing, notActive(missing), null);
         },
-        _ -> null,
         now);
   }
 
@@ -70,15 +63,25 @@ public final class HoldReports {
   }
 
   /// What a Hold is told: whether it counts, and whether what it asks for is achieved.
-  record Findings(Finding active, Finding enforced) {}
+  ///
+  /// @param unprotectedGuards absent: there is nothing to say of them
+  record Findings(Finding active, Finding enforced, @Nullable List<String> unprotectedGuards) {}
 
   /// What each Hold of a Companion is told.
   ///
   /// @param enforced what was achieved for those that count
+  /// @param unprotectedGuards what those that count are told besides; absent: nothing
   static Findings findings(
-      Hold hold, Reasons reasons, Verdict verdict, Finding enforced, Instant now) {
+      Hold hold,
+      Reasons reasons,
+      Verdict verdict,
+      Finding enforced,
+      @Nullable List<String> unprotectedGuards,
+      Instant now) {
     Finding active = active(hold, reasons, verdict, now);
-    return new Findings(active, active.good() ? enforced : notActive(active));
+    return active.good()
+        ? new Findings(active, enforced, unprotectedGuards)
+        : new Findings(active, notActive(active), null);
   }
 
   private static Finding active(Hold hold, Reasons reasons, Verdict verdict, Instant now) {
@@ -113,8 +116,7 @@ public final class HoldReports {
     return Finding.bad(Reason.NotActive, active.message());
   }
 
-  private static Optional<Change> report(
-      Hold hold, Findings findings, @Nullable List<String> unprotectedGuards, Instant now) {
+  private static Optional<Change> report(Hold hold, Findings findings, Instant now) {
     List<Condition> before = Holds.conditions(hold);
     List<Condition> after =
         Conditions.next(
@@ -124,7 +126,7 @@ public final class HoldReports {
                 new Conditions.Named(Holds.ENFORCED, findings.enforced())),
             hold.getMetadata().getGeneration(),
             now);
-    HoldStatus status = new HoldStatus(after, findings.active().good() ? unprotectedGuards : null);
+    HoldStatus status = new HoldStatus(after, findings.unprotectedGuards());
     if (status.equals(hold.getStatus())) {
       return Optional.empty();
     }

@@ -31,8 +31,8 @@ public final class Unread {
                             ? Finding.bad(
                                 Reason.Expired, "Expired at " + hold.getSpec().expiresAt())
                             : Finding.good(Reason.Active, "Counts as a reason to block"),
-                        unread),
-                _ -> null,
+                        unread,
+                        null),
                 facts.now()));
     Companion companion = facts.companion();
     CompanionStatus before =

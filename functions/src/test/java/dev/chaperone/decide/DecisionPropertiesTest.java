@@ -105,7 +105,16 @@ class DecisionPropertiesTest {
     World world = new World().nodes(4);
     for (int i = 0; i < 16; i++) {
       String node = "node-" + random.nextInt(6);
-      switch (random.nextInt(6)) {
+      switch (random.nextInt(9)) {
+        case 6 -> world.holdNode("of-" + node, node);
+        case 7 -> world.holds.remove("of-" + node);
+        case 8 -> {
+          List<String> budgets = List.copyOf(world.budgets.keySet());
+          if (!budgets.isEmpty()) {
+            world.budgets.remove(budgets.get(random.nextInt(budgets.size())));
+          }
+          world.refusedEvent("exceeded quota");
+        }
         case 0 -> world.breakNode(node);
         case 1 -> world.mendNode(node);
         case 2 -> world.emptyNode(node);
@@ -117,10 +126,24 @@ class DecisionPropertiesTest {
         default -> step(random).happen(world);
       }
       world.controllers();
-      world.event(random.nextInt(4) == 0);
+      if (random.nextInt(4) == 0) {
+        world.refusedEvent("exceeded quota");
+      } else {
+        world.event(random.nextInt(4) == 0);
+      }
+      assertThat(world.holds.values())
+          .as("step %d: %s; %s", i, world.message(Decision.ALLOWED), world.state())
+          .filteredOn(it -> it.getSpec().nodeName() != null)
+          .filteredOn(
+              it -> world.condition(it.getMetadata().getName(), "Enforced").startsWith("True"))
+          .map(it -> Objects.requireNonNull(it.getSpec().nodeName()))
+          .noneMatch(world::canBeDrained);
       if (world.condition(Decision.ALLOWED).startsWith("False")
-          || world.holds.keySet().stream()
-              .anyMatch(it -> world.condition(it, "Enforced").startsWith("True"))) {
+          || world.holds.values().stream()
+              .filter(it -> it.getSpec().nodeName() == null)
+              .anyMatch(
+                  it ->
+                      world.condition(it.getMetadata().getName(), "Enforced").startsWith("True"))) {
         DrainedNodes drained = world.companion.getStatus().drainedNodes();
         assertThat(world.nodes.keySet())
             .as("step %d: %s; %s", i, world.message(Decision.ALLOWED), world.state())

@@ -148,6 +148,24 @@ class HeldNodesTest {
   }
 
   @Test
+  void nothing_is_said_to_be_enforced_for_a_guard_that_no_budget_selects() {
+    world.holdNode("rebuild", "node-2").hold("freeze", null).settle();
+    world.budgets.remove("agent-held");
+
+    world.refusedEvent("exceeded quota");
+
+    assertThat(world.canBeDrained("node-2")).isTrue();
+    assertThat(world.condition("rebuild", "Enforced")).isEqualTo("False NotEnforced");
+    assertThat(world.condition("freeze", "Enforced")).isEqualTo("False NotEnforced");
+    assertThat(world.condition(Decision.ALLOWED)).isEqualTo("Unknown NotEnforced");
+    assertThat(world.message(Decision.ALLOWED))
+        .contains("PodDisruptionBudget agent-held does not exist: exceeded quota");
+
+    world.settle();
+    assertThat(world.condition("freeze", "Enforced")).isEqualTo("True Enforced");
+  }
+
+  @Test
   void without_guards_no_node_can_be_held_alone() {
     world.spec = World.spec(Policy.Auto, new IntOrString(1), Protect.Pods);
     world.holdNode("rebuild", "node-2").settle();
