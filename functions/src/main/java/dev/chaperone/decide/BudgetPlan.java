@@ -164,12 +164,12 @@ record BudgetPlan(
         seen.budget(seen.ref().name() + Made.NODES_SUFFIX)
             .filter(it -> Objects.equals(Made.closedFor(it), held.fence()))
             .isPresent();
-    // Of several failure domains one node goes at most, until the others are held.
-    boolean alone = seen.disruption().topologyKey() == null || (fenced && held.haveAllMoved());
+    // Of several failure domains one node goes in total, until all others are held.
+    boolean inOneDomain = !held.domains().held().isEmpty() && fenced && held.haveAllMoved();
     IntOrString may =
-        held.domains()
-            .may()
-            .orElse(alone ? seen.disruption().maxUnavailable() : new IntOrString(1));
+        seen.disruption().topologyKey() == null || inOneDomain
+            ? seen.disruption().maxUnavailable()
+            : new IntOrString(1);
     return new Wanted.Spec(
         Made.NODES_SUFFIX,
         BudgetSpecs.openBut(
@@ -178,7 +178,7 @@ record BudgetPlan(
             fenced ? held.apart() : 0,
             foreign,
             may,
-            held.domains().held().isEmpty() ? replicas : replicas - held.apart()),
+            inOneDomain ? replicas - held.apart() : replicas),
         held.fence());
   }
 

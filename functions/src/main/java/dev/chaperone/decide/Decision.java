@@ -326,7 +326,7 @@ public final class Decision {
           ? Finding.good(
               held.reasons().isEmpty() ? Reason.OneDomainAtATime : Reason.NodesHeld,
               "At most %s may be disrupted at a time, but not what these block: %s"
-                  .formatted(Verdict.nodes(seen.disruption().maxUnavailable()), holds))
+                  .formatted(Verdict.atMost(seen.disruption()), holds))
           : Finding.good(reason, message + ". Blocked all the same: " + holds);
     }
 

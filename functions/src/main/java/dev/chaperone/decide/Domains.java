@@ -1,71 +1,73 @@
 package dev.chaperone.decide;
 
 import dev.chaperone.api.CompanionSpec.Protect;
-import io.fabric8.kubernetes.api.model.IntOrString;
 import io.fabric8.kubernetes.api.model.Node;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
-import java.util.Set;
+import java.util.Objects;
 import java.util.SortedMap;
 import java.util.TreeMap;
-import java.util.TreeSet;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
-/// Failure domains, of which at most one is disrupted at a time. While a node of one is out, nodes
-/// of all others are held, each by itself; while none is, one node may go, whichever it is.
+/// Failure domains, of which at most one is disrupted at a time: while a node of one is out, nodes
+/// of all others are held, each by itself.
 ///
-/// @param held the nodes that are held, each with the domain for which it is
-/// @param why for people, for each domain whose nodes are out
-/// @param may how many nodes may be out at once, of those that are not held; absent: as
-///     maxUnavailable says
-record Domains(Map<String, String> held, SortedMap<String, String> why, Optional<IntOrString> may) {
+/// @param held the nodes that are held, each with the domains of others that are out; empty: none
+///     is out, or nodes form no domains
+/// @param why for people, for each domain of which nodes are out
+record Domains(Map<String, String> held, SortedMap<String, String> why) {
 
   static Domains of(Snapshot seen, GuardState state) {
-    String key = seen.disruption().topologyKey();
-    if (key == null || !seen.protects(Protect.Nodes)) {
-      return new Domains(Map.of(), new TreeMap<>(), Optional.empty());
-    }
-    Map<String, String> domains = new HashMap<>();
-    for (String node : seen.roster().targetNodes()) {
-      seen.roster().node(node).ifPresent(it -> domains.put(node, domain(it, key)));
-    }
-    Set<String> out = new TreeSet<>(state.drained());
-    out.addAll(state.unready());
-    SortedMap<String, Set<String>> outByDomain = new TreeMap<>();
-    out.stream()
-        .filter(domains::containsKey)
-        .forEach(
-            node -> outByDomain.computeIfAbsent(domains.get(node), _ -> new TreeSet<>()).add(node));
-    if (outByDomain.isEmpty()) {
-      return new Domains(Map.of(), new TreeMap<>(), Optional.of(new IntOrString(1)));
-    }
-    SortedMap<String, String> why = new TreeMap<>();
-    outByDomain.forEach(
-        (domain, nodes) ->
-            why.put(
-                domain,
-                "%s %s of %s %s is out"
-                    .formatted(
-                        nodes.size() == 1 ? "node" : "nodes",
-                        Finding.named(List.copyOf(nodes), ", "),
-                        key,
-                        domain.isEmpty() ? "(no value)" : domain)));
     Map<String, String> held = new HashMap<>();
-    domains.forEach(
-        (node, domain) -> {
-          String others =
-              String.join(
-                  ",", outByDomain.keySet().stream().filter(it -> !it.equals(domain)).toList());
-          if (outByDomain.size() > 1 || !outByDomain.containsKey(domain)) {
-            held.put(node, others);
-          }
-        });
-    return new Domains(held, why, Optional.empty());
+    SortedMap<String, String> why = new TreeMap<>();
+    String key = seen.disruption().topologyKey();
+    if (key != null && seen.protects(Protect.Nodes)) {
+      Map<String, String> domains = domains(seen.roster(), key);
+      SortedMap<String, List<String>> out =
+          Stream.concat(state.drained().stream(), state.unready().stream())
+              .filter(domains::containsKey)
+              .distinct()
+              .sorted()
+              .collect(
+                  Collectors.groupingBy(
+                      node -> Objects.requireNonNull(domains.get(node)),
+                      TreeMap::new,
+                      Collectors.toList()));
+      out.forEach((domain, nodes) -> why.put(domain, words(key, domain, nodes)));
+      domains.forEach(
+          (node, domain) -> {
+            List<String> others = out.keySet().stream().filter(it -> !it.equals(domain)).toList();
+            if (!others.isEmpty()) {
+              held.put(node, String.join(",", others));
+            }
+          });
+    }
+    return new Domains(held, why);
+  }
+
+  /// The domain of each node that runs the target; nodes without the label are one of their own.
+  private static Map<String, String> domains(Roster roster, String key) {
+    Map<String, String> domains = new HashMap<>();
+    for (String name : roster.targetNodes()) {
+      roster.node(name).map(node -> domain(node, key)).ifPresent(it -> domains.put(name, it));
+    }
+    return domains;
   }
 
   private static String domain(Node node, String key) {
     Map<String, String> labels = node.getMetadata().getLabels();
     return labels == null ? "" : labels.getOrDefault(key, "");
+  }
+
+  private static String words(String key, String domain, List<String> nodes) {
+    return "%s %s of %s %s %s out"
+        .formatted(
+            nodes.size() == 1 ? "node" : "nodes",
+            Finding.named(nodes, ", "),
+            key,
+            domain.isEmpty() ? "(no value)" : domain,
+            nodes.size() == 1 ? "is" : "are");
   }
 }

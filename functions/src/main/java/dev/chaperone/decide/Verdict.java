@@ -1,5 +1,6 @@
 package dev.chaperone.decide;
 
+import dev.chaperone.api.CompanionSpec.Disruption;
 import io.fabric8.kubernetes.api.model.IntOrString;
 import java.util.List;
 import java.util.Optional;
@@ -61,11 +62,18 @@ public sealed interface Verdict {
     return new Allowed(
         Reason.NothingHolds,
         "No active holds: at most %s may be disrupted at a time"
-            .formatted(nodes(seen.disruption().maxUnavailable())));
+            .formatted(atMost(seen.disruption())));
   }
 
-  /// For people.
-  static String nodes(IntOrString maxUnavailable) {
+  /// How many nodes may be disrupted at a time, for people.
+  static String atMost(Disruption disruption) {
+    String nodes = nodes(disruption.maxUnavailable());
+    return disruption.topologyKey() == null
+        ? nodes
+        : "%s of one %s".formatted(nodes, disruption.topologyKey());
+  }
+
+  private static String nodes(IntOrString maxUnavailable) {
     if (maxUnavailable.getStrVal() != null) {
       return maxUnavailable.getStrVal() + " of the nodes";
     }
