@@ -232,32 +232,6 @@ public record CompanionSpec(
           topologyKey);
     }
 
-    /// Of nodes that form no failure domains.
-    public Disruption(
-        Policy policy,
-        List<Protect> protect,
-        IntOrString maxUnavailable,
-        List<Observed> observe,
-        List<HoldExpression> holdWhen,
-        FailurePolicy failurePolicy,
-        @Nullable String settlePeriod,
-        @Nullable String maxHoldDuration,
-        List<MaintenanceWindow> maintenanceWindows,
-        @Nullable BreakGlass breakGlass) {
-      this(
-          policy,
-          protect,
-          maxUnavailable,
-          observe,
-          holdWhen,
-          failurePolicy,
-          settlePeriod,
-          maxHoldDuration,
-          maintenanceWindows,
-          breakGlass,
-          null);
-    }
-
     /// With Holds alone to decide.
     public Disruption(Policy policy, List<Protect> protect, IntOrString maxUnavailable) {
       this(
@@ -270,6 +244,7 @@ public record CompanionSpec(
           null,
           null,
           List.of(),
+          null,
           null);
     }
   }

@@ -231,7 +231,7 @@ public class ClusterReader {
                       client,
                       ref,
                       targetNamespace,
-                      union(occasion.nodesFor(first, RosterReader.FEW), known.heldNodes()),
+                      occasion.nodesFor(known, RosterReader.FEW),
                       parallel))
               : Optional.empty();
       Companion companion =
@@ -304,12 +304,6 @@ public class ClusterReader {
     return cordoned
         ? RosterReader.nodes(client, "spec.unschedulable", "true")
         : RosterReader.nodes(client);
-  }
-
-  private static Set<String> union(Set<String> one, Set<String> other) {
-    Set<String> all = new TreeSet<>(one);
-    all.addAll(other);
-    return all;
   }
 
   private static <T> Map<String, T> results(

@@ -68,6 +68,10 @@ public class ClusterWriter {
           .withNamespaced(true)
           .build();
 
+  private static final PatchContext JSON = by(PatchType.JSON);
+  private static final PatchContext JSON_MERGE = by(PatchType.JSON_MERGE);
+  private static final PatchContext STRATEGIC_MERGE = by(PatchType.STRATEGIC_MERGE);
+
   private final KubernetesClient client;
 
   ClusterWriter(KubernetesClient client) {
@@ -209,13 +213,7 @@ public class ClusterWriter {
     HasMetadata now = seen;
     while (true) {
       try {
-        return writable(now)
-            .patch(
-                new PatchContext.Builder()
-                    .withPatchType(PatchType.JSON)
-                    .withFieldManager(Made.FIELD_MANAGER)
-                    .build(),
-                client.getKubernetesSerialization().asJson(patch(replace.object(), now)));
+        return writable(now).patch(JSON, json(patch(replace.object(), now)));
       } catch (KubernetesClientException e) {
         boolean again = e.getCode() == CONFLICT && deadline.left().isPositive();
         HasMetadata newer = again ? writable(seen).get() : null;
@@ -243,9 +241,7 @@ public class ClusterWriter {
   /// mean something else.
   private static List<Map<String, Object>> patch(HasMetadata wanted, HasMetadata now) {
     List<Map<String, Object>> patch = new ArrayList<>();
-    // Writing the version that was seen makes the API server refuse the patch on any other.
-    patch.add(
-        operation("replace", "/metadata/resourceVersion", now.getMetadata().getResourceVersion()));
+    patch.add(onlyOn(now));
     patch.add(operation("replace", "/spec", spec(wanted)));
     merge(patch, "labels", wanted.getMetadata().getLabels(), now.getMetadata().getLabels());
     merge(
@@ -300,6 +296,23 @@ public class ClusterWriter {
     wanted.forEach((key, value) -> patch.add(operation("add", path + "/" + escaped(key), value)));
   }
 
+  /// Writing the version that was seen makes the API server refuse the patch on any other.
+  private static Map<String, Object> onlyOn(HasMetadata seen) {
+    return operation(
+        "replace", "/metadata/resourceVersion", seen.getMetadata().getResourceVersion());
+  }
+
+  private static PatchContext by(PatchType type) {
+    return new PatchContext.Builder()
+        .withPatchType(type)
+        .withFieldManager(Made.FIELD_MANAGER)
+        .build();
+  }
+
+  private String json(Object patch) {
+    return client.getKubernetesSerialization().asJson(patch);
+  }
+
   private static Map<String, Object> operation(String op, String path, Object value) {
     return Map.of("op", op, "path", path, "value", value);
   }
@@ -312,25 +325,13 @@ public class ClusterWriter {
   private void place(Change.Place place) {
     HasMetadata follower = place.object();
     if (!place.inTheWay().isEmpty()) {
-      // Writing the version that was seen makes the API server refuse the patch on any other.
       List<Map<String, Object>> patch =
           Stream.concat(
-                  Stream.of(
-                      operation(
-                          "replace",
-                          "/metadata/resourceVersion",
-                          follower.getMetadata().getResourceVersion())),
+                  Stream.of(onlyOn(follower)),
                   place.inTheWay().stream()
                       .map(pointer -> Map.<String, Object>of("op", "remove", "path", pointer)))
               .toList();
-      client
-          .resource(follower)
-          .patch(
-              new PatchContext.Builder()
-                  .withPatchType(PatchType.JSON)
-                  .withFieldManager(Made.FIELD_MANAGER)
-                  .build(),
-              client.getKubernetesSerialization().asJson(patch));
+      client.resource(follower).patch(JSON, json(patch));
     }
     GenericKubernetesResource placement = new GenericKubernetesResource();
     placement.setApiVersion(follower.getApiVersion());
@@ -399,21 +400,11 @@ public class ClusterWriter {
     String label = "/metadata/labels/" + escaped(Made.HELD_FOR);
     List<Map<String, Object>> patch =
         List.of(
-            // Writing the version that was seen makes the API server refuse the patch on any other.
-            operation(
-                "replace", "/metadata/resourceVersion", guard.getMetadata().getResourceVersion()),
+            onlyOn(guard),
             heldFor == null
                 ? Map.of("op", "remove", "path", label)
                 : operation("add", label, heldFor));
-    client
-        .pods()
-        .resource(guard)
-        .patch(
-            new PatchContext.Builder()
-                .withPatchType(PatchType.JSON)
-                .withFieldManager(Made.FIELD_MANAGER)
-                .build(),
-            client.getKubernetesSerialization().asJson(patch));
+    client.pods().resource(guard).patch(JSON, json(patch));
   }
 
   private void setSchedule(Change.SetSchedule beat) {
@@ -424,12 +415,7 @@ public class ClusterWriter {
     client
         .genericKubernetesResources(ClusterReader.PING_SOURCES)
         .resource(beat.object())
-        .patch(
-            new PatchContext.Builder()
-                .withPatchType(PatchType.JSON_MERGE)
-                .withFieldManager(Made.FIELD_MANAGER)
-                .build(),
-            client.getKubernetesSerialization().asJson(patch));
+        .patch(JSON_MERGE, json(patch));
   }
 
   private void unmark(Change.Unmark unmark) {
@@ -445,27 +431,12 @@ public class ClusterWriter {
         .nodes()
         .withName(node.getMetadata().getName())
         .subresource("status")
-        .patch(
-            new PatchContext.Builder()
-                .withPatchType(PatchType.STRATEGIC_MERGE)
-                .withFieldManager(Made.FIELD_MANAGER)
-                .build(),
-            client
-                .getKubernetesSerialization()
-                .asJson(Map.of("status", Map.of("conditions", List.of(condition)))));
+        .patch(STRATEGIC_MERGE, json(Map.of("status", Map.of("conditions", List.of(condition)))));
   }
 
   private void renew(Lease lease) {
     // As a resource, not by its name: that would read it first, which takes another right.
-    client
-        .leases()
-        .resource(lease)
-        .patch(
-            new PatchContext.Builder()
-                .withPatchType(PatchType.JSON_MERGE)
-                .withFieldManager(Made.FIELD_MANAGER)
-                .build(),
-            client.getKubernetesSerialization().asJson(Map.of("spec", lease.getSpec())));
+    client.leases().resource(lease).patch(JSON_MERGE, json(Map.of("spec", lease.getSpec())));
   }
 
   private void delete(HasMetadata object) {

@@ -7,7 +7,6 @@ import dev.chaperone.api.Hold;
 import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudget;
 import java.time.Instant;
 import java.util.List;
-import java.util.Set;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
@@ -57,11 +56,6 @@ public record KnownFacts(
                 Windows.of(disruption, now).outside().stream())
             .filter(it -> !it.overdue() && it.isOfEveryNode())
             .toList();
-  }
-
-  /// The nodes that Holds block, each by itself, and those that they did when last looked.
-  public Set<String> heldNodes() {
-    return Holds.heldNodes(companion, holds);
   }
 
   /// The same, after what the run has written before.

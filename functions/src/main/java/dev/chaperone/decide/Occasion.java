@@ -1,6 +1,5 @@
 package dev.chaperone.decide;
 
-import dev.chaperone.api.Companion;
 import java.util.Set;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -32,16 +31,19 @@ public record Occasion(boolean pulse, Set<String> deletedNodes, Set<String> chan
     return new Occasion(false, deletedNodes, changedNodes);
   }
 
-  /// The nodes to look at by name for a Companion. Where many change at once, as each does every
+  /// The nodes to look at by name for a Companion: those of the event, and those that are held by
+  /// themselves. Where many change at once, as each does every
   /// few minutes in a large cluster, their maintenance is for the pulse: reading every node for
   /// each of these events would cost too much.
   ///
   /// @param few of how many nodes a look at each costs less than one at all
-  public Set<String> nodesFor(Companion companion, int few) {
-    return companion.getSpec().maintenance() == null
-            || deletedNodes.size() + changedNodes.size() > few
-        ? deletedNodes
-        : union(deletedNodes, changedNodes);
+  public Set<String> nodesFor(KnownFacts known, int few) {
+    Set<String> ofEvent =
+        known.companion().getSpec().maintenance() == null
+                || deletedNodes.size() + changedNodes.size() > few
+            ? deletedNodes
+            : union(deletedNodes, changedNodes);
+    return union(ofEvent, Holds.heldNodes(known.companion(), known.holds()));
   }
 
   /// Both at once.

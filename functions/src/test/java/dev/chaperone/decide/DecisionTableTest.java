@@ -118,7 +118,8 @@ class DecisionTableTest {
                 windows,
                 by.get("breakGlass").equals("until later")
                     ? new BreakGlass(World.NOW.plusSeconds(1).toString(), "a disk fails")
-                    : null));
+                    : null,
+                null));
     switch (by.get("Hold")) {
       case "active" -> world.hold("rebuild", null);
       case "expired" -> world.hold("rebuild", World.NOW.toString());

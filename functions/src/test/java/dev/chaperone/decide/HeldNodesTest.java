@@ -305,7 +305,16 @@ class HeldNodesTest {
             world.holds.remove("freeze");
           }
         }
-        case 3, 4 -> evict(node, told);
+        case 3, 4 -> {
+          boolean held =
+              world.holds.containsKey(node) && world.condition(node, "Enforced").startsWith("True");
+          evict(node, told)
+              .ifPresent(
+                  out -> {
+                    assertThat(held).as("%s is held; %s", node, told).isFalse();
+                    assertThat(out).as("out before %s; %s", node, told).isEmpty();
+                  });
+        }
         case 5 -> world.uncordon(node);
         case 6 -> {
           if (random.nextInt(4) == 0) {
@@ -318,11 +327,7 @@ class HeldNodesTest {
         case 8 -> world.count();
         default -> processes.get(random.nextInt(2)).step(told, random.nextBoolean());
       }
-      assertThat(world.guardPods.values())
-          .filteredOn(it -> world.budget(it).isEmpty())
-          .as("guards under no budget after %s", told)
-          .map(it -> it.getMetadata().getName())
-          .isEmpty();
+      requireOneBudgetEach(told);
     }
     world.countsLate = false;
     world.nodes.keySet().forEach(world::uncordon);
@@ -346,7 +351,14 @@ class HeldNodesTest {
       world.now = world.now.plusMillis(1);
       String node = "node-" + (1 + random.nextInt(6));
       switch (random.nextInt(15)) {
-        case 0, 1 -> evictOfZone(node, told);
+        case 0, 1 ->
+            evict(node, told)
+                .ifPresent(
+                    out ->
+                        assertThat(out)
+                            .as("out before %s; %s", node, told)
+                            .hasSizeLessThan(2)
+                            .allMatch(it -> zone(it).equals(zone(node))));
         case 6 -> {
           boolean ready = random.nextBoolean();
           guardOn(node).ifPresent(it -> world.ready(it, ready));
@@ -368,11 +380,7 @@ class HeldNodesTest {
         }
         default -> processes.get(random.nextInt(2)).step(told, random.nextBoolean());
       }
-      assertThat(world.guardPods.values())
-          .filteredOn(it -> world.budget(it).isEmpty())
-          .as("guards under no budget after %s", told)
-          .map(it -> it.getMetadata().getName())
-          .isEmpty();
+      requireOneBudgetEach(told);
     }
     world.countsLate = false;
     world.holds.clear();
@@ -386,39 +394,29 @@ class HeldNodesTest {
     return node.compareTo("node-4") < 0 ? "a" : "b";
   }
 
-  private void evictOfZone(String node, List<String> told) {
-    if (guardOn(node).filter(Roster::isRunning).isEmpty()) {
-      return;
+  private void requireOneBudgetEach(List<String> told) {
+    assertThat(world.guardPods.values())
+        .filteredOn(it -> world.budget(it).isEmpty())
+        .as("guards under no budget after %s", told)
+        .map(it -> it.getMetadata().getName())
+        .isEmpty();
+  }
+
+  /// Tries to; where that passes, which nodes were out before. Guards that were deleted by force
+  /// ask no budget; they count once that was seen.
+  private Optional<Set<String>> evict(String node, List<String> told) {
+    if (!isGuarded(node)) {
+      return Optional.empty();
     }
     evicted.removeIf(this::isGuarded);
     Set<String> out = Set.copyOf(evicted);
     world.cordon(node);
-    if (world.evict(node)) {
-      told.add("evicted " + node);
-      evicted.add(node);
-      assertThat(out)
-          .as("out before %s; %s", node, told)
-          .hasSizeLessThan(2)
-          .allMatch(it -> zone(it).equals(zone(node)));
+    if (!world.evict(node)) {
+      return Optional.empty();
     }
-  }
-
-  private void evict(String node, List<String> told) {
-    if (guardOn(node).filter(Roster::isRunning).isEmpty()) {
-      return;
-    }
-    boolean held =
-        world.holds.containsKey(node) && world.condition(node, "Enforced").startsWith("True");
-    // Guards that were deleted by force ask no budget; they count once that was seen.
-    evicted.removeIf(this::isGuarded);
-    int out = evicted.size();
-    world.cordon(node);
-    if (world.evict(node)) {
-      told.add("evicted " + node);
-      evicted.add(node);
-      assertThat(held).as("%s is held; %s", node, told).isFalse();
-      assertThat(out).as("nodes that are out before %s; %s", node, told).isZero();
-    }
+    told.add("evicted " + node);
+    evicted.add(node);
+    return Optional.of(out);
   }
 
   private boolean isGuarded(String node) {

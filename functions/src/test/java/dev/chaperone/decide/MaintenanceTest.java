@@ -157,8 +157,10 @@ class MaintenanceTest {
         new Occasion(false, Set.of("gone"), Set.of())
             .and(new Occasion(false, Set.of(), Set.of("a", "b")));
 
-    assertThat(both.nodesFor(world.companion, 1 + more))
+    assertThat(both.nodesFor(world.known(), 1 + more))
         .containsExactlyInAnyOrder(nodes.split(" ", -1));
+    assertThat(Occasion.CHANGE.nodesFor(world.holdNode("rebuild", "held").known(), 1))
+        .containsExactly("held");
   }
 
   /// A cluster of which every node is maintained does not break the status.

@@ -413,6 +413,7 @@ class MessagesTest {
             settlePeriod,
             null,
             windows,
+            null,
             null));
   }
 }

@@ -127,7 +127,8 @@ class SurveyTest {
                 it.settlePeriod(),
                 it.maxHoldDuration(),
                 it.maintenanceWindows(),
-                it.breakGlass()));
+                it.breakGlass(),
+                it.topologyKey()));
 
     assertThat(survey().evaluates(world.snapshot(true).ref())).isTrue();
   }

@@ -217,6 +217,7 @@ class TimelinePropertiesTest {
                 settlePeriod,
                 maxHoldDuration,
                 List.of(),
+                null,
                 null));
     world.controllers();
     world.event(false);

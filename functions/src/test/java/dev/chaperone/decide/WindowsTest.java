@@ -105,6 +105,7 @@ class WindowsTest {
                 null,
                 null,
                 List.of(windows),
+                null,
                 null));
   }
 }

@@ -311,49 +311,35 @@ final class World {
   /// Failure domains by this label, and the domain of each node.
   World domains(String key, Map<String, String> domains) {
     Disruption it = spec.disruption();
-    spec =
-        new CompanionSpec(
-            spec.targetRef(),
-            spec.followerRef(),
-            new Disruption(
-                it.policy(),
-                it.protect(),
-                it.maxUnavailable(),
-                it.observe(),
-                it.holdWhen(),
-                it.failurePolicy(),
-                it.settlePeriod(),
-                it.maxHoldDuration(),
-                it.maintenanceWindows(),
-                it.breakGlass(),
-                key));
     domains.forEach((node, domain) -> nodes.get(node).getMetadata().setLabels(Map.of(key, domain)));
-    return this;
+    return with(it.settlePeriod(), it.maintenanceWindows(), it.breakGlass(), key);
   }
 
   /// Ignores what blocks until then.
   World breakGlass(String until) {
     Disruption it = spec.disruption();
-    return times(
+    return with(
         it.settlePeriod(),
         it.maintenanceWindows(),
-        new BreakGlass(until, "the disk of node-3 is failing"));
+        new BreakGlass(until, "the disk of node-3 is failing"),
+        it.topologyKey());
   }
 
   World settlePeriod(String period) {
     Disruption it = spec.disruption();
-    return times(period, it.maintenanceWindows(), it.breakGlass());
+    return with(period, it.maintenanceWindows(), it.breakGlass(), it.topologyKey());
   }
 
   World window(MaintenanceWindow window) {
     Disruption it = spec.disruption();
-    return times(it.settlePeriod(), List.of(window), it.breakGlass());
+    return with(it.settlePeriod(), List.of(window), it.breakGlass(), it.topologyKey());
   }
 
-  private World times(
+  private World with(
       @Nullable String settlePeriod,
       List<MaintenanceWindow> windows,
-      @Nullable BreakGlass breakGlass) {
+      @Nullable BreakGlass breakGlass,
+      @Nullable String topologyKey) {
     Disruption it = spec.disruption();
     spec =
         new CompanionSpec(
@@ -369,7 +355,8 @@ final class World {
                 settlePeriod,
                 it.maxHoldDuration(),
                 windows,
-                breakGlass));
+                breakGlass,
+                topologyKey));
     return this;
   }
 
