@@ -65,6 +65,9 @@ class NodeHoldIT {
       scene.uncordon(1);
       scene.awaitCondition("DisruptionAllowed", "True NothingHolds");
       scene.awaitAllowed("agent-nodes", 1);
+      await("nothing that monitoring would take for a fault")
+          .atMost(Scene.LONG)
+          .until(() -> scene.budget("agent-held").getStatus().getDesiredHealthy() == 0);
     }
   }
 
