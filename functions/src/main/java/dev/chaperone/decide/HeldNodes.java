@@ -36,7 +36,7 @@ import org.jspecify.annotations.Nullable;
 /// @param labels the same, by the name of the guard: also of one that waits and is meant for it
 /// @param apart how many guards have moved, as they should, and are ready: one that is not uses up
 ///     maxUnavailable, as any other
-/// @param moves the labels that guards are to get and to lose
+/// @param moves the labels that guards are to get and to lose, those of them for one look
 record HeldNodes(
     SortedMap<String, List<HoldReason>> reasons,
     Domains domains,
@@ -46,6 +46,9 @@ record HeldNodes(
     Map<String, String> labels,
     int apart,
     List<Change> moves) {
+
+  /// So many guards move within one look, within the time that it has; the next moves the rest.
+  static final int MAX_MOVES = 1000;
 
   static HeldNodes of(Snapshot seen, Reasons reasons, Domains domains) {
     SortedMap<String, List<HoldReason>> held = new TreeMap<>();
@@ -100,7 +103,7 @@ record HeldNodes(
         marks,
         labels,
         apart,
-        seen.protects(Protect.Nodes) ? moves : List.of());
+        seen.protects(Protect.Nodes) ? moves.stream().limit(MAX_MOVES).toList() : List.of());
   }
 
   /// A guard that is to run on a held node moves before it is bound: bound first, it would be

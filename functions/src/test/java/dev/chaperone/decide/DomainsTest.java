@@ -98,6 +98,32 @@ class DomainsTest {
   }
 
   @Test
+  void of_a_large_zone_so_many_guards_move_at_a_time_as_one_look_can_write() {
+    World large = new World().nodes(HeldNodes.MAX_MOVES + 10);
+    large.spec = World.spec(Policy.Auto, new IntOrString(2), Protect.Nodes);
+    large.domains(ZONE, Map.of("node-1", "a", "node-2", "a")).settle();
+    large.drain("node-1");
+    // The budgets first.
+    Decision.of(large.snapshot()).changes().forEach(large::apply);
+
+    assertThat(moves(large)).isEqualTo(HeldNodes.MAX_MOVES);
+    Decision.of(large.snapshot()).changes().forEach(large::apply);
+    large.count();
+    assertThat(large.evict("node-2")).as("before all of the other zone have moved").isFalse();
+    assertThat(moves(large)).isEqualTo(8);
+
+    large.settle();
+    assertThat(moves(large)).isZero();
+    assertThat(large.evict("node-2")).isTrue();
+  }
+
+  private static long moves(World world) {
+    return Decision.of(world.snapshot()).changes().stream()
+        .filter(Change.SetApart.class::isInstance)
+        .count();
+  }
+
+  @Test
   void a_hold_of_one_node_holds_it_in_the_zone_that_goes() {
     zones(new IntOrString(2));
     world.holdNode("rebuild", "node-2").settle();
