@@ -5,6 +5,7 @@ import dev.chaperone.lab.controlplane.AuditLog;
 import dev.chaperone.lab.controlplane.Cluster;
 import dev.chaperone.lab.controlplane.ControlPlane;
 import dev.chaperone.lab.controlplane.Credentials;
+import dev.chaperone.lab.controlplane.Features;
 import dev.chaperone.lab.programs.Binaries;
 import dev.chaperone.lab.programs.Binaries.Module;
 import dev.chaperone.lab.programs.Kubectl;
@@ -92,7 +93,14 @@ public final class Lab implements AutoCloseable {
   /// @throws LabFailure if a part does not start; the message names it, its log and the log's last
   /// lines
   public static Lab start() {
-    return start(false);
+    return start(Features.NONE);
+  }
+
+  /// The same, with what Kubernetes leaves off.
+  ///
+  /// @throws LabFailure if a part does not start, as one does not that has no such feature
+  public static Lab start(Features features) {
+    return start(false, features);
   }
 
   /// The same for thousands of nodes: controllers and scheduler may call the API server as often as
@@ -100,16 +108,16 @@ public final class Lab implements AutoCloseable {
   ///
   /// @throws LabFailure if a part does not start
   public static Lab startLarge() {
-    return start(true);
+    return start(true, Features.NONE);
   }
 
-  private static Lab start(boolean large) {
+  private static Lab start(boolean large, Features features) {
     Binaries binaries = new Binaries();
     // Before there is a folder to delete: this is what fails on a machine without Go.
     List.of(Module.CONTROLPLANE, Module.ETCD, Module.KWOK).forEach(binaries::program);
     try {
       Path folder = Files.createTempDirectory("chaperone-lab-");
-      return new Lab(binaries, folder, new ControlPlane(binaries, folder, large));
+      return new Lab(binaries, folder, new ControlPlane(binaries, folder, large, features));
     } catch (IOException e) {
       throw new UncheckedIOException("The lab's folder cannot be written", e);
     }

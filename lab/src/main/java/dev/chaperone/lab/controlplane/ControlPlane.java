@@ -20,6 +20,7 @@ public final class ControlPlane implements Cluster {
   private final Binaries binaries;
   private final Path folder;
   private final boolean large;
+  private final Features features;
   private final Credentials credentials;
   private final LoopbackPort port = LoopbackPort.free();
   private final ServerProcess etcd;
@@ -28,10 +29,12 @@ public final class ControlPlane implements Cluster {
 
   /// @param folder for logs, data and credentials
   /// @param large for thousands of nodes
-  public ControlPlane(Binaries binaries, Path folder, boolean large) throws IOException {
+  public ControlPlane(Binaries binaries, Path folder, boolean large, Features features)
+      throws IOException {
     this.binaries = binaries;
     this.folder = folder;
     this.large = large;
+    this.features = features;
     this.credentials = new Credentials(folder);
     LoopbackPort etcdPort = LoopbackPort.free();
     this.etcd = etcd(etcdPort);
@@ -101,6 +104,7 @@ public final class ControlPlane implements Cluster {
         "kube-apiserver",
         controlPlane(
             "kube-apiserver",
+            features.ofApiServer(),
             "--etcd-servers=http://127.0.0.1:" + etcdPort,
             "--cert-dir=" + credentials.certificates(),
             "--secure-port=" + port,
@@ -132,6 +136,7 @@ public final class ControlPlane implements Cluster {
         "kube-controller-manager",
         controlPlane(
             "kube-controller-manager",
+            features.ofControllerManager(),
             "--kubeconfig=" + kubeconfig(Credentials.CONTROLLER_MANAGER),
             "--service-account-private-key-file=" + credentials.serviceAccountKey(),
             "--use-service-account-credentials=false",
@@ -156,6 +161,7 @@ public final class ControlPlane implements Cluster {
         "kube-scheduler",
         controlPlane(
             "kube-scheduler",
+            List.of(),
             "--kubeconfig=" + kubeconfig(Credentials.SCHEDULER),
             "--leader-elect=false",
             "--bind-address=127.0.0.1",
@@ -190,10 +196,12 @@ public final class ControlPlane implements Cluster {
         own::accepts);
   }
 
-  private List<String> controlPlane(String command, String... arguments) {
-    return Stream.concat(
-            Stream.of(binaries.program(Module.CONTROLPLANE).toString(), command),
-            Stream.of(arguments))
+  private List<String> controlPlane(String command, List<String> more, String... arguments) {
+    return Stream.of(
+            List.of(binaries.program(Module.CONTROLPLANE).toString(), command),
+            List.of(arguments),
+            more)
+        .flatMap(List::stream)
         .toList();
   }
 
