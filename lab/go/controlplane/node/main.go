@@ -1,5 +1,5 @@
-// One program for what Kubernetes runs on a node, and the lab's own agent for network policies, linked once: the first
-// argument says which. Its module is the control plane's, so both are of one version.
+// One program for what Kubernetes runs on a node, the lab's own agent for network policies and its stand-in for logind,
+// linked once: the first argument says which. Its module is the control plane's, so both are of one version.
 package main
 
 import (
@@ -22,9 +22,11 @@ func main() {
 		"kubelet":        func() *cobra.Command { return kubelet.NewKubeletCommand(context.Background()) },
 		"kube-proxy":     proxy.NewProxyCommand,
 		"network-policy": newPolicyCommand,
+		"logind":         newLogindCommand,
+		"shutdown":       newShutdownCommand,
 	}
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: node kubelet|kube-proxy|network-policy ...")
+		fmt.Fprintln(os.Stderr, "usage: node kubelet|kube-proxy|network-policy|logind|shutdown ...")
 		os.Exit(2)
 	}
 	name := os.Args[1]

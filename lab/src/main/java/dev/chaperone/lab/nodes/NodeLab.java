@@ -142,9 +142,10 @@ public final class NodeLab implements AutoCloseable {
     cluster.node(RealCluster.FIRST).signal("STOP", "[c]ontrolplane kube-apiserver");
   }
 
-  /// Lets it go on.
+  /// Lets it go on. nsenter, which brought it into its node, stopped with it, and continues it when
+  /// it is continued itself. One that stays stopped keeps the node's name spaces from ending.
   public void resumeApiServer() {
-    cluster.node(RealCluster.FIRST).signal("CONT", "[c]ontrolplane kube-apiserver");
+    cluster.apiServer().resume();
   }
 
   /// Waits until the cluster calls a node Ready.

@@ -26,10 +26,17 @@ import java.util.function.LongSupplier;
 public final class RealNode {
   private static final Duration CLEAN_UP = Duration.ofMinutes(2);
 
+  private static final String KUBELET_SETTINGS =
+      """
+      apiVersion: kubelet.config.k8s.io/v1beta1
+      kind: KubeletConfiguration
+      """;
+
   private final String name;
   private final int index;
   private final Path folder;
   private final Path data;
+  private final Binaries binaries;
   private final Credentials credentials;
   private final Images images;
   private final ServerProcess init;
@@ -37,6 +44,7 @@ public final class RealNode {
   private final ServerProcess kubelet;
   private final ServerProcess proxy;
   private final ServerProcess policies;
+  private final ServerProcess logind;
 
   /// @param index 1 for the first, which carries the control plane
   /// @param folder of the lab
@@ -53,6 +61,7 @@ public final class RealNode {
     this.index = index;
     this.folder = folder;
     this.data = folder.resolve("nodes").resolve(name);
+    this.binaries = binaries;
     this.credentials = credentials;
     this.images = images;
     this.init =
@@ -82,6 +91,7 @@ public final class RealNode {
             binaries.program(Module.NODE).toString(),
             "kubelet",
             "--config=" + data.resolve("kubelet.yaml"),
+            "--config-dir=" + moreSettings().getParent(),
             "--kubeconfig=" + kubeconfig(user()),
             "--hostname-override=" + name,
             "--node-ip=" + address(index),
@@ -93,6 +103,12 @@ public final class RealNode {
             binaries.program(Module.NODE).toString(),
             "kube-proxy",
             "--config=" + data.resolve("kube-proxy.yaml"));
+    this.logind =
+        part(
+            "logind",
+            () -> Files.exists(var().resolve("run/dbus/ready")),
+            binaries.program(Module.NODE).toString(),
+            "logind");
     this.policies =
         part(
             "network-policy",
@@ -124,6 +140,39 @@ public final class RealNode {
   /// Its kube-proxy.
   public ServerProcess proxy() {
     return proxy;
+  }
+
+  /// Starts its kubelet anew with other settings in place of some of the lab's.
+  ///
+  /// @param settings fields of KubeletConfiguration, as YAML; none: the lab's alone
+  public void restartKubelet(String settings) {
+    try {
+      Files.writeString(moreSettings(), KUBELET_SETTINGS + settings);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+    kubelet.kill();
+    kubelet.launch();
+  }
+
+  private Path moreSettings() {
+    return data.resolve("kubelet.d").resolve("more.conf");
+  }
+
+  /// Gives its kubelet what it needs of systemd's logind for a graceful shutdown, if this machine
+  /// has dbus-daemon. The kubelet looks for it when it starts.
+  public void startLogind() {
+    logind.start();
+  }
+
+  /// Says what logind says before a machine shuts down, or when that is called off.
+  public void prepareForShutdown(boolean begins) {
+    run(binaries.program(Module.NODE).toString(), "shutdown", Boolean.toString(begins));
+  }
+
+  /// The folder of the manifests that its kubelet runs by itself, as static pods.
+  public Path staticPods() {
+    return data.resolve("static-pods");
   }
 
   /// The folder of its own `/var`, as this machine sees it.
@@ -191,13 +240,17 @@ public final class RealNode {
   }
 
   void askToEnd() {
-    List.of(kubelet, proxy, policies, containerd).forEach(ServerProcess::askToEnd);
+    parts().forEach(ServerProcess::askToEnd);
     init.askToEnd();
   }
 
   void awaitEnd() {
     init.awaitEnd(CLEAN_UP);
-    List.of(kubelet, proxy, policies, containerd).forEach(ServerProcess::awaitEnd);
+    parts().forEach(ServerProcess::awaitEnd);
+  }
+
+  private List<ServerProcess> parts() {
+    return List.of(kubelet, proxy, policies, logind, containerd);
   }
 
   /// A server in the node's name spaces, that ends with it at the latest.
@@ -359,7 +412,8 @@ public final class RealNode {
                 RealCluster.DNS,
                 data.resolve("resolv.conf"),
                 taints,
-                Files.createDirectories(data.resolve("static-pods"))));
+                Files.createDirectories(staticPods())));
+    Files.createDirectories(moreSettings().getParent());
     Files.writeString(
         data.resolve("kube-proxy.yaml"),
         """

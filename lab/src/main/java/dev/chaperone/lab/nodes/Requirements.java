@@ -24,6 +24,7 @@ final class Requirements {
           "conntrack",
           "ethtool",
           "socat",
+          "dbus-daemon",
           "iptables",
           "ip",
           "mount",

@@ -12,6 +12,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -53,6 +54,22 @@ class NodeLabEndTest {
       assertThat(Files.readString(Path.of("/proc/mounts"))).doesNotContain(name);
       assertThat(interfaces()).isEqualTo(interfaces);
     }
+  }
+
+  @Test
+  void nothing_is_left_of_an_API_server_that_was_frozen_either() throws Exception {
+    assumeThat(NodeLab.missing()).isEmpty();
+    String name;
+    try (NodeLab nodes = NodeLab.start(1)) {
+      name = nodes.lab().folder().getFileName().toString();
+      assertThat(controlGroups(name)).isNotEmpty();
+      nodes.freezeApiServer();
+      Thread.sleep(Duration.ofSeconds(1));
+      nodes.resumeApiServer();
+      assertThat(nodes.isReady("node-1")).isTrue();
+    }
+    assertThat(controlGroups(name)).isEmpty();
+    assertThat(LabJvm.processesOf(name)).isEmpty();
   }
 
   private static List<Path> controlGroups(String name) throws IOException {
