@@ -38,6 +38,7 @@ class NeighborhoodsTest {
           "", Set.of("programs", "controlplane"),
           "net", Set.of("programs", ""),
           "monitoring", Set.of("programs", ""),
+          "autoscaler", Set.of("programs", ""),
           "knative", Set.of("programs", "controlplane", "", "net"),
           "nodes", Set.of("programs", "controlplane", "", "knative"),
           "junit", Set.of("", "knative"),

@@ -80,6 +80,8 @@ public final class Binaries {
     /// Metrics of any object, as most clusters have it.
     KUBE_STATE_METRICS(
         "1 to 3 minutes", "kube-state-metrics", List.of("k8s.io/kube-state-metrics/v2"), ""),
+    /// Karpenter, with its provider for nodes that are played; only thorough tests ask for it.
+    KARPENTER("2 to 5 minutes"),
     /// Prometheus' query engine, for alerts and dashboards.
     PROMQL("about 1 minute");
 
