@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
+import java.util.Objects;
 
 /// The benchmark from the command line.
 public final class Bench {
@@ -29,7 +30,7 @@ public final class Bench {
     if (options.report() == null) {
       System.out.println(report.text());
     } else {
-      write(report, options.report());
+      write(options, report, machine);
       Progress.say("the report is " + options.report());
     }
     System.exit(figures.isComplete() ? 0 : 1);
@@ -46,7 +47,7 @@ public final class Bench {
       for (Contender.Kind contender : options.contenders()) {
         new Round(options, figures, contender, nodes).run();
         if (options.report() != null) {
-          write(new Report(options, figures, machine), options.report());
+          write(options, new Report(options, figures, machine), machine);
         }
       }
     }
@@ -54,6 +55,11 @@ public final class Bench {
       figures.attempt(
           "functions: through the whole of Knative Eventing",
           () -> figures.chain = Chain.measure(Math.max(2, options.samples() / 4)));
+    }
+    for (Options.Part part : options.parts()) {
+      if (part.own().isPresent()) {
+        figures.own(part).measure(options, figures);
+      }
     }
     return figures;
   }
@@ -67,11 +73,17 @@ public final class Bench {
                 each.variant().name() + " did the wrong thing in most starts"));
   }
 
-  private static void write(Report report, Path file) throws IOException {
+  private static void write(Options options, Report report, Machine machine) throws IOException {
+    Path file = Objects.requireNonNull(options.report());
     String text = report.text();
-    String notes = Files.exists(file) ? Report.notes(Files.readString(file)) : "";
+    String former = Files.exists(file) ? Files.readString(file) : "";
     Path folder = Files.createDirectories(file.toAbsolutePath().getParent());
-    Files.writeString(file, text + notes);
+    boolean isWhole = former.isEmpty() || options.parts().size() == Options.Part.values().length;
+    Files.writeString(
+        file,
+        isWhole
+            ? text + Report.notes(former)
+            : Merge.of(former, text, machine.when() + ", " + machine.cpu()));
     for (Map.Entry<String, Chart> chart : report.charts().entrySet()) {
       Files.writeString(folder.resolve(chart.getKey()), chart.getValue().svg());
     }

@@ -9,6 +9,11 @@ import java.time.Duration;
 final class Drive implements AutoCloseable {
   private static final Duration PULSE = Duration.ofMinutes(1);
 
+  /// As triggers/delivery has the Broker send an event again.
+  private static final int RETRIES = 8;
+
+  private static final Duration FIRST_RETRY = Duration.ofSeconds(1);
+
   private final ApiServerSource sources;
   private final Thread pulse;
 
@@ -28,14 +33,22 @@ final class Drive implements AutoCloseable {
     try {
       while (true) {
         Thread.sleep(PULSE);
-        try {
-          functions.pulse().await();
-        } catch (RuntimeException e) {
-          Progress.say("  ... a pulse was not answered well: " + e.getMessage());
+        for (int retries = 0; retries <= RETRIES && !pulse(functions); retries++) {
+          Thread.sleep(FIRST_RETRY.multipliedBy(1L << retries));
         }
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
+    }
+  }
+
+  private static boolean pulse(Functions functions) {
+    try {
+      functions.pulse().await();
+      return true;
+    } catch (RuntimeException e) {
+      Progress.say("  ... a pulse was not answered well: " + e.getMessage());
+      return false;
     }
   }
 

@@ -4,6 +4,7 @@ import dev.chaperone.lab.bench.PerEvent.Occurrence;
 import dev.chaperone.lab.start.ColdStart;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.EnumMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -39,8 +40,15 @@ final class Figures {
   final Map<Integer, Flood> noOps = new LinkedHashMap<>();
   @Nullable Chain chain;
 
+  private final Map<Options.Part, OwnPart> own = new EnumMap<>(Options.Part.class);
+
   /// In the order of their ends.
   final List<Run> runs = new ArrayList<>();
+
+  /// Of a part that is a class of its own.
+  OwnPart own(Options.Part part) {
+    return own.computeIfAbsent(part, it -> it.own().orElseThrow());
+  }
 
   /// Does it, or notes why it has no figure.
   void attempt(String what, Runnable measure) {

@@ -62,7 +62,7 @@ final class Fleet {
   static final String MANY = "many";
 
   static final int HOW_MANY = 20;
-  private static final int MORE_THAN_ALL = Integer.MAX_VALUE;
+  static final int MORE_THAN_ALL = Integer.MAX_VALUE;
 
   private final Lab lab;
   private final KubernetesClient client;
@@ -412,7 +412,7 @@ final class Fleet {
         .toList();
   }
 
-  private static void inParallel(int from, int to, IntConsumer each) {
+  static void inParallel(int from, int to, IntConsumer each) {
     AtomicInteger next = new AtomicInteger(from);
     try (ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor()) {
       List<Future<?>> workers = new ArrayList<>();
@@ -445,7 +445,7 @@ final class Fleet {
     return number == null ? 0 : number;
   }
 
-  private static String daemonSet(String name, String namespace, String nodeSelector) {
+  static String daemonSet(String name, String namespace, String nodeSelector) {
     return """
         apiVersion: apps/v1
         kind: DaemonSet

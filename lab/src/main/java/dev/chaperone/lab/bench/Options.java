@@ -6,6 +6,7 @@ import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -14,25 +15,29 @@ import org.jspecify.annotations.Nullable;
 /// What is to be measured.
 ///
 /// @param sizes of the cluster, in nodes, the smallest first
+/// @param companions how many of them where there are many, the fewest first
 /// @param samples of each warm reaction; everything else is repeated in proportion
 /// @param report where the report goes; absent: standard output
 record Options(
     Set<Part> parts,
     List<Integer> sizes,
+    List<Integer> companions,
     List<Contender.Kind> contenders,
     int samples,
     @Nullable Path report) {
 
   static final String USAGE =
       """
-      usage: scripts/bench [PART…] [--nodes 10,1000,…] [--only functions|peer] [--samples N] [--report FILE]
-      parts: %s; none: all of them, with the report in docs/benchmarks.md"""
+      usage: scripts/bench [PART…] [--nodes 10,1000,…] [--companions 10,1000,…] [--only functions|peer] [--samples N] [--report FILE]
+      parts: %s; none: all of them, with the report in docs/benchmarks.md
+      the report of some parts leaves what FILE has of the others"""
           .formatted(
               Stream.of(Part.values())
                   .map(it -> it.name().toLowerCase(Locale.ROOT))
                   .collect(Collectors.joining(" ")));
 
   private static final List<Integer> SIZES = List.of(10, 100, 1000, 5000);
+  private static final List<Integer> COMPANIONS = List.of(10, 100, 1000);
   private static final int SAMPLES = 60;
   private static final int SAMPLES_PER_COLD_START = 6;
 
@@ -44,13 +49,26 @@ record Options(
     EVENTS,
     FLOOD,
     STORMS,
-    DAY
+    DAY,
+    MANY {
+      @Override
+      Optional<OwnPart> own() {
+        return Optional.of(new Many());
+      }
+    };
+
+    /// Measures it and says what was seen; empty: that is for [Round] and [Bench], [Report] and
+    /// [Targets].
+    Optional<OwnPart> own() {
+      return Optional.empty();
+    }
   }
 
   /// @throws IllegalArgumentException if they are not understood
   static Options parse(String... arguments) {
     Set<Part> parts = EnumSet.noneOf(Part.class);
     List<Integer> sizes = SIZES;
+    List<Integer> companions = COMPANIONS;
     List<Contender.Kind> contenders = List.of(Contender.Kind.values());
     int samples = SAMPLES;
     Path report = null;
@@ -66,8 +84,8 @@ record Options(
       }
       String value = left.removeFirst();
       switch (next) {
-        case "--nodes" ->
-            sizes = Arrays.stream(value.split(",")).map(Integer::valueOf).sorted().toList();
+        case "--nodes" -> sizes = sorted(value);
+        case "--companions" -> companions = sorted(value);
         case "--only" ->
             contenders = List.of(Contender.Kind.valueOf(value.toUpperCase(Locale.ROOT)));
         case "--samples" -> samples = Integer.parseInt(value);
@@ -83,7 +101,11 @@ record Options(
       // A day is made of starts and of the memory of what runs.
       parts.addAll(Set.of(Part.COLD, Part.WARM));
     }
-    return new Options(parts, sizes, contenders, samples, report);
+    return new Options(parts, sizes, companions, contenders, samples, report);
+  }
+
+  private static List<Integer> sorted(String numbers) {
+    return Arrays.stream(numbers.split(",")).map(Integer::valueOf).sorted().toList();
   }
 
   boolean wants(Part part) {
@@ -97,7 +119,8 @@ record Options(
           case WARM -> true;
           case EVENTS, FLOOD -> nodes == smallest() || nodes == largest();
           case STORMS -> nodes == largest();
-          case COLD, CHAIN, DAY -> false;
+          // Not on these clusters.
+          default -> false;
         };
   }
 

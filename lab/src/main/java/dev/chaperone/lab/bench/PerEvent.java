@@ -111,6 +111,8 @@ record PerEvent(double reads, double writes, double bytes, double cpuMillis, dou
         int added = nodes + number + 1;
         fleet.addNodes(added, added);
         fleet.awaitRunning(added);
+        // Told once its pod runs, so that how many reads it takes is no matter of chance.
+        contender.tell("add", "Node", "", Fleet.node(added)).await();
         contender.tell("update", "DaemonSet", Fleet.NAMESPACE, Fleet.TARGET).await();
         fleet.awaitGuardPods(added);
         contender.tell("add", "Pod", Fleet.NAMESPACE, Fleet.GUARDS).await();

@@ -21,7 +21,7 @@ final class Report {
   private static final List<String> WHO = Arrays.stream(Kind.values()).map(Kind::title).toList();
 
   /// What stands below is written by hand.
-  private static final String NOTES = "## Why, and what was tried";
+  static final String NOTES = "## Why, and what was tried";
 
   private final Options options;
   private final Figures figures;
@@ -62,10 +62,11 @@ final class Report {
       case FLOOD -> flood();
       case STORMS -> storms();
       case DAY -> memory() + day();
+      default -> figures.own(part).section();
     };
   }
 
-  private static String section(String title, String text, Table table, String picture) {
+  static String section(String title, String text, Table table, String picture) {
     String above = text.isEmpty() ? "" : text + "\n";
     return table.isEmpty() ? "" : "## " + title + "\n\n" + above + table + picture;
   }
@@ -230,8 +231,8 @@ final class Report {
         "What one event costs",
         """
         Means, in a process that is warm. Calls are from the audit log, watches not counted; bytes are TLS's, in both directions,
-        watches included; CPU is the process's own; allocations are what its threads allocated. A node that is added is three events
-        for the functions: the target's pods, the guard that was made, and the companion's pods have changed.
+        watches included; CPU is the process's own; allocations are what its threads allocated. A node that is added is four events
+        for the functions: the node is there, the target's pods, the guard that was made, and the companion's pods have changed.
         """,
         table,
         "");
@@ -433,7 +434,7 @@ final class Report {
         .map(figure -> figure.map(value::applyAsDouble).orElse(Double.NaN));
   }
 
-  private static double seconds(Duration duration) {
+  static double seconds(Duration duration) {
     return duration.toMillis() / 1e3;
   }
 
@@ -441,11 +442,11 @@ final class Report {
     return String.format(Locale.ROOT, "%.1f %%", share * 100);
   }
 
-  private static String mib(long kib) {
+  static String mib(long kib) {
     return Long.toString(Math.round(kib / KIB_PER_MIB));
   }
 
-  private static String number(double value) {
+  static String number(double value) {
     if (Double.isNaN(value)) {
       return "–";
     }

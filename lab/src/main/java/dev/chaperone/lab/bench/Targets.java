@@ -43,6 +43,7 @@ final class Targets {
       case FLOOD -> flood();
       case STORMS -> storms();
       case DAY -> day();
+      default -> all.addAll(figures.own(part).targets());
     }
   }
 
@@ -86,6 +87,10 @@ final class Targets {
       reads.see(occurrence.word(), growth(occurrence, PerEvent::reads));
       bytes.see(occurrence.word(), growth(occurrence, PerEvent::bytes));
     }
+    reads.see(Occurrence.NEW_NODE.word(), growth(Occurrence.NEW_NODE, PerEvent::reads));
+    atMost(2, "A new node " + ends + "≤ 2 × one" + smallest)
+        .see("CPU", growth(Occurrence.NEW_NODE, PerEvent::cpuMillis))
+        .see("bytes", growth(Occurrence.NEW_NODE, PerEvent::bytes));
   }
 
   private double growth(Occurrence occurrence, ToDoubleFunction<PerEvent> value) {

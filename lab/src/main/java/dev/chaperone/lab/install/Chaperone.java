@@ -22,6 +22,20 @@ public final class Chaperone {
   /// As `knative/` names it.
   private static final String IMAGE = "registry.example.com/chaperone/functions:0.1";
 
+  /// A JSON patch of one of its CRDs: without rules it takes anything, as one of another version
+  /// may, but for what the functions select by.
+  public static final String WITHOUT_RULES =
+      """
+      [{"op": "replace", "path": "/spec/versions/0/schema/openAPIV3Schema", "value": {
+        "type": "object",
+        "properties": {
+          "spec": {"type": "object", "x-kubernetes-preserve-unknown-fields": true, "properties": {
+            "targetRef": {"type": "object", "x-kubernetes-preserve-unknown-fields": true, "properties": {"name": {"type": "string"}}},
+            "followerRef": {"type": "object", "x-kubernetes-preserve-unknown-fields": true, "properties": {"name": {"type": "string"}}},
+            "companionRef": {"type": "object", "x-kubernetes-preserve-unknown-fields": true, "properties": {"name": {"type": "string"}}}}},
+          "status": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}}}}]
+      """;
+
   private Chaperone() {}
 
   /// Installs its types, namespace and rights: all but what is of Knative's own kinds, which a lab

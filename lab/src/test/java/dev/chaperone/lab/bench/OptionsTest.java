@@ -27,6 +27,13 @@ class OptionsTest {
   }
 
   @Test
+  void many_companions_are_as_many_as_is_said() {
+    assertThat(Options.parse("many", "--companions", "200,20").companions())
+        .containsExactly(20, 200);
+    assertThat(Options.parse("many").companions()).containsExactly(10, 100, 1000);
+  }
+
+  @Test
   void what_is_not_understood_is_said() {
     assertThatThrownBy(() -> Options.parse("--fast", "yes"))
         .isInstanceOf(IllegalArgumentException.class)

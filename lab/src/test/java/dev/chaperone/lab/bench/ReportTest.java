@@ -3,10 +3,13 @@ package dev.chaperone.lab.bench;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.chaperone.lab.bench.Contender.Kind;
+import dev.chaperone.lab.bench.Options.Part;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 class ReportTest {
   private static final Machine MACHINE =
@@ -53,6 +56,43 @@ class ReportTest {
   @Test
   void what_was_not_asked_for_is_not_spoken_of() {
     assertThat(report("warm", "--nodes", "10")).doesNotContain("Cold start", "Storms", "Memory");
+  }
+
+  @ParameterizedTest
+  @EnumSource(Part.class)
+  void every_part_can_be_reported_before_it_is_measured(Part part) {
+    assertThat(report(part.name(), "--nodes", "10")).startsWith("# Benchmarks");
+  }
+
+  @Test
+  void a_part_is_put_into_a_report_that_has_the_others() {
+    reacts(Kind.FUNCTIONS, 10, 100);
+    reacts(Kind.PEER, 10, 100);
+    figures.attempt("functions: warm", () -> {});
+    String notes = "## Why, and what was tried\n\n### By hand\n\nAs it is.\n";
+    String former =
+        report("warm", "--nodes", "10")
+            .replace("| 10 | peer", "| 10 | peer of old")
+            .replace("## Runs\n", "## Storms\n\nOld.\n\n## Runs\n")
+            .replace("| functions: warm |", "| functions: storms | 1 | yes |\n| functions: warm |");
+
+    String merged = Merge.of(former + notes, report("warm", "--nodes", "10"), "later");
+
+    assertThat(merged)
+        .startsWith(former.substring(0, former.indexOf("## Targets")))
+        .containsOnlyOnce("| Reaction p50 ≤ 1.5 × the peer's |")
+        .contains("Measured by itself, later.")
+        .doesNotContain("peer of old")
+        .containsSubsequence("## Warm reaction", "## Storms\n\nOld.\n\n", "## Runs")
+        .containsOnlyOnce("| functions: storms |")
+        .containsOnlyOnce("| functions: warm |")
+        .endsWith(notes);
+    assertThat(Merge.of(merged, report("warm", "--nodes", "10"), "later")).isEqualTo(merged);
+    assertThat(
+            Merge.of(
+                merged, new Report(Options.parse("many"), new Figures(), MACHINE).text(), "later"))
+        .as("before anything was measured")
+        .contains(merged.substring(merged.indexOf("## Runs")));
   }
 
   @Test
