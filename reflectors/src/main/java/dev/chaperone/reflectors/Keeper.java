@@ -3,6 +3,7 @@ package dev.chaperone.reflectors;
 import jakarta.enterprise.context.ApplicationScoped;
 import java.time.Clock;
 import java.time.Instant;
+import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.ReentrantLock;
@@ -52,7 +53,10 @@ class Keeper {
       try {
         Instant now = clock.instant();
         Snapshot seen = reader.read(asked.get(), now);
-        writer.write(asked.get(), TopologyPlan.of(seen).changes(), now);
+        List<String> failed = writer.write(asked.get(), TopologyPlan.of(seen).changes(), now);
+        if (!failed.isEmpty()) {
+          throw new IllegalStateException("Not written: " + String.join("; ", failed));
+        }
         return;
       } catch (LostRace e) {
         if (conflicts == MAX_CONFLICTS) {

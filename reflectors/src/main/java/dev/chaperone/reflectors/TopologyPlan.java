@@ -18,7 +18,7 @@ import java.util.stream.Collectors;
 /// No change takes a session from a node that keeps fewer than two others. What must wait is in a
 /// later plan, of a later look.
 ///
-/// @param changes each relies on those before it
+/// @param changes in this order; only [Change.Unlabel] relies on others of the same plan
 record TopologyPlan(List<Change> changes) {
   /// With as many, a node keeps its routes while one of them is away.
   static final int ENOUGH = 2;

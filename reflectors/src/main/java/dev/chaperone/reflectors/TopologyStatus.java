@@ -3,11 +3,13 @@ package dev.chaperone.reflectors;
 import dev.chaperone.reflectors.Snapshot.Node;
 import io.fabric8.kubernetes.api.model.Condition;
 import io.fabric8.kubernetes.api.model.ConditionBuilder;
+import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /// What is reported: `Ready` is true while a route reflector may be drained, since all that there
 /// are to be are there and established.
@@ -17,6 +19,7 @@ final class TopologyStatus {
   static final String SETTLING = "Settling";
   static final String TOO_FEW_NODES = "TooFewNodes";
   static final String ZONE_LOST = "ZoneLost";
+  static final String WRITE_FAILED = "WriteFailed";
 
   private static final int MAX_PROBLEMS = 3;
 
@@ -71,6 +74,26 @@ final class TopologyStatus {
     return new RouteReflectorsStatus(seen.generation(), zones, List.of(ready));
   }
 
+  /// The same where something could not be written.
+  ///
+  /// @param failed what, and why; empty: nothing
+  static @Nullable RouteReflectorsStatus with(
+      List<String> failed, @Nullable RouteReflectorsStatus status, Instant now) {
+    if (failed.isEmpty() || status == null) {
+      return status;
+    }
+    return new RouteReflectorsStatus(
+        status.observedGeneration(),
+        status.zones(),
+        List.of(
+            ready(
+                status,
+                Objects.requireNonNullElse(status.observedGeneration(), 0L),
+                now,
+                WRITE_FAILED,
+                problems(failed))));
+  }
+
   private static String problems(List<String> all) {
     String some = String.join("; ", all.subList(0, Math.min(MAX_PROBLEMS, all.size())));
     return all.size() <= MAX_PROBLEMS
@@ -79,21 +102,30 @@ final class TopologyStatus {
   }
 
   private static Condition ready(Snapshot seen, String reason, String message) {
+    return ready(seen.status(), seen.generation(), seen.now(), reason, message);
+  }
+
+  private static Condition ready(
+      @Nullable RouteReflectorsStatus before,
+      long generation,
+      Instant now,
+      String reason,
+      String message) {
     String status = reason.equals(ESTABLISHED) ? "True" : "False";
     String since =
-        Stream.ofNullable(seen.status())
+        Stream.ofNullable(before)
             .flatMap(it -> Stream.ofNullable(it.conditions()))
             .flatMap(List::stream)
             .filter(it -> READY.equals(it.getType()) && Objects.equals(status, it.getStatus()))
             .map(Condition::getLastTransitionTime)
             .findFirst()
-            .orElseGet(() -> seen.now().truncatedTo(ChronoUnit.SECONDS).toString());
+            .orElseGet(() -> now.truncatedTo(ChronoUnit.SECONDS).toString());
     return new ConditionBuilder()
         .withType(READY)
         .withStatus(status)
         .withReason(reason)
         .withMessage(message)
-        .withObservedGeneration(seen.generation())
+        .withObservedGeneration(generation)
         .withLastTransitionTime(since)
         .build();
   }

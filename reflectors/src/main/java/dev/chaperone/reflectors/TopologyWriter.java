@@ -9,9 +9,11 @@ import io.fabric8.kubernetes.client.dsl.base.PatchContext;
 import io.fabric8.kubernetes.client.dsl.base.PatchType;
 import jakarta.enterprise.context.ApplicationScoped;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.jboss.logging.Logger;
 import org.jspecify.annotations.Nullable;
 
@@ -38,25 +40,49 @@ class TopologyWriter {
     this.calico = calico;
   }
 
-  /// Writes the changes, one after the other.
+  /// Writes the changes, one after the other. One that fails keeps none of the others from being
+  /// written, but for labels that would be taken away, and the status says so.
   ///
   /// @param asked whose status is written, on the version that was seen
+  /// @return what could not be written, and why
   /// @throws LostRace when an object is no longer as it was when the change was decided; none of
   ///     the changes after it is written
-  void write(RouteReflectors asked, List<Change> changes, Instant now) throws LostRace {
+  List<String> write(RouteReflectors asked, List<Change> changes, Instant now) throws LostRace {
+    List<String> failed = new ArrayList<>();
+    RouteReflectorsStatus status = asked.getStatus();
     for (Change change : changes) {
-      try {
-        apply(asked, change, now);
-        LOG.infof("Wrote %s", describe(change));
-      } catch (KubernetesClientException e) {
-        if (e.getCode() == NOT_FOUND && change instanceof Change.DeletePeer) {
-          continue;
-        }
-        if (e.getCode() == CONFLICT || e.getCode() == NOT_FOUND) {
-          throw new LostRace(describe(change) + ": " + e.getMessage(), e);
-        }
-        throw e;
+      if (change instanceof Change.Report(RouteReflectorsStatus decided)) {
+        status = decided;
+      } else if (failed.isEmpty() || !(change instanceof Change.Unlabel)) {
+        write(asked, change, now).ifPresent(failed::add);
       }
+    }
+    RouteReflectorsStatus told = TopologyStatus.with(failed, status, now);
+    if (told != null && !told.equals(asked.getStatus())) {
+      write(asked, new Change.Report(told), now).ifPresent(failed::add);
+    }
+    return failed;
+  }
+
+  /// @return why it could not be written
+  private Optional<String> write(RouteReflectors asked, Change change, Instant now)
+      throws LostRace {
+    try {
+      apply(asked, change, now);
+      LOG.infof("Wrote %s", describe(change));
+      return Optional.empty();
+    } catch (KubernetesClientException e) {
+      if (e.getCode() == NOT_FOUND && change instanceof Change.DeletePeer) {
+        return Optional.empty();
+      }
+      if (e.getCode() == CONFLICT || e.getCode() == NOT_FOUND) {
+        throw new LostRace(describe(change) + ": " + e.getMessage(), e);
+      }
+      String why =
+          e.getStatus() == null || e.getStatus().getMessage() == null
+              ? e.getMessage()
+              : e.getStatus().getMessage();
+      return Optional.of(describe(change) + ": " + why);
     }
   }
 

@@ -6,11 +6,9 @@ import static org.awaitility.Awaitility.await;
 
 import dev.chaperone.lab.Lab;
 import dev.chaperone.lab.controlplane.ApiCall;
-import dev.chaperone.lab.install.Chaperone;
 import dev.chaperone.lab.install.FunctionsCommand;
 import dev.chaperone.lab.junit.LabExtension;
 import dev.chaperone.lab.knative.ApiServerSource;
-import dev.chaperone.lab.knative.EventRequest;
 import dev.chaperone.lab.knative.FunctionsOnDemand;
 import io.fabric8.kubernetes.api.model.Condition;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
@@ -19,9 +17,9 @@ import io.fabric8.kubernetes.api.model.NodeBuilder;
 import io.fabric8.kubernetes.client.KubernetesClientException;
 import java.io.IOException;
 import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
 import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.file.Files;
-import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
@@ -46,8 +44,6 @@ import org.junit.jupiter.api.extension.ExtendWith;
 @ExtendWith(LabExtension.class)
 @TestMethodOrder(MethodOrderer.OrderAnnotation.class)
 class RouteReflectorsIT {
-  private static final Path HOME = Path.of(System.getProperty("chaperone.home"));
-  private static final Path MANIFESTS = HOME.resolve("reflectors/manifests");
   private static final Duration LONG = Duration.ofMinutes(3);
   private static final Duration PULSE = Duration.ofSeconds(2);
 
@@ -62,11 +58,7 @@ class RouteReflectorsIT {
   @BeforeAll
   static void install(Lab given) {
     lab = given;
-    Chaperone.installTypesAndRights(lab, HOME);
-    lab.apply(Path.of("src/test/resources/calico/crds.yaml"));
-    lab.apply(MANIFESTS.resolve("crd.yaml"));
-    lab.apply(MANIFESTS.resolve("rbac.yaml"));
-    lab.awaitListed("routereflectors", "bgppeers", "caliconodestatuses");
+    InLab.install(lab);
     for (String zone : List.of("a", "b", "c")) {
       IntStream.rangeClosed(1, 20).forEach(it -> addNode(zone, it));
     }
@@ -75,7 +67,7 @@ class RouteReflectorsIT {
         .until(() -> nodes().stream().filter(RouteReflectorsIT::isReady).count() == 60);
     function =
         FunctionsOnDemand.start(
-            FunctionsCommand.fastest(HOME.resolve("reflectors/target/quarkus-app")),
+            FunctionsCommand.fastest(InLab.HOME.resolve("reflectors/target/quarkus-app")),
             Map.of("KUBECONFIG", lab.kubeconfig("chaperone", "reflectors").toString()),
             Duration.ofMinutes(10),
             lab.folder().resolve("reflectors.log"));
@@ -83,8 +75,8 @@ class RouteReflectorsIT {
         ApiServerSource.start(
             lab,
             function.address(),
-            HOME.resolve("triggers/base/sources.yaml"),
-            MANIFESTS.resolve("source.yaml"));
+            InLab.HOME.resolve("triggers/base/sources.yaml"),
+            InLab.MANIFESTS.resolve("source.yaml"));
   }
 
   @AfterAll
@@ -109,7 +101,7 @@ class RouteReflectorsIT {
   @Test
   @Order(1)
   void what_the_documentation_says_to_write_is_admitted() throws IOException {
-    String page = Files.readString(HOME.resolve("docs/how-to/route-reflectors.md"));
+    String page = Files.readString(InLab.HOME.resolve("docs/how-to/route-reflectors.md"));
     String sample = page.replaceFirst("(?s).*run by: RouteReflectorsIT -->\\s*```yaml\n", "");
 
     lab.apply(sample.replaceFirst("(?s)```.*", "").stripIndent());
@@ -170,7 +162,7 @@ class RouteReflectorsIT {
     await("the first new route reflector")
         .atMost(LONG)
         .pollInterval(Duration.ofMillis(20))
-        .until(() -> reflectors().size() > 9);
+        .until(() -> InLab.reflectors(lab).size() > 9);
     function.kill();
 
     await("five in each zone")
@@ -179,7 +171,7 @@ class RouteReflectorsIT {
         .untilAsserted(
             () -> {
               pulse();
-              assertThat(reflectors()).hasSize(15);
+              assertThat(InLab.reflectors(lab)).hasSize(15);
               assertThat(peers()).hasSize(16);
             });
     awaitReady();
@@ -197,7 +189,7 @@ class RouteReflectorsIT {
         .untilAsserted(
             () -> {
               pulse();
-              assertThat(reflectors()).hasSize(9);
+              assertThat(InLab.reflectors(lab)).hasSize(9);
               assertThat(peers()).hasSize(10);
             });
 
@@ -290,6 +282,95 @@ class RouteReflectorsIT {
 
   @Test
   @Order(8)
+  void a_node_that_cannot_be_written_keeps_no_other_zone_waiting() {
+    String ofA = reflectors("a").iterator().next();
+    String ofB = reflectors("b").iterator().next();
+    String idOfB = node(ofB).getMetadata().getLabels().get("chaperone.dev/route-reflector");
+    policy(
+        """
+        failurePolicy: Fail
+        matchConstraints:
+          resourceRules:
+          - {apiGroups: [""], apiVersions: [v1], operations: [UPDATE], resources: [nodes]}
+        validations:
+        - expression: "request.userInfo.username != '%s' || !object.metadata.name.startsWith('a')"
+          message: zone a is not to be touched
+        """
+            .formatted(ACCOUNT));
+    lab.kubectl("cordon", ofA, ofB).orFail();
+
+    await("another one in zone b")
+        .atMost(LONG)
+        .pollInterval(PULSE)
+        .untilAsserted(
+            () -> {
+              ask();
+              assertThat(reflectors("b")).hasSize(4);
+              assertThat(peers()).noneMatch(it -> peerSelector(it).contains(idOfB));
+            });
+    assertThat(reflectors("a")).contains(ofA).hasSize(3);
+    assertThat(ready())
+        .get()
+        .satisfies(
+            it -> {
+              assertThat(it.getStatus() + " " + it.getReason()).isEqualTo("False WriteFailed");
+              assertThat(it.getMessage()).contains("node a", "zone a is not to be touched");
+            });
+
+    lab.kubectl("delete", "validatingadmissionpolicybinding", "zone-a").orFail();
+    lab.kubectl("delete", "validatingadmissionpolicy", "zone-a").orFail();
+    await("another one in zone a")
+        .atMost(LONG)
+        .pollInterval(PULSE)
+        .untilAsserted(
+            () -> {
+              ask();
+              assertThat(reflectors("a")).doesNotContain(ofA).hasSize(3);
+              assertThat(reflectors("b")).doesNotContain(ofB).hasSize(3);
+            });
+    lab.kubectl("uncordon", ofA, ofB).orFail();
+    awaitReady();
+  }
+
+  /// In force when this returns.
+  private static void policy(String spec) {
+    lab.apply(
+        """
+        apiVersion: admissionregistration.k8s.io/v1
+        kind: ValidatingAdmissionPolicy
+        metadata: {name: zone-a}
+        spec:
+        %s
+        ---
+        apiVersion: admissionregistration.k8s.io/v1
+        kind: ValidatingAdmissionPolicyBinding
+        metadata: {name: zone-a}
+        spec: {policyName: zone-a, validationActions: [Deny]}
+        """
+            .formatted(spec.indent(2).stripTrailing()));
+    await("the policy")
+        .atMost(LONG)
+        .until(
+            () ->
+                lab.kubectl(
+                            "annotate",
+                            "node",
+                            "a20",
+                            "asked=now",
+                            "--dry-run=server",
+                            "--as=" + ACCOUNT,
+                            "--as-group=system:masters")
+                        .exit()
+                    != 0);
+  }
+
+  /// A pulse, whatever the answer.
+  private static void ask() throws IOException, InterruptedException {
+    HTTP.send(pulseEvent(), BodyHandlers.ofString());
+  }
+
+  @Test
+  @Order(9)
   void a_zone_whose_nodes_are_deleted_leaves_no_peers() {
     lab.kubectl("delete", "nodes", "-l", SampleCluster.ZONE + "=a", "--wait=false").orFail();
 
@@ -308,7 +389,7 @@ class RouteReflectorsIT {
   }
 
   @Test
-  @Order(9)
+  @Order(10)
   void every_right_that_it_has_is_used() {
     Set<String> used =
         lab.apiCalls().stream()
@@ -353,16 +434,11 @@ class RouteReflectorsIT {
   }
 
   private static void pulse() throws IOException, InterruptedException {
-    assertThat(
-            HTTP.send(
-                    EventRequest.of(
-                            function.address(),
-                            "/apis/v1/namespaces/chaperone/pingsources/reflectors-pulse",
-                            "dev.knative.sources.ping")
-                        .build(),
-                    BodyHandlers.ofString())
-                .statusCode())
-        .isBetween(200, 204);
+    assertThat(HTTP.send(pulseEvent(), BodyHandlers.ofString()).statusCode()).isBetween(200, 204);
+  }
+
+  private static HttpRequest pulseEvent() {
+    return InLab.pulse(function, "reflectors-pulse");
   }
 
   private static void awaitReady() {
@@ -443,20 +519,8 @@ class RouteReflectorsIT {
         .anyMatch(it -> it.getType().equals("Ready") && it.getStatus().equals("True"));
   }
 
-  private static Set<String> reflectors() {
-    return lab
-        .client()
-        .nodes()
-        .withLabel("chaperone.dev/route-reflector")
-        .list()
-        .getItems()
-        .stream()
-        .map(it -> it.getMetadata().getName())
-        .collect(Collectors.toCollection(TreeSet::new));
-  }
-
   private static Set<String> reflectors(String zone) {
-    return reflectors().stream()
+    return InLab.reflectors(lab).stream()
         .filter(it -> it.startsWith(zone))
         .collect(Collectors.toCollection(TreeSet::new));
   }
@@ -478,10 +542,7 @@ class RouteReflectorsIT {
   }
 
   private static RouteReflectorsStatus status() {
-    RouteReflectorsStatus status =
-        lab.client().resources(RouteReflectors.class).withName("default").require().getStatus();
-    return Optional.ofNullable(status)
-        .orElseGet(() -> new RouteReflectorsStatus(null, List.of(), List.of()));
+    return InLab.status(lab).orElseGet(() -> new RouteReflectorsStatus(null, List.of(), List.of()));
   }
 
   /// Of the present generation.
