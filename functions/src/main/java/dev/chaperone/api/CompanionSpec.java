@@ -19,6 +19,10 @@ import org.jspecify.annotations.Nullable;
 /// @param disruption when drains and evictions may go ahead, and how many at once
 /// @param signals which CloudEvents of others hold and release
 /// @param maintenance whether the maintenance of nodes is reported; absent: it is not
+/// @param nodeCondition the condition that nodes get; absent: none
+@ValidationRule(
+    value = "!has(self.nodeCondition) || has(self.followerRef)",
+    message = "nodeCondition says whether the follower is ready: name it in followerRef")
 public record CompanionSpec(
     @Required @JsonPropertyDescription("The existing DaemonSet that is followed.")
         TargetRef targetRef,
@@ -38,7 +42,12 @@ public record CompanionSpec(
     @JsonPropertyDescription(
             "If set, even to {}: nodes of the target whose maintenance is planned, or has started, are"
                 + " reported in the status, in Kubernetes Events and in reply CloudEvents.")
-        @Nullable Maintenance maintenance) {
+        @Nullable Maintenance maintenance,
+    @JsonPropertyDescription(
+            "CompanionReady: nodes of the target and of the follower say by the condition"
+                + " chaperone.dev/CompanionReady whether the follower is ready there. Needs"
+                + " knative/overlays/node-conditions. Left out: they say nothing.")
+        @Nullable NodeConditionType nodeCondition) {
 
   public CompanionSpec {
     Objects.requireNonNull(targetRef, "targetRef");
@@ -48,6 +57,16 @@ public record CompanionSpec(
     Objects.requireNonNull(disruption.maxUnavailable(), "disruption.maxUnavailable");
     Objects.requireNonNull(disruption.failurePolicy(), "disruption.failurePolicy");
     signals = orEmpty(signals);
+  }
+
+  /// Without a condition of nodes.
+  public CompanionSpec(
+      TargetRef targetRef,
+      @Nullable FollowerRef followerRef,
+      Disruption disruption,
+      List<Signal> signals,
+      @Nullable Maintenance maintenance) {
+    this(targetRef, followerRef, disruption, signals, maintenance, null);
   }
 
   /// Without signals, and without reports of maintenance.
@@ -464,6 +483,11 @@ public record CompanionSpec(
     public Maintenance {
       plannedTaints = orEmpty(plannedTaints);
     }
+  }
+
+  /// A condition of nodes.
+  public enum NodeConditionType {
+    CompanionReady
   }
 
   /// Whether a resource has namespaces.

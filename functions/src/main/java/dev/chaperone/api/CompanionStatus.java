@@ -3,6 +3,7 @@ package dev.chaperone.api;
 import com.fasterxml.jackson.annotation.JsonPropertyDescription;
 import io.fabric8.kubernetes.api.model.Condition;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
@@ -88,7 +89,8 @@ public record CompanionStatus(
   /// @param until RFC 3339, when it ends at the latest; absent: not known
   /// @param overdue true: it has lasted longer than `maxHoldDuration` and no longer blocks; absent:
   ///     it blocks
-  /// @param node the one node that is blocked; absent: every node
+  /// @param node the one node that is blocked
+  /// @param nodeSelector labels of the nodes that are blocked; absent, as node is: every node
   public record BlockingReason(
       String type,
       String name,
@@ -96,12 +98,14 @@ public record CompanionStatus(
       String since,
       @Nullable String until,
       @Nullable Boolean overdue,
-      @Nullable String node) {
+      @Nullable String node,
+      @Nullable Map<String, String> nodeSelector) {
     public BlockingReason {
       Objects.requireNonNull(type, "type");
       Objects.requireNonNull(name, "name");
       Objects.requireNonNull(message, "message");
       Objects.requireNonNull(since, "since");
+      nodeSelector = nodeSelector == null ? null : Map.copyOf(nodeSelector);
     }
   }
 

@@ -28,6 +28,11 @@ import io.fabric8.kubernetes.model.annotation.Version;
     type = AdditionalPrinterColumn.Type.STRING,
     priority = 1)
 @AdditionalPrinterColumn(
+    name = "Node-Selector",
+    jsonPath = ".spec.nodeSelector",
+    type = AdditionalPrinterColumn.Type.STRING,
+    priority = 1)
+@AdditionalPrinterColumn(
     name = "Active",
     jsonPath = ".status.conditions[?(@.type==\"Active\")].status",
     type = AdditionalPrinterColumn.Type.STRING)

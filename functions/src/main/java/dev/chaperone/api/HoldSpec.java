@@ -4,6 +4,7 @@ import com.fasterxml.jackson.annotation.JsonPropertyDescription;
 import io.fabric8.generator.annotation.Required;
 import io.fabric8.generator.annotation.Size;
 import io.fabric8.generator.annotation.ValidationRule;
+import java.util.Map;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
@@ -13,6 +14,7 @@ import org.jspecify.annotations.Nullable;
 /// @param expiresAt RFC 3339, with seconds and a zone; from then on the Hold holds nothing.
 ///     Absent: until it is deleted
 /// @param nodeName the one node that is held: all others may go. Absent: every node
+/// @param nodeSelector labels of the nodes that are held, each by itself, instead of a name
 @ValidationRule(
     value = "self.reason.matches('\\\\S')",
     message = "reason must say why drains wait, for example: rebuilding pool 42")
@@ -32,6 +34,19 @@ import org.jspecify.annotations.Nullable;
 @ValidationRule(
     value = "!has(self.nodeName) || self.nodeName.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')",
     message = "nodeName must be the name of a Node; leave it out to hold every node")
+@ValidationRule(
+    value = "!has(self.nodeName) || !has(self.nodeSelector)",
+    message = "nodeName and nodeSelector exclude each other: leave one of them out")
+@ValidationRule(
+    value =
+        "!has(self.nodeSelector) || self.nodeSelector.all(key, key"
+            + Rules.IS_LABEL_KEY
+            + " && self.nodeSelector[key]"
+            + Rules.IS_LABEL_VALUE
+            + ")",
+    message =
+        "nodeSelector must have labels of Nodes, for example topology.kubernetes.io/zone: zone-a;"
+            + " leave it out to hold every node")
 public record HoldSpec(
     @Required @JsonPropertyDescription("The Companion, in this namespace, that is held.")
         CompanionRef companionRef,
@@ -44,16 +59,21 @@ public record HoldSpec(
         @Nullable String expiresAt,
     @Size(min = 1, max = 253)
         @JsonPropertyDescription("The one node that is held. Left out: every node.")
-        @Nullable String nodeName) {
+        @Nullable String nodeName,
+    @Size(min = 1, max = 8)
+        @JsonPropertyDescription(
+            "Labels of the nodes that are held, each by itself. Left out: every node.")
+        @Nullable Map<String, @Size(max = 63) String> nodeSelector) {
 
   /// Of every node.
   public HoldSpec(CompanionRef companionRef, String reason, @Nullable String expiresAt) {
-    this(companionRef, reason, expiresAt, null);
+    this(companionRef, reason, expiresAt, null, null);
   }
 
   public HoldSpec {
     Objects.requireNonNull(companionRef, "companionRef");
     Objects.requireNonNull(reason, "reason");
+    nodeSelector = nodeSelector == null ? null : Map.copyOf(nodeSelector);
   }
 
   /// The Companion that is held.

@@ -19,5 +19,13 @@ final class Rules {
       ".matches('^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:"
           + "[0-9]{2}:[0-9]{2}([.][0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})$')";
 
+  /// Of the key of a label.
+  static final String IS_LABEL_KEY =
+      ".matches('^([a-z0-9][-a-z0-9.]{0,252}/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$')";
+
+  /// Of the value of a label.
+  static final String IS_LABEL_VALUE =
+      ".matches('^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$')";
+
   private Rules() {}
 }

@@ -6,10 +6,15 @@ import dev.chaperone.api.CompanionSpec.Observed;
 import dev.chaperone.api.CompanionSpec.Protect;
 import dev.chaperone.api.EventKey;
 import dev.chaperone.api.Hold;
+import dev.chaperone.decide.CompanionReady;
 import dev.chaperone.decide.CompanionRef;
+import dev.chaperone.decide.FewNodes;
 import dev.chaperone.decide.HoldReports;
+import dev.chaperone.decide.Holds;
 import dev.chaperone.decide.KnownFacts;
 import dev.chaperone.decide.Made;
+import dev.chaperone.decide.NodeChoice;
+import dev.chaperone.decide.NodesInEvent;
 import dev.chaperone.decide.ObjectRef;
 import dev.chaperone.decide.Observation;
 import dev.chaperone.decide.Occasion;
@@ -23,6 +28,7 @@ import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.KubernetesResourceList;
 import io.fabric8.kubernetes.api.model.Node;
+import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.apps.DaemonSet;
 import io.fabric8.kubernetes.api.model.apps.Deployment;
 import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudget;
@@ -49,9 +55,12 @@ import org.eclipse.microprofile.config.inject.ConfigProperty;
 import org.jspecify.annotations.Nullable;
 
 /// The only reads. Live, never from a cache, and as few whatever the size of the cluster: all pods
-/// and nodes are listed only when [Snapshot#needsEveryNode] asks for it.
+/// and nodes are listed only when [FewNodes#needEveryNode] asks for it.
 @ApplicationScoped
 public class ClusterReader {
+  /// With more nodes than this, one list of everything is cheaper than reads for each.
+  public static final int FEW_NODES = 16;
+
   private static final int FORBIDDEN = 403;
 
   /// Where nothing says otherwise, as outside of a pod.
@@ -77,6 +86,7 @@ public class ClusterReader {
   private final Scope scope;
   private final ObservedReader observedObjects;
   private final Settings settings;
+  private final EvictionReader evictionReader;
   private final String pulseNamespace;
   private final String pulseName;
 
@@ -85,6 +95,7 @@ public class ClusterReader {
       @ConfigProperty(name = "chaperone.namespace") Optional<String> namespace,
       GuardConfig guardConfig,
       @ConfigProperty(name = "chaperone.node-conditions") boolean marksNodes,
+      @ConfigProperty(name = "chaperone.eviction-responder") boolean respondsToEvictions,
       @ConfigProperty(name = "chaperone.max-hold-duration") Optional<String> maxHoldDuration,
       @ConfigProperty(name = "chaperone.pulse.namespace") String pulseNamespace,
       @ConfigProperty(name = "chaperone.pulse.name") String pulseName) {
@@ -92,7 +103,13 @@ public class ClusterReader {
     this.scope = new Scope(namespace.orElse(null));
     this.observedObjects = new ObservedReader(client, scope);
     this.settings =
-        new Settings(scope, guardConfig.settings(), marksNodes, maxHoldDuration.orElse(null));
+        new Settings(
+            scope,
+            guardConfig.settings(),
+            marksNodes,
+            respondsToEvictions,
+            maxHoldDuration.orElse(null));
+    this.evictionReader = new EvictionReader(client, settings);
     this.pulseNamespace = pulseNamespace;
     this.pulseName = pulseName;
   }
@@ -121,26 +138,108 @@ public class ClusterReader {
     }
   }
 
-  /// The Companions that may have to change because of this object: found by what their specs name,
-  /// or by the namespace, so that also an object that is gone is understood.
+  /// Whom an event about this object concerns. Of nodes, [#concernedBy] says it better.
   ///
   /// @throws Unavailable when the API server does not answer
-  public Concern concern(ObjectRef object, Deadline deadline) {
+  public Concern concern(ObjectRef object, Instant now, Deadline deadline) {
+    return object.kind().equals("Hold") && scope.covers(object.namespace())
+        ? concernOfHold(object, now)
+        : new Concern(companionsOf(object, deadline));
+  }
+
+  /// The Companions that may have to change because of this object: found by what their specs name,
+  /// or by the namespace, so that also an object that is gone is understood. Reads Companions, and
+  /// Holds by their names, and nothing else: that is all that the account of dead letters may.
+  ///
+  /// @throws Unavailable when the API server does not answer
+  public SortedSet<CompanionRef> companionsOf(ObjectRef object, Deadline deadline) {
     if (OURS.contains(object.kind()) && !scope.covers(object.namespace())) {
-      return new Concern(new TreeSet<>(), Optional.empty());
+      return new TreeSet<>();
     }
-    Optional<Hold> hold = object.kind().equals("Hold") ? hold(object) : Optional.empty();
-    return new Concern(
-        switch (object.kind()) {
-          case "Companion" ->
-              sorted(Stream.of(new CompanionRef(object.namespace(), object.name())));
-          case "Hold" ->
-              hold.map(it -> sorted(Stream.of(CompanionRef.of(it))))
-                  .orElseGet(() -> refs(companionsIn(object.namespace()).stream()));
-          case "Node" -> everyone(deadline);
-          default -> refs(readable(companions(deadline)).filter(object::concerns));
-        },
-        hold);
+    return switch (object.kind()) {
+      case "Companion" -> sorted(Stream.of(new CompanionRef(object.namespace(), object.name())));
+      case "Hold" -> namedBy(hold(object), () -> companionsIn(object.namespace()));
+      case ObjectRef.NODE -> everyone(deadline);
+      default ->
+          object
+              .madeFor()
+              .filter(this::exists)
+              .map(it -> sorted(Stream.of(it)))
+              .orElseGet(() -> refs(readable(companions(deadline)).filter(object::concerns)));
+    };
+  }
+
+  /// With what is known of the Companions in the same round: what blocks is to close at once, and
+  /// each round of calls takes time. Where a namespace has too many of them for that, one after the
+  /// other.
+  private Concern concernOfHold(ObjectRef object, Instant now) {
+    if (object.namespace().isEmpty()) {
+      return new Concern(new TreeSet<>());
+    }
+    Optional<NamespaceFacts> facts = namespaceFacts(object.namespace());
+    if (facts.isEmpty()) {
+      Optional<Hold> hold = hold(object);
+      return new Concern(namedBy(hold, () -> companionsIn(object.namespace())), hold, Map.of());
+    }
+    Optional<Hold> hold = facts.get().hold(object.name());
+    SortedSet<CompanionRef> companions = namedBy(hold, facts.get()::companions);
+    return new Concern(companions, hold, facts.get().known(companions, now, settings));
+  }
+
+  /// The Companion that the Hold names; of one that is gone, all of its namespace.
+  private static SortedSet<CompanionRef> namedBy(
+      Optional<Hold> hold, Supplier<List<Companion>> ofNamespace) {
+    return hold.map(it -> sorted(Stream.of(CompanionRef.of(it))))
+        .orElseGet(() -> refs(ofNamespace.get().stream()));
+  }
+
+  /// The Companions that may have to change because something happened to these nodes.
+  ///
+  /// @throws Unavailable when the API server does not answer
+  public SortedSet<CompanionRef> concernedBy(Set<String> nodes, Deadline deadline) {
+    List<Companion> all = companions(deadline);
+    if (nodes.size() > FEW_NODES) {
+      return refs(all.stream());
+    }
+    NodesInEvent event = new NodesInEvent(nodes, podsOn(nodes, readable(all).toList()));
+    return refs(readable(all).filter(event::concerns));
+  }
+
+  /// Pods of the namespaces of these Companions and their targets.
+  private List<Pod> podsOn(Set<String> nodes, List<Companion> companions) {
+    Set<String> namespaces =
+        companions.stream()
+            .flatMap(it -> Stream.of(it.getMetadata().getNamespace(), Snapshot.targetNamespace(it)))
+            .filter(scope::covers)
+            .filter(PathName::isOne)
+            .collect(Collectors.toSet());
+    boolean each = scope.only() != null || nodes.size() * namespaces.size() <= FEW_NODES;
+    try (Parallel parallel = new Parallel()) {
+      return nodes.stream()
+          .flatMap(
+              node ->
+                  each
+                      ? namespaces.stream().map(it -> podsOn(node, it, parallel))
+                      : Stream.of(podsOn(node, null, parallel)))
+          .toList()
+          .stream()
+          .flatMap(it -> parallel.result(it).stream())
+          .toList();
+    }
+  }
+
+  private Parallel.Result<List<Pod>> podsOn(
+      String node, @Nullable String namespace, Parallel parallel) {
+    return parallel.run(() -> RosterReader.podsOn(client, node, namespace, null));
+  }
+
+  /// Where they cannot be read at once, reads by name may still do.
+  private Optional<NamespaceFacts> namespaceFacts(String namespace) {
+    try {
+      return NamespaceFacts.read(client, namespace);
+    } catch (Unavailable e) {
+      return Optional.empty();
+    }
   }
 
   static Stream<Companion> readable(List<Companion> companions) {
@@ -154,11 +253,23 @@ public class ClusterReader {
     return refs(companions(deadline).stream());
   }
 
-  /// Everything at once, for decisions about many Companions.
+  /// Those that nothing was said of yet, and those whose guards do not run yet.
   ///
   /// @throws Unavailable when the API server does not answer
-  public Survey survey(Instant now, Deadline deadline) {
-    return new SurveyReader(client, settings, observedObjects).survey(now, deadline);
+  public List<CompanionRef> unfinished(Deadline deadline) {
+    return companions(deadline).stream()
+        .filter(Survey::isUnfinished)
+        .map(CompanionRef::of)
+        .toList();
+  }
+
+  /// Everything at once, for decisions about many Companions.
+  ///
+  /// @param companions about how many there are
+  /// @throws Unavailable when the API server does not answer
+  public Survey survey(int companions, Instant now, Deadline deadline) {
+    return new SurveyReader(client, settings, observedObjects, evictionReader, companions)
+        .survey(now, deadline);
   }
 
   /// The Companion, its budgets, each by its name, and its Holds: for a list, the API server may
@@ -219,10 +330,12 @@ public class ClusterReader {
           parallel.run(() -> followerRef == null ? null : daemonSet(namespace, followerRef.name()));
       var guards = parallel.run(() -> deployment(namespace, Made.guards(ref.name())));
       var holds = parallel.run(() -> holds(ref));
+      var evictions = parallel.run(() -> evictionReader.of(ref));
       Map<String, Parallel.Result<Observation>> observed = new LinkedHashMap<>();
       for (Observed it : first.getSpec().disruption().observe()) {
         observed.put(it.as(), parallel.run(() -> observedObjects.read(it, namespace)));
       }
+      Set<NodeChoice.Labeled> selectors = Holds.selectors(known.holds(), known.now());
       Optional<RosterReader> rosters =
           first.getSpec().disruption().protect().contains(Protect.Nodes)
                   && scope.covers(targetNamespace)
@@ -232,6 +345,7 @@ public class ClusterReader {
                       ref,
                       targetNamespace,
                       occasion.nodesFor(known, RosterReader.FEW),
+                      selectors,
                       parallel))
               : Optional.empty();
       Companion companion =
@@ -240,6 +354,9 @@ public class ClusterReader {
               .filter(ClusterReader::isLiving)
               .findFirst()
               .orElseThrow(() -> new LostRace("Companion " + ref + " changed while it was read"));
+      if (!selectors.containsAll(Holds.selectors(parallel.result(holds), known.now()))) {
+        throw new LostRace("A Hold of Companion %s is new, and selects nodes".formatted(ref));
+      }
       DaemonSet theTarget = parallel.result(target);
       deadline.check("reading the cordoned nodes for Companion " + ref);
       Snapshot seen =
@@ -257,13 +374,34 @@ public class ClusterReader {
               results(observed, parallel),
               rosters.map(RosterReader::notRunning).orElse(List.of()),
               known.placed(),
+              parallel.result(evictions),
               rosters.map(it -> it.few(theTarget)).orElse(Roster.NONE));
-      if (rosters.isEmpty() || !seen.needsEveryNode()) {
-        return seen;
-      }
-      deadline.check("reading every node for Companion " + ref);
-      return seen.with(rosters.get().all(theTarget));
+      return rosters.isEmpty() || !FewNodes.needEveryNode(seen)
+          ? seen
+          : withMoreNodes(seen, rosters.get(), occasion, deadline);
     }
+  }
+
+  /// With those nodes that may be without a guard, as far as somebody names them; where they do not
+  /// explain what was seen, with every node.
+  private static Snapshot withMoreNodes(
+      Snapshot seen, RosterReader rosters, Occasion occasion, Deadline deadline) {
+    DaemonSet target = Objects.requireNonNull(seen.target());
+    if (FewNodes.needFewMore(seen, RosterReader.FEW)) {
+      deadline.check("reading some nodes for Companion " + seen.ref());
+      Set<String> more = new TreeSet<>(occasion.mayBeUnguarded(seen.toldUnguarded()));
+      if (seen.expectsNodes()) {
+        more.addAll(rosters.nodesThatStart(target));
+      }
+      if (!more.isEmpty() && more.size() <= RosterReader.FEW) {
+        Snapshot some = seen.with(rosters.few(target, more));
+        if (!FewNodes.needEveryNode(some)) {
+          return some;
+        }
+      }
+    }
+    deadline.check("reading every node for Companion " + seen.ref());
+    return seen.with(rosters.all(target));
   }
 
   /// Every Hold that names the Companion, whether that exists or not.
@@ -292,8 +430,17 @@ public class ClusterReader {
         now);
   }
 
-  /// Nodes that may have the condition [dev.chaperone.decide.DrainBlocked#CONDITION]; none where
-  /// the installation wants no conditions on nodes.
+  /// Where followers are ready, of those Companions that ask for the condition of it.
+  ///
+  /// @param nodes as [#markedNodes] had them before
+  /// @throws Unavailable when the API server does not answer
+  public CompanionReady companionReady(List<Companion> everyone, List<Node> nodes) {
+    List<Companion> asking = everyone.stream().filter(CompanionReady::isAskedFor).toList();
+    return new CompanionReady(new FollowerReader(client, scope).asking(asking), nodes);
+  }
+
+  /// Nodes that may have a condition of Chaperone; none where the installation wants no conditions
+  /// on nodes.
   ///
   /// @param cordoned only the cordoned ones
   /// @throws Unavailable when the API server does not answer
@@ -302,8 +449,8 @@ public class ClusterReader {
       return List.of();
     }
     return cordoned
-        ? RosterReader.nodes(client, "spec.unschedulable", "true")
-        : RosterReader.nodes(client);
+        ? RosterReader.nodes(client, "spec.unschedulable", "true", Set.of())
+        : RosterReader.nodes(client, Set.of());
   }
 
   private static <T> Map<String, T> results(
@@ -338,7 +485,21 @@ public class ClusterReader {
         && Objects.equals(one.getMetadata().getGeneration(), other.getMetadata().getGeneration());
   }
 
-  private static boolean isLiving(Companion companion) {
+  /// Returns if nobody has changed the Companion, or said something of it, since it was seen.
+  ///
+  /// @throws LostRace if somebody has
+  /// @throws Unavailable when the API server does not answer
+  public void requireUnchanged(Companion seen) throws LostRace {
+    CompanionRef ref = CompanionRef.of(seen);
+    Companion now = companion(ref);
+    if (now == null
+        || !Objects.equals(
+            now.getMetadata().getResourceVersion(), seen.getMetadata().getResourceVersion())) {
+      throw new LostRace("Companion " + ref + " changed after it was read");
+    }
+  }
+
+  static boolean isLiving(Companion companion) {
     return companion.getMetadata().getDeletionTimestamp() == null;
   }
 
@@ -438,7 +599,10 @@ public class ClusterReader {
   ///
   /// @throws Unavailable when the API server does not answer
   public boolean exists(CompanionRef ref) {
-    return scope.covers(ref.namespace()) && companion(ref) != null;
+    return scope.covers(ref.namespace())
+        && PathName.isOne(ref.namespace())
+        && PathName.isOne(ref.name())
+        && companion(ref) != null;
   }
 
   /// The Companions with a signal of this type.

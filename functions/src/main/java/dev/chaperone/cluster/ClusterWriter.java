@@ -172,6 +172,7 @@ public class ClusterWriter {
       case Change.ReportKey report -> {
         return Optional.of(client.resource(report.object()).updateStatus());
       }
+      case Change.Respond respond -> respond(respond);
       case Change.SetSchedule beat -> setSchedule(beat);
       case Change.Mark mark -> patchConditions(mark.object(), mark.condition());
       case Change.Unmark unmark -> unmark(unmark);
@@ -407,6 +408,18 @@ public class ClusterWriter {
     client.pods().resource(guard).patch(JSON, json(patch));
   }
 
+  private void respond(Change.Respond respond) {
+    List<Map<String, Object>> patch =
+        List.of(
+            onlyOn(respond.object()),
+            operation("replace", "/status/responders/" + respond.index(), respond.entry()));
+    client
+        .genericKubernetesResources(EvictionReader.EVICTIONS)
+        .resource(respond.object())
+        .subresource("status")
+        .patch(JSON, json(patch));
+  }
+
   private void setSchedule(Change.SetSchedule beat) {
     Map<String, Object> patch =
         Map.of(
@@ -419,9 +432,14 @@ public class ClusterWriter {
   }
 
   private void unmark(Change.Unmark unmark) {
+    Map<String, String> gone = Map.of("type", unmark.type(), "$patch", "delete");
+    if (unmark.companion() == null) {
+      patchConditions(unmark.object(), gone);
+      return;
+    }
     Node node = client.nodes().withName(unmark.object().getMetadata().getName()).get();
     if (node != null && DrainBlocked.isSaidBy(unmark.companion(), node)) {
-      patchConditions(node, Map.of("type", DrainBlocked.CONDITION, "$patch", "delete"));
+      patchConditions(node, gone);
     }
   }
 
@@ -431,7 +449,19 @@ public class ClusterWriter {
         .nodes()
         .withName(node.getMetadata().getName())
         .subresource("status")
-        .patch(STRATEGIC_MERGE, json(Map.of("status", Map.of("conditions", List.of(condition)))));
+        .patch(
+            STRATEGIC_MERGE,
+            json(
+                Map.of(
+                    "metadata",
+                    version(node),
+                    "status",
+                    Map.of("conditions", List.of(condition)))));
+  }
+
+  private static Map<String, String> version(Node node) {
+    String version = node.getMetadata().getResourceVersion();
+    return version == null ? Map.of() : Map.of("resourceVersion", version);
   }
 
   private void renew(Lease lease) {
@@ -504,9 +534,10 @@ public class ClusterWriter {
       case Change.Report report -> "status of " + name;
       case Change.ReportHold report -> "status of " + name;
       case Change.ReportKey report -> "status of " + name;
+      case Change.Respond respond -> "answer of " + name;
       case Change.SetSchedule beat -> "set schedule " + beat.schedule() + " of " + name;
-      case Change.Mark mark -> "condition " + DrainBlocked.CONDITION + " on " + name;
-      case Change.Unmark unmark -> "remove condition " + DrainBlocked.CONDITION + " from " + name;
+      case Change.Mark mark -> "condition " + mark.condition().getType() + " on " + name;
+      case Change.Unmark unmark -> "remove condition " + unmark.type() + " from " + name;
       case Change.Renew renew -> "time of " + name;
       case Change.Tell tell -> "Event " + tell.reason() + " on " + name;
       case Change.TellOnce tell -> "Event " + tell.reason() + " on " + name;

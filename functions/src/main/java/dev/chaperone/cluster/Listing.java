@@ -19,7 +19,12 @@ record Listing<T>(List<T> items, String resourceVersion) {
 
   /// No more than one page.
   static ListOptions onePage() {
-    return new ListOptionsBuilder().withLimit(PAGE).build();
+    return atMost(PAGE);
+  }
+
+  /// No more than so many.
+  static ListOptions atMost(long some) {
+    return new ListOptionsBuilder().withLimit(some).build();
   }
 
   /// Everything that the query finds now.

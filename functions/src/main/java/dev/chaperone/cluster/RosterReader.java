@@ -6,6 +6,7 @@ import dev.chaperone.cluster.Slim.SlimNode;
 import dev.chaperone.cluster.Slim.SlimPod;
 import dev.chaperone.decide.CompanionRef;
 import dev.chaperone.decide.Made;
+import dev.chaperone.decide.NodeChoice;
 import dev.chaperone.decide.Roster;
 import io.fabric8.kubernetes.api.model.KubernetesResourceList;
 import io.fabric8.kubernetes.api.model.Node;
@@ -27,12 +28,11 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
-/// Reads which guards do not run, and who is on the cordoned nodes and on those that are named,
-/// such as those that are said to be gone. As much of it as can be is on its way as soon as there
-/// is a reader.
+/// Reads which guards do not run, and who is on the cordoned nodes, on those that are named, such
+/// as those that are said to be gone, or new, and on those that Holds block by their labels. As
+/// much of it as can be is on its way as soon as there is a reader.
 final class RosterReader {
-  /// With more nodes than this, one list of everything is cheaper than reads for each.
-  static final int FEW = 16;
+  static final int FEW = ClusterReader.FEW_NODES;
 
   private final KubernetesClient client;
   private final CompanionRef ref;
@@ -40,7 +40,9 @@ final class RosterReader {
   private final Set<String> named;
   private final Parallel parallel;
   private final Parallel.Result<Listing<Pod>> notRunning;
-  private final Parallel.Result<List<Node>> cordoned;
+  private final Set<NodeChoice.Labeled> selectors;
+  private final Set<String> labels;
+  private final List<Parallel.Result<List<Node>>> nodes = new ArrayList<>();
   private final Set<String> asked = new HashSet<>();
   private final List<Parallel.Result<List<Pod>>> pods = new ArrayList<>();
 
@@ -49,6 +51,7 @@ final class RosterReader {
       CompanionRef ref,
       String targetNamespace,
       Set<String> named,
+      Set<NodeChoice.Labeled> selectors,
       Parallel parallel) {
     this.client = client;
     this.ref = ref;
@@ -56,7 +59,12 @@ final class RosterReader {
     this.named = named;
     this.parallel = parallel;
     this.notRunning = parallel.run(this::guardsNotRunning);
-    this.cordoned = parallel.run(() -> nodes(client, "spec.unschedulable", "true"));
+    this.selectors = selectors;
+    this.labels = NodeChoice.keys(selectors);
+    nodes.add(parallel.run(() -> nodes(client, "spec.unschedulable", "true", labels)));
+    if (selectors.size() <= FEW) {
+      selectors.forEach(it -> nodes.add(parallel.run(() -> nodes(client, it, labels))));
+    }
     if (named.size() <= FEW) {
       named.forEach(node -> askForPodsOn(node, null));
     }
@@ -74,26 +82,59 @@ final class RosterReader {
   ///
   /// @param target absent: guards may be there without it
   Roster few(@Nullable DaemonSet target) {
+    return few(target, Set.of());
+  }
+
+  /// The same, and who is on some more of them, none of which has to exist.
+  Roster few(@Nullable DaemonSet target, Set<String> more) {
     Map<String, Node> known = new TreeMap<>();
-    parallel.result(cordoned).forEach(node -> known.put(node.getMetadata().getName(), node));
+    nodes.stream()
+        .flatMap(it -> parallel.result(it).stream())
+        .forEach(node -> known.put(node.getMetadata().getName(), node));
     Set<String> few = new TreeSet<>(named);
     few.addAll(known.keySet());
-    if (few.size() > FEW) {
+    few.addAll(more);
+    if (few.size() > FEW || selectors.size() > FEW) {
       Roster all = all(target);
-      return target == null ? all.ofCordoned() : all;
+      selectors.forEach(it -> few.addAll(it.in(all)));
+      return target == null ? all.ofCordonedAnd(few) : all;
     }
     few.forEach(node -> askForPodsOn(node, asOfGuards()));
     List<Pod> running = pods.stream().flatMap(it -> parallel.result(it).stream()).toList();
     List<Pod> guards = running.stream().filter(pod -> Made.isGuard(pod, ref)).toList();
     // After the guards: one whose node is not there has lost it.
-    guards.stream()
-        .map(guard -> guard.getSpec().getNodeName())
+    Stream.concat(guards.stream().map(guard -> guard.getSpec().getNodeName()), more.stream())
         .distinct()
         .filter(node -> !known.containsKey(node))
-        .flatMap(node -> nodes(client, "metadata.name", node).stream())
-        .forEach(node -> known.put(node.getMetadata().getName(), node));
+        .map(node -> parallel.run(() -> nodes(client, "metadata.name", node, labels)))
+        .toList()
+        .forEach(
+            found ->
+                parallel
+                    .result(found)
+                    .forEach(node -> known.put(node.getMetadata().getName(), node)));
     return new Roster(
         false, known, running.stream().filter(of(target)).toList(), guards, List.of());
+  }
+
+  /// Nodes on which the target has not started yet; of more than few, only so many that this is
+  /// seen.
+  Set<String> nodesThatStart(DaemonSet target) {
+    return read(
+        "pods of DaemonSet " + target.getMetadata().getName(),
+        () ->
+            client
+                .resources(SlimPod.class)
+                .inNamespace(targetNamespace)
+                .withLabelSelector(target.getSpec().getSelector())
+                .withoutField("status.phase", "Running")
+                .list(Listing.atMost(FEW + 1))
+                .getItems()
+                .stream()
+                .map(new Slim()::pod)
+                .map(pod -> pod.getSpec().getNodeName())
+                .filter(Objects::nonNull)
+                .collect(Collectors.toSet()));
   }
 
   /// Who is on every node.
@@ -101,10 +142,10 @@ final class RosterReader {
     var targetPods = parallel.run(() -> target == null ? List.<Pod>of() : podsOf(target));
     List<Pod> labelled = labelledGuards();
     // After the guards: one whose node is not in this list has lost it.
-    List<Node> nodes = nodes(client);
+    List<Node> everyNode = nodes(client, labels);
     return new Roster(
         true,
-        nodes.stream()
+        everyNode.stream()
             .collect(Collectors.toMap(node -> node.getMetadata().getName(), Function.identity())),
         parallel.result(targetPods).stream().filter(of(target)).toList(),
         labelled.stream().filter(pod -> Made.isGuard(pod, ref)).toList(),
@@ -163,36 +204,49 @@ final class RosterReader {
       Stream.of(ref.namespace(), targetNamespace)
           .distinct()
           .forEach(
-              namespace -> pods.add(parallel.run(() -> podsOn(node, namespace, atLeast).items())));
+              namespace -> pods.add(parallel.run(() -> podsOn(client, node, namespace, atLeast))));
     }
   }
 
-  private Listing<Pod> podsOn(String node, String namespace, @Nullable String atLeast) {
+  /// @param namespace absent: of all of them
+  static List<Pod> podsOn(
+      KubernetesClient client, String node, @Nullable String namespace, @Nullable String atLeast) {
+    var pods = client.resources(SlimPod.class);
     return read(
-        "pods on Node " + node,
-        () ->
-            Listing.of(
-                client
-                    .resources(SlimPod.class)
-                    .inNamespace(namespace)
-                    .withField("spec.nodeName", node),
-                atLeast,
-                new Slim()::pod));
-  }
-
-  static List<Node> nodes(KubernetesClient client) {
-    return read("Nodes", () -> Listing.of(client.resources(SlimNode.class), null, new Slim()::node))
-        .items();
-  }
-
-  static List<Node> nodes(KubernetesClient client, String field, String value) {
-    return read(
-            "Nodes with %s=%s".formatted(field, value),
+            "pods on Node " + node,
             () ->
                 Listing.of(
-                    client.resources(SlimNode.class).withField(field, value),
-                    null,
-                    new Slim()::node))
+                    (namespace == null ? pods.inAnyNamespace() : pods.inNamespace(namespace))
+                        .withField("spec.nodeName", node),
+                    atLeast,
+                    new Slim()::pod))
         .items();
+  }
+
+  /// @param labels keys of those that are needed
+  static List<Node> nodes(KubernetesClient client, Set<String> labels) {
+    return nodes("Nodes", client.resources(SlimNode.class), labels);
+  }
+
+  static List<Node> nodes(KubernetesClient client, String field, String value, Set<String> labels) {
+    return nodes(
+        "Nodes with %s=%s".formatted(field, value),
+        client.resources(SlimNode.class).withField(field, value),
+        labels);
+  }
+
+  private static List<Node> nodes(
+      KubernetesClient client, NodeChoice.Labeled selector, Set<String> labels) {
+    return nodes(
+        selector.describe(),
+        client.resources(SlimNode.class).withLabels(selector.labels()),
+        labels);
+  }
+
+  private static List<Node> nodes(
+      String what,
+      FilterWatchListDeletable<SlimNode, KubernetesResourceList<SlimNode>, ?> query,
+      Set<String> labels) {
+    return read(what, () -> Listing.of(query, null, new Slim(labels)::node)).items();
   }
 }

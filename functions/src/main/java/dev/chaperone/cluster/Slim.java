@@ -4,7 +4,9 @@ import com.fasterxml.jackson.annotation.JsonIgnoreProperties;
 import com.fasterxml.jackson.databind.JsonDeserializer;
 import com.fasterxml.jackson.databind.annotation.JsonDeserialize;
 import dev.chaperone.cluster.Slim.SlimPod.PodState;
+import dev.chaperone.decide.CompanionReady;
 import dev.chaperone.decide.DrainBlocked;
+import dev.chaperone.decide.Made;
 import dev.chaperone.decide.Maintenance;
 import io.fabric8.kubernetes.api.model.ContainerStateWaiting;
 import io.fabric8.kubernetes.api.model.ContainerStatus;
@@ -21,7 +23,9 @@ import io.fabric8.kubernetes.api.model.PodCondition;
 import io.fabric8.kubernetes.api.model.PodConditionBuilder;
 import io.fabric8.kubernetes.api.model.PodSpec;
 import io.fabric8.kubernetes.api.model.PodStatus;
+import io.fabric8.kubernetes.api.model.PodTemplateSpec;
 import io.fabric8.kubernetes.api.model.Taint;
+import io.fabric8.kubernetes.api.model.apps.Deployment;
 import io.fabric8.kubernetes.model.annotation.Group;
 import io.fabric8.kubernetes.model.annotation.Kind;
 import io.fabric8.kubernetes.model.annotation.Plural;
@@ -29,6 +33,7 @@ import io.fabric8.kubernetes.model.annotation.Version;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
@@ -39,6 +44,16 @@ final class Slim {
   private static final String READY = "Ready";
 
   private final Map<Object, Object> kept = new HashMap<>();
+  private final Set<String> labels;
+
+  Slim() {
+    this(Set.of());
+  }
+
+  /// @param labels keys of those that are to be kept of nodes, besides their failure domains'
+  Slim(Set<String> labels) {
+    this.labels = labels;
+  }
 
   /// A Pod on the wire.
   @Group("")
@@ -130,6 +145,26 @@ final class Slim {
   @JsonDeserialize(using = JsonDeserializer.None.class)
   static final class SlimMeta extends ObjectMeta {}
 
+  /// The same object without what says who wrote which of its fields, which takes more room than
+  /// all else of it.
+  static <T extends HasMetadata> T slim(T read) {
+    read.getMetadata().setManagedFields(List.of());
+    return read;
+  }
+
+  /// The same Deployment, of which others' fields of the spec make a difference.
+  Deployment deployment(Deployment read) {
+    read.getMetadata()
+        .setManagedFields(
+            read.getMetadata().getManagedFields().stream()
+                .filter(it -> !Made.FIELD_MANAGER.equals(it.getManager()))
+                .filter(it -> it.getSubresource() == null)
+                .toList());
+    PodTemplateSpec template = read.getSpec().getTemplate();
+    template.setSpec(once(template.getSpec()));
+    return read;
+  }
+
   Pod pod(SlimPod read) {
     Pod pod = new Pod();
     pod.setMetadata(metadata(read.getMetadata()));
@@ -176,7 +211,8 @@ final class Slim {
   Node node(SlimNode read) {
     Node node = new Node();
     node.setMetadata(metadata(read.getMetadata()));
-    node.getMetadata().setLabels(topology(read.getMetadata().getLabels()));
+    node.getMetadata().setResourceVersion(read.getMetadata().getResourceVersion());
+    node.getMetadata().setLabels(some(read.getMetadata().getLabels()));
     NodeSpec spec = new NodeSpec();
     if (read.spec != null) {
       spec.setUnschedulable(read.spec.unschedulable());
@@ -190,19 +226,21 @@ final class Slim {
             .flatMap(List::stream)
             .filter(
                 it ->
-                    DrainBlocked.CONDITION.equals(it.getType()) || Maintenance.isOfMaintenance(it))
+                    DrainBlocked.CONDITION.equals(it.getType())
+                        || CompanionReady.CONDITION.equals(it.getType())
+                        || Maintenance.isOfMaintenance(it))
             .toList());
     node.setStatus(status);
     return node;
   }
 
-  /// The labels that may say in which failure domain a node is.
-  private @Nullable Map<String, String> topology(@Nullable Map<String, String> labels) {
+  /// The labels that may say in which failure domain a node is, and those that Holds ask for.
+  private @Nullable Map<String, String> some(@Nullable Map<String, String> labels) {
     Map<String, String> some = new HashMap<>();
     if (labels != null) {
       labels.forEach(
           (key, value) -> {
-            if (key.startsWith("topology.")) {
+            if (key.startsWith("topology.") || this.labels.contains(key)) {
               some.put(once(key), once(value));
             }
           });

@@ -7,7 +7,9 @@ import dev.chaperone.api.Companion;
 import dev.chaperone.api.CompanionSpec.Protect;
 import dev.chaperone.api.Hold;
 import dev.chaperone.cluster.Slim.SlimPod;
+import dev.chaperone.decide.Holds;
 import dev.chaperone.decide.Made;
+import dev.chaperone.decide.NodeChoice;
 import dev.chaperone.decide.Observation;
 import dev.chaperone.decide.Settings;
 import dev.chaperone.decide.Snapshot;
@@ -29,7 +31,10 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.Semaphore;
+import java.util.function.Function;
 import java.util.function.Predicate;
+import java.util.function.Supplier;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
@@ -38,35 +43,58 @@ final class SurveyReader {
   /// With more DaemonSets, or more namespaces, one list of everything is cheaper.
   private static final int FEW = 8;
 
+  /// With more Companions, a page of each list at the same time would not fit in memory.
+  private static final int MANY = 100;
+
+  private static final int PAGES_AT_ONCE = 2;
+
   /// Beyond the time that the lists take.
   private static final Duration FOR_OBSERVED = Duration.ofSeconds(1);
 
   private final KubernetesClient client;
   private final Settings settings;
   private final ObservedReader observedObjects;
+  private final EvictionReader evictionReader;
+  private final Semaphore pages;
 
-  SurveyReader(KubernetesClient client, Settings settings, ObservedReader observedObjects) {
+  /// @param companions about how many there are
+  SurveyReader(
+      KubernetesClient client,
+      Settings settings,
+      ObservedReader observedObjects,
+      EvictionReader evictionReader,
+      int companions) {
+    this.pages = new Semaphore(companions > MANY ? PAGES_AT_ONCE : Integer.MAX_VALUE);
     this.client = client;
     this.settings = settings;
     this.observedObjects = observedObjects;
+    this.evictionReader = evictionReader;
   }
 
   /// @throws Unavailable when the API server does not answer
   Survey survey(Instant now, Deadline deadline) {
     deadline.check("reading all Companions at once");
     try (Parallel parallel = new Parallel()) {
-      var companions = parallel.run(() -> all("Companions", client.resources(Companion.class)));
-      var daemonSets = parallel.run(() -> all("DaemonSets", client.apps().daemonSets()));
-      var holds = parallel.run(() -> all("Holds", client.resources(Hold.class)));
+      var companions =
+          parallel.run(() -> all("Companions", client.resources(Companion.class), Slim::slim));
+      // Who wrote a follower's placement makes a difference.
+      var daemonSets = parallel.run(() -> all("DaemonSets", client.apps().daemonSets(), it -> it));
+      var holds = parallel.run(() -> all("Holds", client.resources(Hold.class), Slim::slim));
       var budgets =
           parallel.run(
-              () -> all("PodDisruptionBudgets", client.policy().v1().podDisruptionBudget()));
+              () ->
+                  all(
+                      "PodDisruptionBudgets",
+                      client.policy().v1().podDisruptionBudget(),
+                      Slim::slim));
       var deployments =
           parallel.run(
               () ->
                   list(
                       "Deployments",
-                      everywhere(client.apps().deployments()).withLabels(Made.MANAGED)));
+                      everywhere(client.apps().deployments()).withLabels(Made.MANAGED),
+                      new Slim()::deployment));
+      var evictions = parallel.run(evictionReader::everywhere);
       var guards =
           parallel.run(
               () ->
@@ -86,7 +114,8 @@ final class SurveyReader {
           targetPods.stream().flatMap(it -> parallel.result(it).stream()).toList();
       deadline.check("reading all Nodes");
       // After the guards: one whose node is not in this list has lost it.
-      var nodes = RosterReader.nodes(client);
+      var nodes =
+          RosterReader.nodes(client, NodeChoice.keys(Holds.selectors(parallel.result(holds), now)));
       // One that is slow is left to the looks of those who observe it.
       Deadline soon = deadline.orIn(FOR_OBSERVED);
       Map<Observing, Observation> seen = new HashMap<>();
@@ -105,7 +134,8 @@ final class SurveyReader {
               everyGuard,
               everyTargetPod,
               nodes,
-              seen));
+              seen,
+              parallel.result(evictions)));
     }
   }
 
@@ -164,19 +194,28 @@ final class SurveyReader {
   }
 
   private <T extends HasMetadata, L extends KubernetesResourceList<T>, R extends Resource<T>>
-      List<T> all(String what, MixedOperation<T, L, R> objects) {
-    return list(what, everywhere(objects));
+      List<T> all(String what, MixedOperation<T, L, R> objects, Function<T, T> keep) {
+    return list(what, everywhere(objects), keep);
   }
 
-  private static <T extends HasMetadata, L extends KubernetesResourceList<T>> List<T> list(
-      String what, FilterWatchListDeletable<T, L, ?> query) {
-    return read(what, () -> Listing.of(query).items());
+  private <T extends HasMetadata, L extends KubernetesResourceList<T>> List<T> list(
+      String what, FilterWatchListDeletable<T, L, ?> query, Function<T, T> keep) {
+    return inTurn(() -> read(what, () -> Listing.of(query, null, keep).items()));
   }
 
-  private static List<Pod> pods(
+  private <T> T inTurn(Supplier<T> list) {
+    pages.acquireUninterruptibly();
+    try {
+      return list.get();
+    } finally {
+      pages.release();
+    }
+  }
+
+  private List<Pod> pods(
       String what,
       FilterWatchListDeletable<SlimPod, KubernetesResourceList<SlimPod>, ?> query,
       Predicate<SlimPod> wanted) {
-    return read(what, () -> Listing.of(query, null, wanted, new Slim()::pod).items());
+    return inTurn(() -> read(what, () -> Listing.of(query, null, wanted, new Slim()::pod).items()));
   }
 }

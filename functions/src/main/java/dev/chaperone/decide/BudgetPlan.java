@@ -165,7 +165,7 @@ record BudgetPlan(
             .filter(it -> Objects.equals(Made.closedFor(it), held.fence()))
             .isPresent();
     // Of several failure domains one node goes in total, until all others are held.
-    boolean inOneDomain = !held.domains().held().isEmpty() && fenced && held.haveAllMoved();
+    boolean inOneDomain = !held.domains().held().isEmpty() && fenced && held.alone();
     IntOrString may =
         seen.disruption().topologyKey() == null || inOneDomain
             ? seen.disruption().maxUnavailable()

@@ -9,8 +9,10 @@ import io.fabric8.kubernetes.api.model.Node;
 import io.fabric8.kubernetes.api.model.NodeCondition;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.apps.DaemonSet;
+import io.fabric8.kubernetes.api.model.apps.Deployment;
 import io.fabric8.kubernetes.api.model.coordination.v1.Lease;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
@@ -28,12 +30,37 @@ public sealed interface Change {
       case Create _, Replace _, Apply _, Place _, ReportKey _ -> Set.of();
       // Somebody was faster, or it is gone.
       case Bind _, SetSchedule _ -> Set.of(WriteFailure.NOT_FOUND, WriteFailure.CONFLICT);
-      case Delete _, SetApart _, Report _, ReportHold _, Mark _, Unmark _, Renew _ ->
+      case Delete _, SetApart _, Report _, ReportHold _, Respond _, Mark _, Unmark _, Renew _ ->
           Set.of(WriteFailure.NOT_FOUND);
       // Told before.
       case TellOnce _ -> Set.of(WriteFailure.CONFLICT);
       // Nobody's safety hangs on an Event.
       case Tell _ -> Set.of(WriteFailure.values());
+    };
+  }
+
+  /// Whether it may be written although what it was decided on was seen some seconds ago: it takes
+  /// nothing away that something may hang on by now, and the API server refuses it where somebody
+  /// else has decided on the same object meanwhile.
+  default boolean mayComeLate() {
+    return switch (this) {
+      case Create _, Bind _, Report _, ReportHold _, Tell _ -> true;
+      // Whether a budget gives room is for the decision to know.
+      case Replace(HasMetadata object, HasMetadata seen) ->
+          !(object instanceof Deployment wanted)
+              || GuardDeployment.keepsEveryGuard((Deployment) seen, wanted);
+      case Apply _,
+          Place _,
+          SetApart _,
+          Delete _,
+          ReportKey _,
+          Respond _,
+          SetSchedule _,
+          Mark _,
+          Unmark _,
+          Renew _,
+          TellOnce _ ->
+          false;
     };
   }
 
@@ -77,17 +104,25 @@ public sealed interface Change {
   /// Writes the status that the key carries, on the version that was seen.
   record ReportKey(EventKey object) implements Change {}
 
+  /// Answers an Eviction as its responder, on the version that was seen.
+  ///
+  /// @param index of the responder's entry in its status
+  /// @param entry as it is to be
+  record Respond(GenericKubernetesResource object, int index, Map<String, Object> entry)
+      implements Change {}
+
   /// Sets how often the pulse beats, on the version that was seen.
   ///
   /// @param schedule cron with five fields
   record SetSchedule(GenericKubernetesResource object, String schedule) implements Change {}
 
-  /// Sets the condition on the node.
+  /// Sets the condition on the node, and only on the version that was seen, if that is known.
   record Mark(Node object, NodeCondition condition) implements Change {}
 
-  /// Removes the condition [DrainBlocked#CONDITION] from the node, if it is there and of the
-  /// Companion.
-  record Unmark(Node object, CompanionRef companion) implements Change {}
+  /// Removes the condition from the node, if it is there.
+  ///
+  /// @param companion only if the condition is of this one; absent: in any case
+  record Unmark(Node object, String type, @Nullable CompanionRef companion) implements Change {}
 
   /// Notes in a Lease, if it is there, the time that this one carries.
   record Renew(Lease object) implements Change {}

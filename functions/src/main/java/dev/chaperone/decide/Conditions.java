@@ -2,11 +2,14 @@ package dev.chaperone.decide;
 
 import io.fabric8.kubernetes.api.model.Condition;
 import io.fabric8.kubernetes.api.model.ConditionBuilder;
+import io.fabric8.kubernetes.api.model.Node;
+import io.fabric8.kubernetes.api.model.NodeCondition;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /// Status conditions as Kubernetes has them: the transition time moves only when the status does.
@@ -45,6 +48,15 @@ public final class Conditions {
   /// As much of a text as the message of a condition may have: a status has to fit into one object.
   public static String cut(String message) {
     return message.length() <= MAX_MESSAGE ? message : message.substring(0, MAX_MESSAGE - 1) + "…";
+  }
+
+  /// The condition of this type on a node; empty: it has none.
+  static Optional<NodeCondition> find(Node node, String type) {
+    return Stream.ofNullable(node.getStatus())
+        .flatMap(it -> Stream.ofNullable(it.getConditions()))
+        .flatMap(List::stream)
+        .filter(it -> type.equals(it.getType()))
+        .findFirst();
   }
 
   /// The condition of this type; empty: there is none.

@@ -10,6 +10,7 @@ import dev.chaperone.decide.Conditions.Named;
 import dev.chaperone.decide.Written.Refusal;
 import io.fabric8.kubernetes.api.model.Condition;
 import io.fabric8.kubernetes.api.model.HasMetadata;
+import io.fabric8.kubernetes.api.model.Pod;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
@@ -113,15 +114,27 @@ public final class Decision {
       Finding everywhere,
       @Nullable List<String> unprotectedGuards,
       Enforcement enforcement) {
-    String node = hold.getSpec().nodeName();
-    if (node == null) {
+    Optional<NodeChoice> nodes = NodeChoice.of(hold.getSpec());
+    if (nodes.isEmpty()) {
       return HoldReports.findings(
           hold, reasons, verdict, everywhere, unprotectedGuards, seen.now());
     }
     boolean all = !verdict.allowed() && enforcement.isClosed();
-    Finding enforced = held.enforced(seen, state, enforcement.heldGap(), all, node);
+    HeldNodes.Achieved achieved =
+        held.achieved(seen, state, enforcement.heldGap(), all, nodes.get());
+    Finding enforced = achieved.finding();
     return HoldReports.findings(
-        hold, reasons, verdict, enforced, enforced.good() ? null : held.guardsOn(node), seen.now());
+        hold,
+        reasons,
+        verdict,
+        enforced,
+        enforced.good() ? null : achieved.unprotected(),
+        seen.now());
+  }
+
+  /// Whether a budget that is there is to take room away.
+  public boolean closes() {
+    return budgets.closing().stream().anyMatch(Change.Replace.class::isInstance);
   }
 
   /// Whether it gives room. Then everything has to be looked at once more: a run that found the
@@ -157,17 +170,24 @@ public final class Decision {
     return Stream.concat(steps(true).stream(), report(Written.NOTHING).steps().stream()).toList();
   }
 
+  /// Whether all of it may be written although what this decides on was seen some seconds ago, as
+  /// in a survey. What gives room is decided on what has just been read.
+  public boolean mayComeLate() {
+    return budgets.opening().isEmpty()
+        && everything().stream().flatMap(List::stream).allMatch(Change::mayComeLate);
+  }
+
   /// Whether the nodes that are not cordoned make a difference, to what is written or to what is
   /// said.
   public boolean needsEveryNode() {
-    return seen.ofCordonedNodes().needsEveryNode() || needsPulse();
+    return FewNodes.needEveryNode(seen.ofCordonedNodes()) || needsPulse();
   }
 
   /// Whether they make a difference that a look sees only for a pulse: for any other event, it
   /// reads every node where the few do not explain the guards, and here they would.
   public boolean needsPulse() {
     Snapshot few = seen.ofCordonedNodes();
-    return !few.needsEveryNode() && !everything().equals(of(few).everything());
+    return !FewNodes.needEveryNode(few) && !everything().equals(of(few).everything());
   }
 
   private static List<List<Change>> steps(Stream<List<Change>> steps) {
@@ -175,10 +195,12 @@ public final class Decision {
   }
 
   /// Whether something will soon change that no event announces: a Hold expires, a window
-  /// begins or ends, a settle period or a maximum duration passes, a guard waits for its node.
+  /// begins or ends, a settle period or a maximum duration passes, a guard waits for its node, an
+  /// Eviction for the next heartbeat.
   public boolean isPending() {
     return state.count().running() < state.count().desired()
         || maintenance.isUnfinished()
+        || !seen.evictions().waiting(seen.ref()).isEmpty()
         || Pulse.isPending(reasons.nextTurn(), seen.now());
   }
 
@@ -225,10 +247,22 @@ public final class Decision {
               orEmpty(before.blockedNodes()),
               orEmpty(after.blockedNodes()),
               this::whyDrainWaits));
+      told.addAll(EvictionResponder.changes(seen, this::answer));
       told.addAll(holds.stream().limit(MAX_HOLDS_AT_ONCE).toList());
       return Decision.steps(
           Stream.of(
               told, after.equals(before) ? List.of() : List.of(new Change.Report(withStatus()))));
+    }
+
+    /// Whether nothing was said of the Companion before.
+    public boolean isFirst() {
+      return conditions(before).isEmpty();
+    }
+
+    /// Whether nodes are to say whether the follower is ready there, and this installation lets
+    /// them.
+    public boolean asksForCondition() {
+      return seen.settings().marksNodes() && CompanionReady.isAskedFor(seen.companion());
     }
 
     /// What the reply says.
@@ -270,7 +304,7 @@ public final class Decision {
         return Optional.of(findings.active().message());
       }
       boolean blocks =
-          hold.get().getSpec().nodeName() == null
+          NodeChoice.of(hold.get().getSpec()).isEmpty()
               ? !verdict.allowed() && enforcement.isClosed()
               : findings.enforced().good();
       return blocks ? Optional.empty() : Optional.of(findings.enforced().message());
@@ -297,6 +331,26 @@ public final class Decision {
       return verdict instanceof Verdict.Held held && enforcement.isClosed()
           ? Finding.bad(held.reason(), held.message())
           : allowed;
+    }
+
+    /// What an Eviction of a guard is answered. Where a budget only counts, there is nothing for a
+    /// responder to wait for.
+    ///
+    /// @param node on which the guard is
+    private EvictionResponder.Answer answer(Pod guard, String node) {
+      boolean blocks = Roster.isRunning(guard) && keepsGuardOf(node);
+      if (verdict instanceof Verdict.Held(List<HoldReason> all)) {
+        return new EvictionResponder.Answer(
+            true, blocks, whyDrainsWait().message(), HoldReason.end(all));
+      }
+      if (held.marks().containsKey(node)) {
+        return new EvictionResponder.Answer(
+            true,
+            blocks,
+            held.why(node).message(),
+            HoldReason.end(held.reasons().getOrDefault(node, List.of())));
+      }
+      return new EvictionResponder.Answer(false, blocks, allowed.message(), null);
     }
 
     private Finding allowed() {
@@ -426,7 +480,8 @@ public final class Decision {
                       String.valueOf(it.since()),
                       text(it.until()),
                       it.overdue() ? true : null,
-                      it.node()))
+                      it.nodes() instanceof NodeChoice.Named named ? named.name() : null,
+                      it.nodes() instanceof NodeChoice.Labeled some ? some.labels() : null))
           .toList();
     }
 
@@ -439,6 +494,7 @@ public final class Decision {
           .filter(it -> !it.good())
           .findFirst()
           .map(it -> Finding.bad(it.reason(), it.message()))
+          .or(Decision.this::noConditions)
           .orElse(
               Finding.good(Reason.Ready, "Placement, guards and budgets are as they should be"));
     }
@@ -465,10 +521,13 @@ public final class Decision {
       return seen.roster().cordoned().stream()
           .map(node -> node.getMetadata().getName())
           .filter(guarded::contains)
-          .filter(
-              node ->
-                  held.keeps(node) ? enforcement.heldGap().isEmpty() : enforcement.blocksDrains())
+          .filter(this::keepsGuardOf)
           .toList();
+    }
+
+    /// Whether the budget over the guard of this node refuses its eviction, if it runs.
+    private boolean keepsGuardOf(String node) {
+      return held.keeps(node) ? enforcement.heldGap().isEmpty() : enforcement.blocksDrains();
     }
 
     private List<Change> newlyOverdue() {
@@ -499,6 +558,15 @@ public final class Decision {
       reported.setStatus(after);
       return reported;
     }
+  }
+
+  private Optional<Finding> noConditions() {
+    return CompanionReady.isAskedFor(seen.companion()) && !seen.settings().marksNodes()
+        ? Optional.of(
+            Finding.bad(
+                Reason.NodeConditionsOff,
+                "spec.nodeCondition asks for a condition on nodes, and this installation writes none: apply knative/overlays/node-conditions, or remove the field"))
+        : Optional.empty();
   }
 
   /// Only where there is something to evaluate.

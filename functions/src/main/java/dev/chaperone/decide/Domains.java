@@ -5,11 +5,11 @@ import io.fabric8.kubernetes.api.model.Node;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
+import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.stream.Collectors;
-import java.util.stream.Stream;
 
 /// Failure domains, of which at most one is disrupted at a time: while a node of one is out, nodes
 /// of all others are held, each by itself.
@@ -24,17 +24,18 @@ record Domains(Map<String, String> held, SortedMap<String, String> why) {
     SortedMap<String, String> why = new TreeMap<>();
     String key = seen.disruption().topologyKey();
     if (key != null && seen.protects(Protect.Nodes)) {
-      Map<String, String> domains = domains(seen.roster(), key);
+      Map<String, String> domains = domains(seen.roster().targetNodes(), seen.roster(), key);
+      Set<String> gone = new TreeSet<>(state.drained());
+      gone.addAll(state.unready());
+      gone.retainAll(domains.keySet());
+      gone.addAll(state.out());
       SortedMap<String, List<String>> out =
-          Stream.concat(state.drained().stream(), state.unready().stream())
-              .filter(domains::containsKey)
-              .distinct()
-              .sorted()
+          domains(gone, seen.roster(), key).entrySet().stream()
               .collect(
                   Collectors.groupingBy(
-                      node -> Objects.requireNonNull(domains.get(node)),
+                      Map.Entry::getValue,
                       TreeMap::new,
-                      Collectors.toList()));
+                      Collectors.mapping(Map.Entry::getKey, Collectors.toList())));
       out.forEach((domain, nodes) -> why.put(domain, words(key, domain, nodes)));
       domains.forEach(
           (node, domain) -> {
@@ -47,10 +48,10 @@ record Domains(Map<String, String> held, SortedMap<String, String> why) {
     return new Domains(held, why);
   }
 
-  /// The domain of each node that runs the target; nodes without the label are one of their own.
-  private static Map<String, String> domains(Roster roster, String key) {
-    Map<String, String> domains = new HashMap<>();
-    for (String name : roster.targetNodes()) {
+  /// The domain of each of these nodes, by its name; nodes without the label are one of their own.
+  private static SortedMap<String, String> domains(Set<String> nodes, Roster roster, String key) {
+    SortedMap<String, String> domains = new TreeMap<>();
+    for (String name : nodes) {
       roster.node(name).map(node -> domain(node, key)).ifPresent(it -> domains.put(name, it));
     }
     return domains;

@@ -16,7 +16,6 @@ import java.util.function.Function;
 import java.util.function.Predicate;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import java.util.stream.Stream;
 
 /// The report on a cordoned node whose drain waits: a Kubernetes Event when it begins to, and, if
 /// the installation wants that, a condition for as long as it does.
@@ -33,11 +32,7 @@ public final class DrainBlocked {
 
   /// The condition on the node.
   public static Optional<NodeCondition> of(Node node) {
-    return Stream.ofNullable(node.getStatus())
-        .flatMap(it -> Stream.ofNullable(it.getConditions()))
-        .flatMap(List::stream)
-        .filter(it -> it.getType().equals(CONDITION))
-        .findFirst();
+    return Conditions.find(node, CONDITION);
   }
 
   /// Whether the node has the condition, and from this Companion.
@@ -108,8 +103,12 @@ public final class DrainBlocked {
         seen.settings().scope().only() == null ? node : seen.companion(),
         false,
         "DrainBlocked",
-        "%sblocks the drain of node %s: %s"
-            .formatted(author(seen.ref()), node.getMetadata().getName(), why.message()));
+        words(seen.ref(), node.getMetadata().getName(), why.message()));
+  }
+
+  /// What is said of a node whose drain waits, wherever its name does not stand beside it.
+  static String words(CompanionRef companion, String node, String why) {
+    return "%sblocks the drain of node %s: %s".formatted(author(companion), node, why);
   }
 
   private static Optional<Change> mark(Snapshot seen, Node node, Finding why) {
@@ -129,7 +128,7 @@ public final class DrainBlocked {
     String now = seen.now().truncatedTo(ChronoUnit.SECONDS).toString();
     return Optional.of(
         new Change.Mark(
-            node,
+            named(node.getMetadata().getName()),
             new NodeConditionBuilder()
                 .withType(CONDITION)
                 .withStatus(TRUE)
@@ -142,7 +141,10 @@ public final class DrainBlocked {
   }
 
   private static Change unmark(String node, CompanionRef companion) {
-    return new Change.Unmark(
-        new NodeBuilder().withNewMetadata().withName(node).endMetadata().build(), companion);
+    return new Change.Unmark(named(node), CONDITION, companion);
+  }
+
+  private static Node named(String node) {
+    return new NodeBuilder().withNewMetadata().withName(node).endMetadata().build();
   }
 }

@@ -8,7 +8,9 @@ import io.fabric8.kubernetes.api.model.PodTemplateSpec;
 import io.fabric8.kubernetes.api.model.PodTemplateSpecBuilder;
 import io.fabric8.kubernetes.api.model.apps.DaemonSet;
 import io.fabric8.kubernetes.api.model.apps.Deployment;
+import java.util.List;
 import java.util.Map;
+import java.util.OptionalInt;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
@@ -21,8 +23,17 @@ final class GuardDeployment {
 
   private GuardDeployment() {}
 
+  /// Of pods, since Kubernetes 1.37; the client has no model of it.
+  private static final String RESPONDERS = "evictionResponders";
+
+  /// Of whoever manages a pod, so that others can come before and after.
+  private static final int PRIORITY = 10_000;
+
   /// The pods of the guards.
-  static PodTemplateSpec template(Companion companion, GuardSettings settings, DaemonSet target) {
+  ///
+  /// @param respond whether they name Chaperone as their responder
+  static PodTemplateSpec template(
+      Companion companion, GuardSettings settings, DaemonSet target, boolean respond) {
     Map<String, String> labels = labels(companion, settings);
     String priority =
         settings.priorityClass() != null
@@ -51,6 +62,11 @@ final class GuardDeployment {
         .endSeccompProfile()
         .endSecurityContext()
         .withContainers(container(settings))
+        .addToAdditionalProperties(
+            respond
+                ? Map.of(
+                    RESPONDERS, List.of(Map.of("name", Evictions.RESPONDER, "priority", PRIORITY)))
+                : Map.of())
         .endSpec()
         .build();
   }
@@ -85,6 +101,17 @@ final class GuardDeployment {
     return container.build();
   }
 
+  /// Whether guards name a responder. The API server keeps that no longer than it serves Evictions.
+  static boolean haveResponder(@Nullable Deployment guards) {
+    return guards != null
+        && guards
+            .getSpec()
+            .getTemplate()
+            .getSpec()
+            .getAdditionalProperties()
+            .containsKey(RESPONDERS);
+  }
+
   /// How many guards there should be, as the spec has it.
   static int replicas(Deployment guards) {
     Integer replicas = guards.getSpec().getReplicas();
@@ -95,10 +122,23 @@ final class GuardDeployment {
     return Boolean.TRUE.equals(guards.getSpec().getPaused());
   }
 
-  /// Whether guards may still be where a target was before its placement or its number of nodes
-  /// changed.
-  static boolean mayBeElsewhere(Deployment guards, DaemonSet target) {
-    return !placementId(target).equals(placedFor(guards));
+  /// Whether none of the guards that there are goes with the change, whichever of them run.
+  static boolean keepsEveryGuard(Deployment now, Deployment wanted) {
+    return isPaused(wanted) && replicas(wanted) >= replicas(now);
+  }
+
+  /// For how many nodes the guards were last seen to be where they should be; empty: never, or for
+  /// another placement than the target's.
+  static OptionalInt placedNodes(Deployment guards, DaemonSet target) {
+    String placedFor = placedFor(guards);
+    String prefix = placement(target) + "-";
+    try {
+      return placedFor != null && placedFor.startsWith(prefix)
+          ? OptionalInt.of(Integer.parseInt(placedFor.substring(prefix.length())))
+          : OptionalInt.empty();
+    } catch (NumberFormatException edited) {
+      return OptionalInt.empty();
+    }
   }
 
   /// For which placement and number of nodes the guards were last seen to be where they should be;
@@ -111,6 +151,10 @@ final class GuardDeployment {
 
   /// A short name for the target's placement and number of nodes.
   static String placementId(DaemonSet target) {
-    return Integer.toHexString(Placement.of(target).hashCode()) + "-" + Counts.nodes(target);
+    return placement(target) + "-" + Counts.nodes(target);
+  }
+
+  private static String placement(DaemonSet target) {
+    return Integer.toHexString(Placement.of(target).hashCode());
   }
 }

@@ -103,7 +103,7 @@ record GuardPlan(List<Change> changes, Finding finding, List<String> tainted, in
     }
     List<Change> deletes = guards == null ? List.of() : deletes(seen, target);
     List<Change.Bind> binds = List.of();
-    if (guards != null && seen.roster().complete()) {
+    if (guards != null && FewNodes.showEveryNode(seen)) {
       // A guard bound while its ReplicaSet shrinks could be the one that goes.
       binds = replicas < GuardDeployment.replicas(guards) ? List.of() : binds(seen, state, held);
     }
@@ -112,20 +112,21 @@ record GuardPlan(List<Change> changes, Finding finding, List<String> tainted, in
     return new GuardPlan(changes, finding(seen, state, guards), tainted(seen, target), replicas);
   }
 
-  /// Whether every node that should run a target pod does, and has its guard or one that waits.
-  private static boolean isPlaced(Snapshot seen, GuardState state, DaemonSet target) {
+  /// Whether every node that should run a target pod has one, and its guard or one that waits.
+  private static boolean isPlaced(Snapshot seen, GuardState state, DaemonSet target, int replicas) {
     Roster roster = seen.roster();
-    return roster.complete()
+    return FewNodes.showEveryNode(seen)
         && !Counts.isStale(target)
         && Counts.everyNodeRunsIts(target)
+        && Counts.nodes(target) == replicas
         && roster.idle().isEmpty()
-        && roster.unguardedNodes().size() <= state.waiting().size();
+        && roster.nodesWithoutGuard().size() <= state.waiting().size();
   }
 
   /// Shrinks only by guards that wait: a ReplicaSet deletes those first. Lowering it further would
   /// delete running guards, and no budget stops that. So it is never lowered below those that have
   /// a node, whatever was counted of the others: of a Deployment that shrinks already, the same
-  /// guards may still be seen to wait.
+  /// guards may still be seen to wait. And only who has seen every node lowers it at all.
   private static int replicas(
       Snapshot seen, GuardState state, DaemonSet target, @Nullable Deployment guards) {
     int nodes = state.count().desired();
@@ -133,11 +134,11 @@ record GuardPlan(List<Change> changes, Finding finding, List<String> tainted, in
       return nodes;
     }
     int now = GuardDeployment.replicas(guards);
-    if (Counts.isStale(target) || !seen.roster().complete()) {
+    if (Counts.isStale(target) || !FewNodes.showEveryNode(seen)) {
       return now;
     }
-    return nodes >= now
-        ? nodes
+    return nodes >= now || !seen.roster().complete()
+        ? Math.max(nodes, now)
         : Math.min(now, Math.max(least(seen, target, nodes), seen.roster().boundGuards()));
   }
 
@@ -152,8 +153,8 @@ record GuardPlan(List<Change> changes, Finding finding, List<String> tainted, in
     return Math.max(
         nodes,
         roster.areOfOneTemplate()
-            ? roster.nodesWithTargetSince(seen.now().minus(Reasons.TARGET_GRACE))
-            : roster.nodesWithTargetPod());
+            ? roster.nodesWithTargetSince(seen.now().minus(Roster.TARGET_GRACE))
+            : roster.nodesWithTargetPod() + roster.shutDown().size());
   }
 
   /// Whether each node that should have a target pod is known to have one: in a rollout of the
@@ -186,7 +187,7 @@ record GuardPlan(List<Change> changes, Finding finding, List<String> tainted, in
                 roster.vanished().stream(),
                 roster.doubled().stream(),
                 certain ? roster.idle().stream() : Stream.<Pod>empty(),
-                seen.pulse() ? roster.ended().stream() : Stream.<Pod>empty())
+                seen.pulse() ? roster.endedForGood().stream() : Stream.<Pod>empty())
             .flatMap(pods -> pods));
   }
 
@@ -209,20 +210,21 @@ record GuardPlan(List<Change> changes, Finding finding, List<String> tainted, in
     return binds;
   }
 
-  /// Whoever sees one of them without a guard next time knows that it was taken away.
+  /// Whoever sees one of them without a guard next time knows that it was taken away. Of nodes that
+  /// were not read, what was known stays.
   private static List<String> tainted(Snapshot seen, DaemonSet target) {
-    if (!seen.roster().complete()) {
-      return List.copyOf(seen.taintedNodes());
-    }
-    Set<String> known = new TreeSet<>(seen.roster().guardedNodes());
-    known.addAll(seen.taintedNodes());
-    return seen.roster().nodes().values().stream()
-        .filter(node -> Taints.isForeign(node, target))
-        .map(node -> node.getMetadata().getName())
-        .filter(known::contains)
-        .sorted()
-        .limit(MAX_NODES_IN_STATUS)
-        .toList();
+    Roster roster = seen.roster();
+    Set<String> before = seen.taintedNodes();
+    Set<String> known = new TreeSet<>(roster.guardedNodes());
+    known.addAll(before);
+    Stream<String> read =
+        roster.nodes().values().stream()
+            .filter(node -> Taints.isForeign(node, target))
+            .map(node -> node.getMetadata().getName())
+            .filter(known::contains);
+    Stream<String> unread =
+        before.stream().filter(name -> !roster.complete() && !roster.nodes().containsKey(name));
+    return Stream.concat(read, unread).sorted().limit(MAX_NODES_IN_STATUS).toList();
   }
 
   private static Finding finding(Snapshot seen, GuardState state, @Nullable Deployment guards) {
@@ -274,15 +276,22 @@ record GuardPlan(List<Change> changes, Finding finding, List<String> tainted, in
         .findFirst();
   }
 
+  /// What guards have once, they keep: an API server that does not answer is no reason to replace
+  /// them.
+  private static boolean respond(Snapshot seen) {
+    return seen.settings().respondsToEvictions()
+        && (seen.evictions().served() || GuardDeployment.haveResponder(seen.guards()));
+  }
+
   private static Deployment deployment(
       Snapshot seen, GuardState state, Reasons reasons, DaemonSet target, int replicas) {
     ObjectMeta metadata = Made.metadata(seen.companion(), Made.GUARDS_SUFFIX);
     String placedFor =
-        isPlaced(seen, state, target)
+        isPlaced(seen, state, target, replicas)
             ? GuardDeployment.placementId(target)
             : GuardDeployment.placedFor(seen.guards());
     PodTemplateSpec template =
-        GuardDeployment.template(seen.companion(), seen.settings().guards(), target);
+        GuardDeployment.template(seen.companion(), seen.settings().guards(), target, respond(seen));
     Map<String, String> annotations = new TreeMap<>(Map.of(TEMPLATE, Drift.hash(template)));
     if (placedFor != null) {
       annotations.put(GuardDeployment.PLACED_FOR, placedFor);

@@ -25,6 +25,7 @@ import org.jspecify.annotations.Nullable;
 /// @param unguarded nodes that run the target and have no running guard, and are not drained
 /// @param drained nodes that run the target and have lost their guard to a drain, sorted
 /// @param unready nodes with a running guard that is not ready, as far as they are known
+/// @param out nodes whose target pod does not run, for a while, nor a guard
 /// @param outdated whether some of them are of an older template
 /// @param allReady whether each guard that runs is ready, so that a budget counts it
 record GuardState(
@@ -33,12 +34,20 @@ record GuardState(
     List<UnguardedNode> unguarded,
     List<String> drained,
     Set<String> unready,
+    Set<String> out,
     boolean outdated,
     boolean allReady) {
 
   private static final GuardState NONE =
       new GuardState(
-          new GuardCount(0, 0, 0), List.of(), List.of(), List.of(), Set.of(), false, true);
+          new GuardCount(0, 0, 0),
+          List.of(),
+          List.of(),
+          List.of(),
+          Set.of(),
+          Set.of(),
+          false,
+          true);
 
   static GuardState of(Snapshot seen) {
     if (!seen.protects(Protect.Nodes)) {
@@ -59,16 +68,17 @@ record GuardState(
       bound.retainAll(roster.targetNodes());
       count = new GuardCount(desired, bound.size(), desired - missing.size());
     } else {
-      missing = new TreeSet<>(seen.lostGuard());
+      missing = new TreeSet<>(roster.unguardedNodes());
       missing.addAll(starting.keySet());
-      int desired = deployment == null ? 0 : GuardDeployment.replicas(deployment);
+      int desired = desired(seen, deployment);
       int bound = Math.clamp(Counts.replicas(deployment) - waiting.size(), 0, desired);
       count = new GuardCount(desired, bound, Math.max(0, bound - starting.size()));
     }
-    // On few nodes it is known that their number has not changed since each had its guard.
+    // Of the few nodes, each that is not new has had its guard.
     int givenBack =
         !roster.complete()
-            ? missing.size()
+            ? roster.nodesWithoutGuard().size()
+                - FewNodes.of(seen).map(FewNodes::newWithoutGuard).orElse(0)
             : deployment == null
                 ? 0
                 : GuardDeployment.replicas(deployment) - roster.guardedNodes().size();
@@ -88,8 +98,20 @@ record GuardState(
         unguarded,
         drained,
         roster.unreadyGuardNodes(),
+        roster.nodesOutSince(seen.now().minus(Roster.TARGET_GRACE)),
         isOutdated(deployment),
         ready >= Counts.replicas(deployment) - waiting.size() - starting.size());
+  }
+
+  /// How many nodes run the target, where not all of them were read: each that was not does.
+  private static int desired(Snapshot seen, @Nullable Deployment deployment) {
+    int wanted = deployment == null ? 0 : GuardDeployment.replicas(deployment);
+    if (seen.target() == null || deployment == null || !FewNodes.showEveryNode(seen)) {
+      return wanted;
+    }
+    Set<String> startingTarget = seen.roster().nodesWithoutGuard();
+    startingTarget.removeAll(seen.roster().unguardedNodes());
+    return Counts.nodes(seen.target()) - startingTarget.size();
   }
 
   /// Guards that have a node and do not run on it yet.
@@ -160,6 +182,7 @@ record GuardState(
     drained.forEach(node -> nodes.add(node + " (drained)"));
     unguarded.forEach(node -> nodes.add(node.name() + " (" + node.message() + ")"));
     unready.forEach(node -> nodes.add(node + " (guard not ready)"));
+    out.forEach(node -> nodes.add(node + " (no running target pod)"));
     return nodes;
   }
 

@@ -14,8 +14,11 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
 import java.util.SortedMap;
+import java.util.SortedSet;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -36,6 +39,7 @@ import org.jspecify.annotations.Nullable;
 /// @param labels the same, by the name of the guard: also of one that waits and is meant for it
 /// @param apart how many guards have moved, as they should, and are ready: one that is not uses up
 ///     maxUnavailable, as any other
+/// @param alone whether these are all guards of held nodes, so that the others are by themselves
 /// @param moves the labels that guards are to get and to lose, those of them for one look
 record HeldNodes(
     SortedMap<String, List<HoldReason>> reasons,
@@ -45,6 +49,7 @@ record HeldNodes(
     Map<String, String> marks,
     Map<String, String> labels,
     int apart,
+    boolean alone,
     List<Change> moves) {
 
   /// So many guards move within one look, within the time that it has; the next moves the rest.
@@ -54,11 +59,12 @@ record HeldNodes(
     SortedMap<String, List<HoldReason>> held = new TreeMap<>();
     if (BreakGlass.inForce(seen.disruption(), seen.now()).isEmpty()) {
       reasons
-          .ofOneNode()
+          .ofSomeNodes()
           .forEach(
               it ->
-                  held.computeIfAbsent(Objects.requireNonNull(it.node()), _ -> new ArrayList<>())
-                      .add(it));
+                  Objects.requireNonNull(it.nodes())
+                      .in(seen.roster())
+                      .forEach(node -> held.computeIfAbsent(node, _ -> new ArrayList<>()).add(it)));
     }
     SortedMap<String, List<String>> ids = new TreeMap<>();
     held.forEach((node, its) -> ids.put(node, its.stream().map(HoldReason::id).sorted().toList()));
@@ -80,7 +86,7 @@ record HeldNodes(
           .ifPresent(mark -> labels.put(guard.getMetadata().getName(), mark));
     }
     List<Pod> movable = new ArrayList<>(living);
-    if (seen.roster().complete()) {
+    if (FewNodes.showEveryNode(seen)) {
       movable.addAll(seen.waiting());
       labels.putAll(meant(seen, marks));
     }
@@ -95,6 +101,8 @@ record HeldNodes(
         apart++;
       }
     }
+    // A node that does not exist, or does not run the target, has no guard to move.
+    long toMove = seen.roster().targetNodes().stream().filter(marks::containsKey).count();
     return new HeldNodes(
         held,
         domains,
@@ -103,6 +111,7 @@ record HeldNodes(
         marks,
         labels,
         apart,
+        moves.isEmpty() && apart == toMove,
         seen.protects(Protect.Nodes) ? moves.stream().limit(MAX_MOVES).toList() : List.of());
   }
 
@@ -171,11 +180,6 @@ record HeldNodes(
         .orElse(prefix + Long.toHexString(seen.now().toEpochMilli()));
   }
 
-  /// Whether all guards of held nodes have moved, so that the others are by themselves.
-  boolean haveAllMoved() {
-    return moves.isEmpty() && apart == marks.size();
-  }
-
   /// Which guards may be bound to this node: those for which [#fits] says the same.
   String fitting(String node) {
     return marks.getOrDefault(node, "");
@@ -204,43 +208,96 @@ record HeldNodes(
     return on(node).stream().anyMatch(it -> heldFor(it) != null);
   }
 
-  /// Whether the evictions of the guard of this node are refused, and if not, why.
+  /// What is achieved for a Hold of some nodes.
   ///
-  /// @param gap what keeps the budget of held nodes from refusing them; empty: nothing
-  /// @param all whether those of every guard are refused
-  Finding enforced(
-      Snapshot seen, GuardState state, Optional<String> gap, boolean all, String node) {
+  /// @param nodes those that it blocks
+  /// @param finding whether the evictions of their guards are refused, and if not, why
+  /// @param unprotected the guards of which they are not, for the admission policies
+  record Achieved(Set<String> nodes, Finding finding, List<String> unprotected) {}
+
+  /// What is achieved for a Hold of these nodes.
+  ///
+  /// @param gap what keeps the budget of held nodes from refusing evictions; empty: nothing
+  /// @param all whether the evictions of every guard are refused
+  Achieved achieved(
+      Snapshot seen, GuardState state, Optional<String> gap, boolean all, NodeChoice choice) {
+    SortedSet<String> nodes = new TreeSet<>(choice.in(seen.roster()));
     if (!seen.protects(Protect.Nodes)) {
-      return notEnforced(
-          "spec.disruption.protect does not name Nodes, and only the guard of a node can hold it alone");
+      return new Achieved(
+          nodes,
+          notEnforced(
+              "spec.disruption.protect does not name Nodes, and only the guard of a node can hold it alone"),
+          List.of());
     }
+    List<String> drained = nodes.stream().filter(state.drained()::contains).toList();
+    SortedMap<String, String> missing = new TreeMap<>();
+    for (String node : nodes) {
+      if (!drained.contains(node)) {
+        whyNot(state, gap, all, node).ifPresent(why -> missing.put(node, why));
+      }
+    }
+    return new Achieved(
+        nodes,
+        finding(choice, nodes, drained, missing),
+        missing.keySet().stream().flatMap(node -> guardsOn(node).stream()).sorted().toList());
+  }
+
+  private static Finding finding(
+      NodeChoice choice,
+      Set<String> nodes,
+      List<String> drained,
+      SortedMap<String, String> missing) {
+    if (nodes.isEmpty()) {
+      return Finding.bad(
+          Reason.NoMatchingNodes,
+          "There are no %s that run the target, so this Hold blocks nothing: correct nodeSelector, or label a node"
+              .formatted(choice.describe()));
+    }
+    if (!missing.isEmpty()) {
+      return notEnforced(Finding.named(List.copyOf(missing.values()), "; "));
+    }
+    if (drained.size() == nodes.size()) {
+      return notEnforced(
+          "%s %s drained before"
+              .formatted(
+                  nodes.size() == 1 ? "node " + drained.getFirst() : "all " + choice.describe(),
+                  nodes.size() == 1 ? "was" : "were"));
+    }
+    return Finding.good(
+        Reason.Enforced,
+        "Evictions are refused on %s%s"
+            .formatted(
+                choice.describe(),
+                drained.isEmpty() ? "" : "; already drained: " + Finding.named(drained, ", ")));
+  }
+
+  /// Why the evictions of the guard of this node are not refused; empty: they are.
+  private Optional<String> whyNot(
+      GuardState state, Optional<String> gap, boolean all, String node) {
     Optional<UnguardedNode> unguarded =
         state.unguarded().stream().filter(it -> it.name().equals(node)).findFirst();
     if (unguarded.isPresent()) {
-      return notEnforced("no running guard on %s (%s)".formatted(node, unguarded.get().message()));
-    }
-    if (state.drained().contains(node)) {
-      return notEnforced("node %s was drained before".formatted(node));
+      return unguarded.map(it -> "no running guard on %s (%s)".formatted(node, it.message()));
     }
     if (on(node).isEmpty()) {
-      return notEnforced(
+      return Optional.of(
           "no guard on node %s: it does not exist, or runs no pod of the target".formatted(node));
     }
-    boolean moved = on(node).stream().allMatch(it -> heldFor(it) != null && hasMoved(it));
-    if (all || (moved && gap.isEmpty())) {
-      return Finding.good(Reason.Enforced, "Evictions are refused on node " + node);
+    if (!all && !on(node).stream().allMatch(this::hasMoved)) {
+      return Optional.of("the guard of node %s is not protected yet".formatted(node));
     }
-    return notEnforced(
-        gap.filter(_ -> moved).orElse("the guard of node %s is not protected yet".formatted(node)));
+    return all ? Optional.empty() : gap;
   }
 
+  /// Whether it has the label that it is to have now: one that it got for what held before may be
+  /// about to be taken away by who has seen only that this has ended.
   private boolean hasMoved(Pod guard) {
-    return Objects.equals(labels.get(guard.getMetadata().getName()), heldFor(guard));
+    String actual = heldFor(guard);
+    return actual != null && actual.equals(labels.get(guard.getMetadata().getName()));
   }
 
-  /// Names of the guards on this node, for the admission policies.
-  List<String> guardsOn(String node) {
-    return on(node).stream().map(it -> it.getMetadata().getName()).sorted().toList();
+  private List<String> guardsOn(String node) {
+    return on(node).stream().map(it -> it.getMetadata().getName()).toList();
   }
 
   private List<Pod> on(String node) {
@@ -255,7 +312,10 @@ record HeldNodes(
   Optional<String> describe() {
     List<String> words =
         Stream.concat(
-                reasons.values().stream().flatMap(List::stream).map(HoldReason::describe),
+                reasons.values().stream()
+                    .flatMap(List::stream)
+                    .map(HoldReason::describe)
+                    .distinct(),
                 domains.why().values().stream())
             .toList();
     return words.isEmpty() ? Optional.empty() : Optional.of(Finding.named(words, "; "));

@@ -3,6 +3,7 @@ package dev.chaperone.decide;
 import dev.chaperone.api.CompanionSpec.Disruption;
 import dev.chaperone.api.CompanionStatus.BlockingReason;
 import java.time.Instant;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /// One of the reasons to block.
@@ -13,7 +14,7 @@ import org.jspecify.annotations.Nullable;
 /// @param since absent: as soon as it is seen
 /// @param until when it ends at the latest; absent: nobody knows
 /// @param overdue whether it has lasted longer than `maxHoldDuration`, and no longer counts
-/// @param node the one node that it blocks; absent: every node
+/// @param nodes those that it blocks, each by itself; absent: every node
 record HoldReason(
     Reason type,
     String name,
@@ -22,7 +23,7 @@ record HoldReason(
     @Nullable Instant since,
     @Nullable Instant until,
     boolean overdue,
-    @Nullable String node) {
+    @Nullable NodeChoice nodes) {
 
   HoldReason(Reason type, String name, String message) {
     this(type, name, name, message, null, null, false, null);
@@ -33,17 +34,17 @@ record HoldReason(
   }
 
   HoldReason since(Instant time) {
-    return new HoldReason(type, name, id, message, time, until, overdue, node);
+    return new HoldReason(type, name, id, message, time, until, overdue, nodes);
   }
 
   HoldReason withOverdue(boolean isOverdue) {
-    return new HoldReason(type, name, id, message, since, until, isOverdue, node);
+    return new HoldReason(type, name, id, message, since, until, isOverdue, nodes);
   }
 
   /// The same, which ends by then at the latest.
   HoldReason notAfter(Instant end) {
     boolean isEarlier = until != null && until.isBefore(end);
-    return new HoldReason(type, name, id, message, since, isEarlier ? until : end, overdue, node);
+    return new HoldReason(type, name, id, message, since, isEarlier ? until : end, overdue, nodes);
   }
 
   /// The same, which no longer counts after `maxHoldDuration`, if that is so for its type.
@@ -55,9 +56,21 @@ record HoldReason(
     return now.isBefore(end) ? notAfter(end) : withOverdue(true);
   }
 
+  /// When the last of them ends; absent: nobody knows.
+  static @Nullable Instant end(List<HoldReason> reasons) {
+    Instant last = null;
+    for (HoldReason reason : reasons) {
+      if (reason.until == null) {
+        return null;
+      }
+      last = last == null || reason.until.isAfter(last) ? reason.until : last;
+    }
+    return last;
+  }
+
   /// Whether it blocks every node.
   boolean isOfEveryNode() {
-    return node == null;
+    return nodes == null;
   }
 
   /// When it has lasted as long as it may; absent: never, or that is not known.

@@ -78,7 +78,9 @@ public final class HoldReports {
       Finding enforced,
       @Nullable List<String> unprotectedGuards,
       Instant now) {
-    Finding active = active(hold, reasons, verdict, now);
+    Finding counts = active(hold, reasons, verdict, now);
+    Finding active =
+        counts.good() && enforced.reason() == Reason.NoMatchingNodes ? enforced : counts;
     return active.good()
         ? new Findings(active, enforced, unprotectedGuards)
         : new Findings(active, notActive(active), null);

@@ -82,11 +82,13 @@ public record HoldRequest(
             new HoldSpec.CompanionRef(companion.name()),
             reason,
             end.map(Instant::toString).orElse(null),
-            nodeName);
+            nodeName,
+            null);
+    Optional<NodeChoice> nodes = NodeChoice.of(spec);
     Map<String, String> signature = signedBy == null ? Map.of() : signedBy.annotations();
     if (existing
         .filter(it -> it.getSpec().companionRef().name().equals(companion.name()))
-        .filter(it -> Objects.equals(it.getSpec().nodeName(), nodeName))
+        .filter(it -> NodeChoice.of(it.getSpec()).equals(nodes))
         .isPresent()) {
       Optional<Instant> before = Holds.expiry(existing.get());
       boolean longer = before.isPresent() && (end.isEmpty() || end.get().isAfter(before.get()));

@@ -50,17 +50,40 @@ public final class Holds {
             .isEmpty();
   }
 
-  /// The nodes that these Holds block, each by itself, and those that Holds did when last looked.
-  static Set<String> heldNodes(Companion companion, List<Hold> holds) {
+  /// The nodes that these Holds name, and those that Holds blocked when last looked, each by
+  /// itself.
+  static Set<String> heldNodes(Companion companion, List<Hold> holds, Instant now) {
     Set<String> nodes =
-        holds.stream()
-            .map(hold -> hold.getSpec().nodeName())
-            .filter(Objects::nonNull)
+        choices(holds, NodeChoice.Named.class, now)
+            .map(NodeChoice.Named::name)
             .collect(Collectors.toCollection(TreeSet::new));
     Stream.ofNullable(companion.getStatus())
         .flatMap(it -> Stream.ofNullable(it.heldNodes()))
         .forEach(nodes::addAll);
     return nodes;
+  }
+
+  /// The same, and those with labels by which these Holds block nodes.
+  ///
+  /// @param roster with every node that has them
+  static Set<String> heldNodes(Companion companion, List<Hold> holds, Instant now, Roster roster) {
+    Set<String> nodes = heldNodes(companion, holds, now);
+    selectors(holds, now).forEach(it -> nodes.addAll(it.in(roster)));
+    return nodes;
+  }
+
+  /// The labels by which these Holds block nodes, each by itself.
+  public static Set<NodeChoice.Labeled> selectors(List<Hold> holds, Instant now) {
+    return choices(holds, NodeChoice.Labeled.class, now).collect(Collectors.toSet());
+  }
+
+  private static <T extends NodeChoice> Stream<T> choices(
+      List<Hold> holds, Class<T> kind, Instant now) {
+    return holds.stream()
+        .filter(hold -> !isExpired(hold, now))
+        .flatMap(hold -> NodeChoice.of(hold.getSpec()).stream())
+        .filter(kind::isInstance)
+        .map(kind::cast);
   }
 
   /// Those that an event made and that ended some time ago: nobody else takes them away.
@@ -93,16 +116,17 @@ public final class Holds {
 
   private static HoldReason reason(Hold hold) {
     String name = hold.getMetadata().getName();
-    String node = hold.getSpec().nodeName();
+    Optional<NodeChoice> nodes = NodeChoice.of(hold.getSpec());
     return new HoldReason(
         Reason.Hold,
         name,
         Objects.requireNonNullElse(hold.getMetadata().getUid(), name),
         "Hold %s%s: %s"
-            .formatted(name, node == null ? "" : " of node " + node, hold.getSpec().reason()),
+            .formatted(
+                name, nodes.map(it -> " of " + it.describe()).orElse(""), hold.getSpec().reason()),
         Times.parse(hold.getMetadata().getCreationTimestamp()).orElse(null),
         expiry(hold).orElse(null),
         false,
-        node);
+        nodes.orElse(null));
   }
 }

@@ -23,6 +23,26 @@ public record KnownFacts(
     List<Hold> holds,
     @Nullable PlacementWrites placed) {
 
+  /// Nothing was placed before.
+  ///
+  /// @param all every budget of the namespace
+  /// @param holds those that name the Companion
+  public static KnownFacts of(
+      Instant now,
+      Settings settings,
+      Companion companion,
+      List<PodDisruptionBudget> all,
+      List<Hold> holds) {
+    List<String> own = Made.budgets(companion.getMetadata().getName());
+    return new KnownFacts(
+        now,
+        settings,
+        companion,
+        all.stream().filter(it -> own.contains(it.getMetadata().getName())).toList(),
+        holds,
+        null);
+  }
+
   /// The budgets and the others among all budgets of the namespace, which were read later.
   public List<PodDisruptionBudget> budgetsAnd(List<PodDisruptionBudget> all) {
     List<String> own = Made.budgets(companion.getMetadata().getName());
@@ -65,18 +85,6 @@ public record KnownFacts(
 
   /// The same, with budgets as they were written meanwhile.
   public KnownFacts with(Written written) {
-    return new KnownFacts(
-        now,
-        settings,
-        companion,
-        budgets.stream()
-            .map(
-                it ->
-                    written
-                        .stored(PodDisruptionBudget.class, it.getMetadata().getName())
-                        .orElse(it))
-            .toList(),
-        holds,
-        placed);
+    return new KnownFacts(now, settings, companion, written.over(budgets), holds, placed);
   }
 }

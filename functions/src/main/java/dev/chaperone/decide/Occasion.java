@@ -9,26 +9,57 @@ import java.util.stream.Stream;
 /// @param pulse everything is to be looked at, and what a kubelet refused is to be tried again
 /// @param deletedNodes names of nodes that were deleted, according to the event
 /// @param changedNodes names of nodes that are said to be new or another; only who tells of their
-///     maintenance looks at them
-public record Occasion(boolean pulse, Set<String> deletedNodes, Set<String> changedNodes) {
-  public static final Occasion PULSE = new Occasion(true, Set.of(), Set.of());
+///     maintenance looks at them in any case
+/// @param newNodes names of nodes that are said to be new, by this event or not long before: where
+///     counts do not fit together, they may be the reason
+public record Occasion(
+    boolean pulse, Set<String> deletedNodes, Set<String> changedNodes, Set<String> newNodes) {
+  public static final Occasion PULSE = new Occasion(true, Set.of(), Set.of(), Set.of());
 
   /// Something is not as it was.
-  public static final Occasion CHANGE = new Occasion(false, Set.of(), Set.of());
+  public static final Occasion CHANGE = new Occasion(false, Set.of(), Set.of(), Set.of());
 
-  /// The event says that the object is new, or has changed.
+  /// The event says that the object is new.
+  public static Occasion addition(ObjectRef object) {
+    return object.isNode()
+        ? new Occasion(false, Set.of(), Set.of(object.name()), Set.of(object.name()))
+        : CHANGE;
+  }
+
+  /// The event says that the object has changed.
   public static Occasion change(ObjectRef object) {
-    return isNode(object) ? new Occasion(false, Set.of(), Set.of(object.name())) : CHANGE;
+    return object.isNode()
+        ? new Occasion(false, Set.of(), Set.of(object.name()), Set.of())
+        : CHANGE;
   }
 
   /// The event says that the object is gone.
   public static Occasion deletion(ObjectRef object) {
-    return isNode(object) ? new Occasion(false, Set.of(object.name()), Set.of()) : CHANGE;
+    return object.isNode()
+        ? new Occasion(false, Set.of(object.name()), Set.of(), Set.of())
+        : CHANGE;
   }
 
   /// The same, where all that only a pulse looks at is known to make no difference.
   public Occasion withoutPulse() {
-    return new Occasion(false, deletedNodes, changedNodes);
+    return new Occasion(false, deletedNodes, changedNodes, newNodes);
+  }
+
+  /// The same, with nodes that are new since not long before.
+  public Occasion withNew(Set<String> nodes) {
+    return new Occasion(pulse, deletedNodes, changedNodes, union(newNodes, nodes));
+  }
+
+  /// The nodes that this event names, whatever it says of them.
+  public Set<String> nodes() {
+    return union(deletedNodes, changedNodes);
+  }
+
+  /// Nodes that may be without a guard.
+  ///
+  /// @param told those that were when last looked
+  public Set<String> mayBeUnguarded(Set<String> told) {
+    return union(told, union(changedNodes, newNodes));
   }
 
   /// The nodes to look at by name for a Companion: those of the event, and those that are held by
@@ -43,7 +74,7 @@ public record Occasion(boolean pulse, Set<String> deletedNodes, Set<String> chan
                 || deletedNodes.size() + changedNodes.size() > few
             ? deletedNodes
             : union(deletedNodes, changedNodes);
-    return union(ofEvent, Holds.heldNodes(known.companion(), known.holds()));
+    return union(ofEvent, Holds.heldNodes(known.companion(), known.holds(), known.now()));
   }
 
   /// Both at once.
@@ -51,11 +82,8 @@ public record Occasion(boolean pulse, Set<String> deletedNodes, Set<String> chan
     return new Occasion(
         pulse || other.pulse,
         union(deletedNodes, other.deletedNodes),
-        union(changedNodes, other.changedNodes));
-  }
-
-  private static boolean isNode(ObjectRef object) {
-    return object.kind().equals("Node");
+        union(changedNodes, other.changedNodes),
+        union(newNodes, other.newNodes));
   }
 
   private static Set<String> union(Set<String> one, Set<String> other) {

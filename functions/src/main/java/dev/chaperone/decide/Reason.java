@@ -13,7 +13,7 @@ public enum Reason {
       "No Hold, expression or window blocks; at most maxUnavailable nodes may be disrupted at a time."),
   NodesHeld(
       About.DISRUPTION_ALLOWED,
-      "Holds with nodeName block some nodes, each by itself; the message names them. Of the others,"
+      "Holds with nodeName or nodeSelector block some nodes, each by itself; the message names them. Of the others,"
           + " at most maxUnavailable may be disrupted at a time."),
   OneDomainAtATime(
       About.DISRUPTION_ALLOWED,
@@ -194,13 +194,22 @@ public enum Reason {
   MaintenanceEnded(About.NODE, "Nothing on the node says so any longer, or the node is gone."),
 
   Ready(About.READY, "Everything that the Companion asks for is in place."),
+  NodeConditionsOff(
+      About.READY,
+      "spec.nodeCondition asks for a condition on nodes, and this installation writes none. Apply"
+          + " knative/overlays/node-conditions, or remove the field."),
 
   Active(About.HOLD, "The Hold counts as a reason to block."),
   Enforced(
       About.HOLD,
-      "Evictions are refused on every node that runs the target, or on the one that nodeName names."),
+      "Evictions are refused on every node that runs the target, or on those that nodeName or nodeSelector"
+          + " names."),
   NotActive(About.HOLD, "The Hold does not count; the condition Active says why."),
   Expired(About.HOLD, "spec.expiresAt has passed."),
+  NoMatchingNodes(
+      About.HOLD,
+      "No node that runs the target has the labels of spec.nodeSelector, so this Hold blocks nothing."
+          + " When a node gets them, it does from the next look on."),
   CompanionNotFound(
       About.HOLD,
       "The Companion does not exist in this namespace, so this Hold has no effect. Fix"

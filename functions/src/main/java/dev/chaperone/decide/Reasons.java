@@ -2,7 +2,6 @@ package dev.chaperone.decide;
 
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.apps.Deployment;
-import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Objects;
@@ -22,9 +21,6 @@ record Reasons(
     List<String> failures,
     Optional<Instant> nextTurn,
     boolean targetIsGone) {
-
-  /// A target that is replaced is away for seconds, and a mistyped name is soon corrected.
-  static final Duration TARGET_GRACE = Duration.ofMinutes(5);
 
   static Reasons of(Snapshot seen, GuardState guards) {
     Instant now = seen.now();
@@ -70,8 +66,8 @@ record Reasons(
     return all.stream().filter(it -> !it.overdue() && it.isOfEveryNode()).toList();
   }
 
-  /// Those that count, and block one node.
-  Stream<HoldReason> ofOneNode() {
+  /// Those that count, and block some nodes, each by itself.
+  Stream<HoldReason> ofSomeNodes() {
     return all.stream().filter(it -> !it.overdue() && !it.isOfEveryNode());
   }
 
@@ -102,7 +98,7 @@ record Reasons(
       return Optional.empty();
     }
     HoldReason reason = withSince(new HoldReason(without.reason(), "", without.message()), seen);
-    Instant end = Objects.requireNonNull(reason.since()).plus(TARGET_GRACE);
+    Instant end = Objects.requireNonNull(reason.since()).plus(Roster.TARGET_GRACE);
     return Optional.of(
         new HoldReason(reason.type(), reason.message(), reason.since(), end)
             .withOverdue(!seen.now().isBefore(end)));

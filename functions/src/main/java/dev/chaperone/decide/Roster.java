@@ -6,6 +6,7 @@ import io.fabric8.kubernetes.api.model.ContainerStatus;
 import io.fabric8.kubernetes.api.model.Node;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.PodStatus;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.Collection;
 import java.util.Comparator;
@@ -18,11 +19,12 @@ import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /// The nodes, and the target's pods and the guards on them.
 ///
-/// @param complete whether it covers every node; if not, it covers the cordoned ones and those that
-///     are said to be gone
+/// @param complete whether it covers every node; if not, it covers the cordoned ones, those that
+///     are said to be gone, and those that may be without a guard, as far as somebody names them
 /// @param nodes those of them that exist, by name
 /// @param targetPods with and without a node
 /// @param guards guards by their controller
@@ -37,16 +39,14 @@ public record Roster(
   /// Nothing is known.
   public static final Roster NONE = new Roster(false, Map.of(), List.of(), List.of(), List.of());
 
+  /// A target that is replaced is away for seconds, and a mistyped name is soon corrected.
+  static final Duration TARGET_GRACE = Duration.ofMinutes(5);
+
   private static final String PENDING = "Pending";
   private static final Set<String> ENDED = Set.of("Failed", "Succeeded");
 
-  /// What there is to see of the cordoned nodes alone.
-  public Roster ofCordoned() {
-    return ofCordonedAnd(Set.of());
-  }
-
   /// What there is to see of the cordoned nodes and of those with these names.
-  Roster ofCordonedAnd(Set<String> named) {
+  public Roster ofCordonedAnd(Set<String> named) {
     Set<String> few = new HashSet<>(named);
     cordoned().forEach(node -> few.add(node.getMetadata().getName()));
     return new Roster(
@@ -71,8 +71,8 @@ public record Roster(
         .toList();
   }
 
-  Optional<Node> node(String name) {
-    return Optional.ofNullable(nodes.get(name));
+  Optional<Node> node(@Nullable String name) {
+    return Optional.ofNullable(name).map(nodes::get);
   }
 
   /// Nodes with a guard, whether it runs yet or not.
@@ -102,9 +102,23 @@ public record Roster(
                 pod -> (isRunning(pod) && !isTerminating(pod)) || guarded.contains(nodeOf(pod))));
   }
 
+  /// Existing nodes that run the target, or have a guard.
+  Set<String> guardable() {
+    Set<String> nodes = targetNodes();
+    nodes.addAll(existing(livingGuards().stream()));
+    return nodes;
+  }
+
   /// Nodes that run the target and have no guard at all.
   Set<String> unguardedNodes() {
     Set<String> nodes = targetNodes();
+    nodes.removeAll(guardedNodes());
+    return nodes;
+  }
+
+  /// Nodes that have a target pod, whether it runs yet or not, and no guard at all.
+  Set<String> nodesWithoutGuard() {
+    Set<String> nodes = existing(targetPods.stream().filter(pod -> !isTerminating(pod)));
     nodes.removeAll(guardedNodes());
     return nodes;
   }
@@ -127,6 +141,22 @@ public record Roster(
   /// Guards that ended: a kubelet refused them, or its node shut down.
   List<Pod> ended() {
     return guards.stream().filter(Roster::isEnded).toList();
+  }
+
+  /// Of these, those that say nothing any more: their node is gone, or ready for another.
+  List<Pod> endedForGood() {
+    return ended().stream()
+        .filter(pod -> node(nodeOf(pod)).filter(Taints::isNotReady).isEmpty())
+        .toList();
+  }
+
+  /// Existing nodes that have lost their guard and the target's pod without a drain: they shut
+  /// down, and come back. The DaemonSet controller counts none of them while they are not ready.
+  Set<String> shutDown() {
+    Set<String> nodes = existing(ended().stream());
+    nodes.removeAll(guardedNodes());
+    nodes.removeAll(nodesOf(targetPods.stream().filter(pod -> !isTerminating(pod)).toList()));
+    return nodes;
   }
 
   /// The same with a node, by its name.
@@ -163,20 +193,29 @@ public record Roster(
     return existing(targetPods.stream().filter(pod -> !isTerminating(pod))).size();
   }
 
-  /// How many existing nodes run the target, or have had a pod of it to start for no longer than
-  /// that: one that is being replaced comes back.
+  /// How many existing nodes run the target, or are out for no longer than that.
   int nodesWithTargetSince(Instant then) {
     Set<String> nodes = targetNodes();
-    nodes.addAll(
+    nodes.addAll(nodesOutSince(then));
+    return nodes.size();
+  }
+
+  /// Existing nodes that do not run the target, and have had a pod of it to start for no longer
+  /// than that: one that is being replaced comes back. So does a node whose kubelet is short of
+  /// something, and ends each of them, and one that shut down.
+  Set<String> nodesOutSince(Instant then) {
+    Set<String> nodes =
         existing(
             targetPods.stream()
-                .filter(pod -> !isTerminating(pod) && !isEnded(pod))
+                .filter(pod -> !isRunning(pod) && !isTerminating(pod))
                 .filter(
                     pod ->
                         Times.parse(pod.getMetadata().getCreationTimestamp())
                             .filter(then::isBefore)
-                            .isPresent())));
-    return nodes.size();
+                            .isPresent()));
+    nodes.addAll(shutDown());
+    nodes.removeAll(targetNodes());
+    return nodes;
   }
 
   /// How many guards have a node and have not ended.

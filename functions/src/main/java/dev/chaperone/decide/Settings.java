@@ -9,11 +9,17 @@ import org.jspecify.annotations.Nullable;
 ///
 /// @param scope which namespaces are served
 /// @param guards how guard pods look
-/// @param marksNodes whether a cordoned node whose drain waits gets the condition of [DrainBlocked]
+/// @param marksNodes whether nodes get conditions: those whose drain waits that of [DrainBlocked],
+///     and where a Companion asks for it that of [CompanionReady]
+/// @param respondsToEvictions whether guards name Chaperone as the responder to their Evictions
 /// @param maxHoldDuration how long each Hold and expression blocks at most, as `24h`, even where a
 ///     Companion allows longer; absent: as long as that allows
 public record Settings(
-    Scope scope, GuardSettings guards, boolean marksNodes, @Nullable String maxHoldDuration) {
+    Scope scope,
+    GuardSettings guards,
+    boolean marksNodes,
+    boolean respondsToEvictions,
+    @Nullable String maxHoldDuration) {
 
   /// @throws IllegalArgumentException when the maximum is no duration that a Companion could have
   public Settings {

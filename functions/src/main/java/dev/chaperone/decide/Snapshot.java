@@ -5,8 +5,8 @@ import dev.chaperone.api.CompanionSpec;
 import dev.chaperone.api.CompanionSpec.Disruption;
 import dev.chaperone.api.CompanionSpec.Protect;
 import dev.chaperone.api.CompanionStatus;
-import dev.chaperone.api.CompanionStatus.BlockingReason;
 import dev.chaperone.api.CompanionStatus.PlacementWrites;
+import dev.chaperone.api.CompanionStatus.UnguardedNode;
 import dev.chaperone.api.Hold;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.apps.DaemonSet;
@@ -39,7 +39,9 @@ import org.jspecify.annotations.Nullable;
 /// @param notRunning guards in any phase but Running, with and without a node
 /// @param placed what the status is to say once the placement is written that this run has tried to
 ///     write before; absent: it has not tried
-/// @param roster who is where: on a few nodes, or on all of them when [#needsEveryNode] said so
+/// @param evictions what asks Chaperone to respond
+/// @param roster who is where: on a few nodes, or on all of them when [FewNodes#needEveryNode] says
+///     so
 public record Snapshot(
     Instant now,
     Settings settings,
@@ -54,6 +56,7 @@ public record Snapshot(
     Map<String, Observation> observed,
     List<Pod> notRunning,
     @Nullable PlacementWrites placed,
+    Evictions evictions,
     Roster roster) {
 
   public CompanionRef ref() {
@@ -198,88 +201,30 @@ public record Snapshot(
         .collect(Collectors.toCollection(TreeSet::new));
   }
 
-  /// Whether the few nodes do not explain the guards: counts do not fit together, the target does
-  /// not run on each of its nodes, the target's placement or number of nodes is not the one that
-  /// the guards have been placed for, or a name is needed that the few do not give. Only then is
-  /// reading every node worth its price; a pulse looks in any case, because it heals what no count
-  /// shows.
-  public boolean needsEveryNode() {
-    if (target == null || !protects(Protect.Nodes) || roster.complete()) {
-      return false;
-    }
-    Deployment deployment = guards;
-    if (pulse || deployment == null || disruption().topologyKey() != null) {
-      return true;
-    }
-    int wanted = GuardDeployment.replicas(deployment);
-    int waiting = waiting().size();
-    return GuardDeployment.mayBeElsewhere(deployment, target)
-        || wanted != Counts.nodes(target)
-        || wanted != desiredBefore(wanted)
-        || wanted - Counts.replicas(deployment) + waiting > lostGuard().size()
-        || notRunning.stream().anyMatch(Roster::isEnded)
-        || hasUnexplainedNodes()
-        || countsForeignGuards(deployment)
-        || isUsedUpByUnready(deployment, waiting);
+  /// Whether there are nodes on which the target may not have started yet: more than there should
+  /// be guards.
+  public boolean expectsNodes() {
+    return target != null
+        && guards != null
+        && Counts.nodes(target) > GuardDeployment.replicas(guards);
   }
 
-  /// How many guards there should be when last looked; anybody can scale a Deployment.
-  private int desiredBefore(int absent) {
-    return status().guards() == null ? absent : status().guards().desired();
-  }
-
-  /// Whether a node was said to be unguarded of which the few nodes do not show whether it still
-  /// is.
-  private boolean hasUnexplainedNodes() {
-    Set<String> explained = new TreeSet<>(lostGuard());
-    notRunning.stream().map(Roster::nodeOf).filter(Objects::nonNull).forEach(explained::add);
+  /// Nodes that were without a running guard when last looked, as far as the status names them.
+  public Set<String> toldUnguarded() {
     return Stream.ofNullable(status().unguardedNodes())
         .flatMap(List::stream)
-        .anyMatch(node -> !explained.contains(node.name()));
+        .map(UnguardedNode::name)
+        .collect(Collectors.toCollection(TreeSet::new));
   }
 
-  /// Whether the guards' budget counts more ready pods than there are guards, now or when last
-  /// looked.
-  private boolean countsForeignGuards(Deployment deployment) {
-    boolean before =
-        Stream.ofNullable(status().reasons())
-            .flatMap(List::stream)
-            .map(BlockingReason::type)
-            .anyMatch(Reason.ForeignGuards.name()::equals);
-    return before
-        || counted(ref().name() + Made.NODES_SUFFIX)
-            .map(
-                budget ->
-                    Counts.orZero(budget.getStatus().getCurrentHealthy())
-                        > Counts.ready(deployment))
-            .orElse(false);
-  }
-
-  /// Whether nothing may go although a budget is open, because guards run that are not ready.
-  private boolean isUsedUpByUnready(Deployment deployment, int waiting) {
-    int running =
-        Counts.replicas(deployment)
-            - waiting
-            - (int) notRunning.stream().filter(it -> Roster.nodeOf(it) != null).count();
-    return Counts.ready(deployment) < running
-        && counted(ref().name() + Made.NODES_SUFFIX)
-            .filter(budget -> !BudgetSpecs.isClosed(budget.getSpec()))
-            .isPresent();
-  }
-
-  /// The budget, once Kubernetes has counted for its present spec.
-  private Optional<PodDisruptionBudget> counted(String name) {
-    return budget(name).filter(Counts::isCounted);
-  }
-
-  /// The same, with every node in the roster.
-  public Snapshot with(Roster everyNode) {
-    return with(pulse, everyNode);
+  /// The same, with more nodes in the roster.
+  public Snapshot with(Roster more) {
+    return with(pulse, more);
   }
 
   /// What a look would have seen that no pulse asked for.
   Snapshot ofCordonedNodes() {
-    return with(false, roster.ofCordonedAnd(Holds.heldNodes(companion, holds)));
+    return with(false, roster.ofCordonedAnd(Holds.heldNodes(companion, holds, now, roster)));
   }
 
   private Snapshot with(boolean asPulse, Roster other) {
@@ -297,6 +242,7 @@ public record Snapshot(
         observed,
         notRunning,
         placed,
+        evictions,
         other);
   }
 }

@@ -6,7 +6,9 @@ import static java.util.stream.Collectors.toMap;
 import dev.chaperone.api.Companion;
 import dev.chaperone.api.CompanionSpec.Observed;
 import dev.chaperone.api.CompanionSpec.Protect;
+import dev.chaperone.api.CompanionStatus;
 import dev.chaperone.api.Hold;
+import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.Node;
 import io.fabric8.kubernetes.api.model.Pod;
@@ -28,8 +30,8 @@ import org.jspecify.annotations.Nullable;
 
 /// The whole cluster as it was read at one time, as far as decisions about Companions depend on it.
 ///
-/// Nothing fences a decision on it. So it is good for one question only: which Companions need a
-/// look of their own.
+/// A decision on it is some seconds old when it is written. So it is good for what may come late
+/// ([Decision#mayComeLate]), and for the question which Companions need a look of their own.
 public final class Survey {
   private final Instant now;
   private final Settings settings;
@@ -42,6 +44,8 @@ public final class Survey {
   private final Map<String, List<Pod>> podsByOwner;
   private final Map<String, Node> nodes;
   private final Map<Observing, Observation> observed;
+  private final boolean servesEvictions;
+  private final Map<String, List<GenericKubernetesResource>> evictions;
 
   /// What a Companion observes.
   ///
@@ -55,6 +59,7 @@ public final class Survey {
   /// @param guards pods with the labels of guards
   /// @param targetPods pods of the DaemonSets that Companions name as targets
   /// @param observed those that could be read soon enough
+  /// @param evictions those that name Chaperone as a responder, and no targets
   public record Found(
       List<Companion> companions,
       List<Hold> holds,
@@ -64,7 +69,8 @@ public final class Survey {
       List<Pod> guards,
       List<Pod> targetPods,
       List<Node> nodes,
-      Map<Observing, Observation> observed) {}
+      Map<Observing, Observation> observed,
+      Evictions evictions) {}
 
   public Survey(Instant now, Settings settings, Found found) {
     this.now = now;
@@ -86,18 +92,33 @@ public final class Survey {
         found.nodes.stream()
             .collect(toMap(it -> it.getMetadata().getName(), Function.identity(), (one, _) -> one));
     this.observed = found.observed;
+    this.servesEvictions = found.evictions.served();
+    this.evictions = byNamespace(found.evictions.objects());
+  }
+
+  /// Whether nothing was said of this Companion yet, or not all of its guards run: those that a
+  /// drain has taken away are not missed.
+  public static boolean isUnfinished(Companion companion) {
+    CompanionStatus status = companion.getStatus();
+    if (status == null || status.guards() == null) {
+      return status == null;
+    }
+    int drained = status.drainedNodes() == null ? 0 : status.drainedNodes().nodes().size();
+    return status.guards().running() + drained < status.guards().desired();
   }
 
   /// What a look at this Companion would have seen; empty if there is none that can be read, or
   /// not all of it is in this survey.
-  public Optional<Snapshot> of(CompanionRef ref, boolean pulse) {
+  ///
+  /// @param closed what was written of [#closing] since
+  public Optional<Snapshot> of(CompanionRef ref, boolean pulse, Written closed) {
     return living(ref)
         .filter(it -> it.whyUnreadable().isEmpty())
         .filter(
             it ->
                 it.getSpec().disruption().observe().stream()
                     .allMatch(what -> observed.containsKey(new Observing(what, ref.namespace()))))
-        .map(companion -> snapshot(companion, ref, pulse));
+        .map(companion -> snapshot(companion, ref, pulse, closed));
   }
 
   /// What closes the Companion's budgets for reasons that need no look, as [KnownFacts#closing].
@@ -116,16 +137,12 @@ public final class Survey {
   }
 
   private KnownFacts known(Companion companion, CompanionRef ref) {
-    List<String> own = Made.budgets(ref.name());
-    return new KnownFacts(
+    return KnownFacts.of(
         now,
         settings,
         companion,
-        budgets.getOrDefault(ref.namespace(), List.of()).stream()
-            .filter(it -> own.contains(it.getMetadata().getName()))
-            .toList(),
-        holds.getOrDefault(ref, List.of()),
-        null);
+        budgets.getOrDefault(ref.namespace(), List.of()),
+        holds.getOrDefault(ref, List.of()));
   }
 
   private Optional<Companion> living(CompanionRef ref) {
@@ -146,7 +163,7 @@ public final class Survey {
         holds.values().stream().flatMap(List::stream).toList(), everyone, now);
   }
 
-  private Snapshot snapshot(Companion companion, CompanionRef ref, boolean pulse) {
+  private Snapshot snapshot(Companion companion, CompanionRef ref, boolean pulse, Written closed) {
     var spec = companion.getSpec();
     boolean guarded =
         spec.disruption().protect().contains(Protect.Nodes)
@@ -165,7 +182,7 @@ public final class Survey {
         now,
         settings,
         pulse,
-        budgets.getOrDefault(ref.namespace(), List.of()),
+        closed.over(budgets.getOrDefault(ref.namespace(), List.of())),
         companion,
         Snapshot.rivals(companion, companions.getOrDefault(ref.namespace(), List.of())),
         target,
@@ -177,11 +194,16 @@ public final class Survey {
         seen,
         guarded ? own.stream().filter(pod -> !Roster.isRunning(pod)).toList() : List.of(),
         null,
-        guarded ? roster(ref, target, own, labelled) : Roster.NONE);
+        new Evictions(servesEvictions, evictions.getOrDefault(ref.namespace(), List.of()), own),
+        guarded ? roster(companion, ref, target, own, labelled) : Roster.NONE);
   }
 
   private Roster roster(
-      CompanionRef ref, @Nullable DaemonSet target, List<Pod> own, List<Pod> labelled) {
+      Companion companion,
+      CompanionRef ref,
+      @Nullable DaemonSet target,
+      List<Pod> own,
+      List<Pod> labelled) {
     Roster guards =
         new Roster(
             true,
@@ -191,7 +213,10 @@ public final class Survey {
                 : podsByOwner.getOrDefault(target.getMetadata().getUid(), List.of()),
             own,
             labelled.stream().filter(pod -> !Made.isGuard(pod, ref)).toList());
-    return target == null ? guards.ofCordoned() : guards;
+    return target == null
+        ? guards.ofCordonedAnd(
+            Holds.heldNodes(companion, holds.getOrDefault(ref, List.of()), now, guards))
+        : guards;
   }
 
   private static <T extends HasMetadata> Map<String, List<T>> byNamespace(Collection<T> objects) {

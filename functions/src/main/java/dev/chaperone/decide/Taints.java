@@ -29,6 +29,9 @@ final class Taints {
           "karpenter.sh/disrupted",
           "karpenter.sh/disruption");
 
+  private static final Set<String> NOT_READY =
+      Set.of("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable");
+
   /// Of what the DaemonSet controller lets every pod that it makes tolerate: all but
   /// `unschedulable`.
   private static final List<Toleration> ALWAYS_TOLERATED =
@@ -72,6 +75,11 @@ final class Taints {
   /// Whether an autoscaler empties the node.
   static boolean isDraining(Node node) {
     return of(node).stream().anyMatch(taint -> isDraining(taint.getKey()));
+  }
+
+  /// Whether the node lifecycle controller says that the node's kubelet is not there, or not ready.
+  static boolean isNotReady(Node node) {
+    return of(node).stream().anyMatch(taint -> NOT_READY.contains(taint.getKey()));
   }
 
   /// Whether the node has a taint that keeps new pods of the target away, while those that were

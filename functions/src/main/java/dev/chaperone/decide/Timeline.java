@@ -77,7 +77,8 @@ record Timeline(
   private static boolean wasHolding(CompanionStatus before, List<HoldReason> found) {
     return Stream.ofNullable(before.reasons())
         .flatMap(List::stream)
-        .filter(it -> !Boolean.TRUE.equals(it.overdue()) && it.node() == null)
+        .filter(it -> !Boolean.TRUE.equals(it.overdue()))
+        .filter(it -> it.node() == null && it.nodeSelector() == null)
         .filter(it -> Reason.of(it.type()).map(Reason::settles).orElse(true))
         .anyMatch(it -> found.stream().noneMatch(now -> now.overdue() && now.isSame(it)));
   }

@@ -1,6 +1,7 @@
 package dev.chaperone.decide;
 
 import io.fabric8.kubernetes.api.model.HasMetadata;
+import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudget;
 import java.util.List;
 import java.util.Optional;
 import java.util.stream.Stream;
@@ -37,6 +38,15 @@ public record Written(List<HasMetadata> stored, List<Refusal> refused) {
         .map(type::cast)
         .filter(it -> it.getMetadata().getName().equals(name))
         .reduce((_, last) -> last);
+  }
+
+  /// The budgets of one namespace that were seen, those as they are now that were written since.
+  List<PodDisruptionBudget> over(List<PodDisruptionBudget> seen) {
+    return stored.isEmpty()
+        ? seen
+        : seen.stream()
+            .map(it -> stored(PodDisruptionBudget.class, it.getMetadata().getName()).orElse(it))
+            .toList();
   }
 
   /// Whether a write of this object was refused: what was not taken a moment ago is not tried again

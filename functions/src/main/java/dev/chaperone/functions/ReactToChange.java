@@ -27,7 +27,7 @@ public class ReactToChange {
   @Funq
   @CloudEventMapping(trigger = "dev.knative.apiserver.ref.add")
   public @Nullable CloudEvent<ReplyData> refAdded(CloudEvent<byte[]> event) {
-    return changed(event);
+    return added(event);
   }
 
   @Funq
@@ -45,7 +45,7 @@ public class ReactToChange {
   @Funq
   @CloudEventMapping(trigger = "dev.knative.apiserver.resource.add")
   public @Nullable CloudEvent<ReplyData> resourceAdded(CloudEvent<byte[]> event) {
-    return changed(event);
+    return added(event);
   }
 
   @Funq
@@ -58,6 +58,11 @@ public class ReactToChange {
   @CloudEventMapping(trigger = "dev.knative.apiserver.resource.delete")
   public @Nullable CloudEvent<ReplyData> resourceDeleted(CloudEvent<byte[]> event) {
     return deleted(event);
+  }
+
+  private @Nullable CloudEvent<ReplyData> added(CloudEvent<byte[]> event) {
+    ObjectRef object = Envelope.object(Envelope.of(event));
+    return look(object, Occasion.addition(object));
   }
 
   private @Nullable CloudEvent<ReplyData> changed(CloudEvent<byte[]> event) {
@@ -73,7 +78,7 @@ public class ReactToChange {
   private @Nullable CloudEvent<ReplyData> look(ObjectRef object, Occasion occasion) {
     Deadline deadline = reconciler.begin();
     return replies.about(
-        object.kind().equals("Node")
+        object.isNode()
             ? rounds.share(
                 Rounds.Kind.NODES,
                 occasion,

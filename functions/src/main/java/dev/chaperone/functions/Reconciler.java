@@ -33,19 +33,19 @@ import jakarta.enterprise.context.ApplicationScoped;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
-import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.SortedSet;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicBoolean;
-import java.util.function.Function;
 import java.util.function.Predicate;
 import org.eclipse.microprofile.config.inject.ConfigProperty;
 import org.jboss.logging.Logger;
@@ -56,7 +56,7 @@ import org.jspecify.annotations.Nullable;
 @ApplicationScoped
 class Reconciler {
   private static final Logger LOG = Logger.getLogger(Reconciler.class);
-  private static final int MAX_CONFLICTS = 5;
+  static final int MAX_CONFLICTS = 5;
 
   /// Budgets are opened so often within one run; what then asks for more waits for the next event.
   private static final int MAX_OPENINGS = 2;
@@ -64,11 +64,14 @@ class Reconciler {
   /// Guards go so many steps from one budget to another within one run: the budgets, the guards.
   private static final int MAX_MOVES = 4;
 
+  /// What an event has read of a Companion is used by its own run, if that begins so soon.
+  private static final Duration FRESH = Duration.ofMillis(500);
+
   /// After a run for one Companion while its events queue, so that more of them share the next.
   private static final Duration PAUSE = Duration.ofMillis(50);
 
   /// Of the Companions that one event concerns, so many at the same time.
-  static final int AT_ONCE = 8;
+  static final int AT_ONCE = 16;
 
   /// With more Companions than this, everything is read at once first; and with more that need a
   /// look, those are handed over.
@@ -78,30 +81,34 @@ class Reconciler {
   /// Knative starts more processes.
   private static final int HANDED_AT_ONCE = 32;
 
-  /// A look for a pulse reads every node, which the memory has to hold: it takes the room of so
-  /// many others.
-  private static final int WITH_EVERY_NODE = 4;
-
   private final ClusterReader reader;
   private final ClusterWriter writer;
   private final Replies replies;
   private final HandOver handOver;
+  private final NodeConditions nodeConditions;
   private final Metrics metrics;
   private final Tracing tracing;
   private final Clock clock = Clock.systemUTC();
   private final Duration patience;
-  private final SharedRuns<CompanionRef, Occasion, Result> runs =
-      new SharedRuns<>(Occasion::and, PAUSE);
+  private final SharedRuns<CompanionRef, Ask, Result> runs = new SharedRuns<>(Ask::and, PAUSE);
 
   /// Where an event concerned several, their look failed, or did not begin in time: they come
   /// first.
   private final Set<CompanionRef> waiting = ConcurrentHashMap.newKeySet();
+
+  private final NewNodes newNodes = new NewNodes(ClusterReader.FEW_NODES);
+
+  private final AtomicBoolean isFinishingOthers = new AtomicBoolean();
+
+  /// How many Companions were not finished when those were last looked at.
+  private volatile int unfinished;
 
   Reconciler(
       ClusterReader reader,
       ClusterWriter writer,
       Replies replies,
       HandOver handOver,
+      NodeConditions nodeConditions,
       Metrics metrics,
       Tracing tracing,
       @ConfigProperty(name = "chaperone.event-deadline") Duration patience) {
@@ -109,6 +116,7 @@ class Reconciler {
     this.writer = writer;
     this.replies = replies;
     this.handOver = handOver;
+    this.nodeConditions = nodeConditions;
     this.metrics = metrics;
     this.tracing = tracing;
     this.patience = patience;
@@ -132,10 +140,46 @@ class Reconciler {
   /// @throws Unavailable when the API server does not answer; the same event again finishes the
   ///     rest
   Collection<CompanionRef> react(ObjectRef object, Occasion occasion, Deadline deadline) {
-    Concern concern = reader.concern(object, deadline);
-    concern.hold().ifPresent(hold -> closeAtOnce(hold, deadline));
-    reconcile(concern.companions(), occasion, deadline);
+    Concern concern = concern(object, occasion, deadline);
+    Map<CompanionRef, KnownFacts> known = new HashMap<>(concern.known());
+    concern.hold().ifPresent(hold -> closeAtOnce(hold, known, deadline));
+    List<Outcome> outcomes = reconcile(concern.companions(), occasion, known, deadline);
+    if (unfinished > MANY || outcomes.stream().anyMatch(Outcome::isFirst)) {
+      finishOthers(deadline);
+    }
+    if (outcomes.stream().anyMatch(Outcome::asksForCondition)) {
+      nodeConditions.sayReady(deadline);
+    }
     return concern.companions();
+  }
+
+  /// Events of nodes come together, so it is the occasion that names them all.
+  private Concern concern(ObjectRef object, Occasion occasion, Deadline deadline) {
+    if (object.isNode()) {
+      newNodes.add(occasion.newNodes(), occasion.deletedNodes(), clock.instant());
+      return new Concern(reader.concernedBy(occasion.nodes(), deadline));
+    }
+    return reader.concern(object, clock.instant(), deadline);
+  }
+
+  /// Where many Companions come at once, their events come one after the other. So the first of
+  /// them does what a resync would for all that are not finished, and so do those that follow, one
+  /// at a time, for as long as that changes anything.
+  private void finishOthers(Deadline deadline) {
+    if (!isFinishingOthers.compareAndSet(false, true)) {
+      return;
+    }
+    try {
+      List<CompanionRef> others = reader.unfinished(deadline);
+      unfinished = others.size() == unfinished ? 0 : others.size();
+      if (others.size() > MANY) {
+        reconcile(others, Occasion.CHANGE, Map.of(), deadline);
+      }
+    } catch (Unavailable e) {
+      LOG.debugf("Other new Companions wait for their own events: %s", e.getMessage());
+    } finally {
+      isFinishingOthers.set(false);
+    }
   }
 
   /// Looks again at the Companion of a Hold that an event has just asked for.
@@ -143,9 +187,10 @@ class Reconciler {
   /// @throws Unavailable when the API server does not answer, or a budget could not be closed
   /// @throws Ineffective when the Hold holds nothing, and sending the event again would not help
   void enforce(Hold hold, Deadline deadline) {
-    closeAtOnce(hold, deadline);
+    Map<CompanionRef, KnownFacts> known = new HashMap<>();
+    closeAtOnce(hold, known, deadline);
     CompanionRef ref = CompanionRef.of(hold);
-    List<Outcome> outcomes = reconcile(List.of(ref), Occasion.CHANGE, deadline);
+    List<Outcome> outcomes = reconcile(List.of(ref), Occasion.CHANGE, known, deadline);
     for (Outcome outcome : outcomes) {
       String name = "Hold " + hold.getMetadata().getName() + " of Companion " + ref;
       if (outcome.result() instanceof Result.Failed(RuntimeException why)) {
@@ -176,31 +221,30 @@ class Reconciler {
     SortedSet<CompanionRef> everyone = reader.everyone(deadline);
     waiting.retainAll(everyone);
     replies.retain(everyone);
-    forget(everyone, deadline);
-    reconcile(everyone, Occasion.PULSE, deadline);
-    return everyone;
-  }
-
-  /// Takes from nodes what was said by Companions that went while no event told of it.
-  private void forget(Collection<CompanionRef> everyone, Deadline deadline) {
     try {
-      Predicate<CompanionRef> isGone = it -> !everyone.contains(it);
-      writer.write(DrainBlocked.withoutCompanions(isGone, reader.markedNodes(false)), deadline);
-    } catch (LostRace | Unavailable e) {
-      LOG.warnf(
-          "Conditions of Companions that are gone stay until the next resync: %s", e.getMessage());
+      reconcile(everyone, Occasion.PULSE, Map.of(), deadline);
+    } finally {
+      // What nodes say holds no drain back, so it has the time that is left.
+      nodeConditions.renew(deadline);
     }
+    return everyone;
   }
 
   /// A new Hold closes before its Companion's turn comes and before anything else is read, each of
   /// which can take a while.
-  private void closeAtOnce(Hold hold, Deadline deadline) {
+  ///
+  /// @param known what was read of Companions before; then, as it was written
+  private void closeAtOnce(Hold hold, Map<CompanionRef, KnownFacts> known, Deadline deadline) {
     Instant now = clock.instant();
     if (Holds.isNew(hold, now)) {
       CompanionRef ref = CompanionRef.of(hold);
+      KnownFacts before = known.remove(ref);
       try {
-        Optional<KnownFacts> known = reader.knownFacts(ref, now, deadline);
-        writer.write(known.map(KnownFacts::closing).orElse(List.of()), deadline);
+        Optional<KnownFacts> facts =
+            before == null ? reader.knownFacts(ref, now, deadline) : Optional.of(before);
+        if (facts.isPresent()) {
+          known.put(ref, facts.get().with(writer.write(facts.get().closing(), deadline)));
+        }
       } catch (LostRace e) {
         LOG.debugf("%s: not closed at once: %s", ref, e.getMessage());
       }
@@ -208,15 +252,32 @@ class Reconciler {
   }
 
   /// What blocks any of many Companions closes before the first of them is looked at: with many
-  /// looks, the last may come much later, or not at all this time. Each of them writes again what
-  /// could not be written here.
-  private void closeAtOnce(Survey survey, Collection<CompanionRef> companions, Deadline deadline) {
-    try {
-      writer.write(
-          companions.stream().flatMap(ref -> closing(survey, ref).stream()).toList(), deadline);
-    } catch (LostRace | RuntimeException e) {
-      LOG.debugf("Not everything closed at once: %s", e.getMessage());
+  /// looks, the last may come much later, or not at all this time.
+  ///
+  /// @return what was written; what could not be is for the run of the Companion to try again
+  private Map<CompanionRef, Written> closeAtOnce(
+      Survey survey, Collection<CompanionRef> companions, Deadline deadline) {
+    Map<CompanionRef, List<Change>> closing = new LinkedHashMap<>();
+    for (CompanionRef ref : companions) {
+      List<Change> changes = closing(survey, ref);
+      if (!changes.isEmpty()) {
+        closing.put(ref, changes);
+      }
     }
+    Map<CompanionRef, Written> closed = new ConcurrentHashMap<>();
+    Several.map(
+        closing.entrySet(),
+        AT_ONCE,
+        each -> {
+          try {
+            closed.put(each.getKey(), writer.write(each.getValue(), deadline));
+            return true;
+          } catch (LostRace | RuntimeException e) {
+            LOG.debugf("%s: not closed at once: %s", each.getKey(), e.getMessage());
+            return false;
+          }
+        });
+    return closed;
   }
 
   private static List<Change> closing(Survey survey, CompanionRef ref) {
@@ -228,12 +289,16 @@ class Reconciler {
     }
   }
 
+  /// @param known what was read of some of them just now
   private List<Outcome> reconcile(
-      Collection<CompanionRef> companions, Occasion occasion, Deadline deadline) {
-    List<Outcome> outcomes =
+      Collection<CompanionRef> companions,
+      Occasion occasion,
+      Map<CompanionRef, KnownFacts> known,
+      Deadline deadline) {
+    Collection<Outcome> outcomes =
         occasion.pulse() || companions.size() > MANY
             ? eachThatIsNotIdle(companions, occasion, deadline)
-            : each(companions, _ -> occasion, deadline);
+            : each(looks(companions, occasion, known), deadline).values();
     List<RuntimeException> failures =
         outcomes.stream()
             .map(Outcome::result)
@@ -268,62 +333,87 @@ class Reconciler {
                   .formatted(failures.size(), outcomes.size(), unavailable.get().getMessage()),
               unavailable.get());
     }
-    return outcomes;
+    return List.copyOf(outcomes);
   }
 
-  /// Looks at everything at once first, and then only at those who need a look of their own: all,
-  /// where that cannot be read.
-  private List<Outcome> eachThatIsNotIdle(
+  /// Looks at everything at once first, writes what may come late, and then looks only at those who
+  /// need a look of their own: all, where not everything can be read.
+  private Collection<Outcome> eachThatIsNotIdle(
       Collection<CompanionRef> companions, Occasion occasion, Deadline deadline) {
     if (companions.size() < 2) {
       Set<CompanionRef> all = new LinkedHashSet<>(companions);
       if (occasion.pulse()) {
         all.addAll(strays(companions));
       }
-      return each(all, _ -> occasion, deadline);
+      return each(looks(all, occasion, Map.of()), deadline).values();
     }
     Survey survey;
     try {
       // All the time that there is: where the lists of all take long, a look at each takes longer.
-      survey = reader.survey(clock.instant(), deadline);
+      survey = reader.survey(companions.size(), clock.instant(), deadline);
     } catch (RuntimeException e) {
       LOG.warnf("Not everything could be read at once: %s", e.getMessage());
-      return each(companions, _ -> occasion, deadline);
+      return each(looks(companions, occasion, Map.of()), deadline).values();
     }
     Deadline half = share(deadline, companions.size());
-    closeAtOnce(survey, companions, half);
-    List<Outcome> outcomes = new ArrayList<>();
-    Map<CompanionRef, Occasion> others = new LinkedHashMap<>();
-    List<CompanionRef> simple = new ArrayList<>();
+    Map<CompanionRef, Written> closed = closeAtOnce(survey, companions, half);
+    Map<CompanionRef, Outcome> outcomes = new LinkedHashMap<>();
+    Map<CompanionRef, Ask> closing = new LinkedHashMap<>();
+    Map<CompanionRef, Ask> late = new LinkedHashMap<>();
+    Map<CompanionRef, Ask> looks = new LinkedHashMap<>();
+    Set<CompanionRef> simple = new LinkedHashSet<>();
     for (CompanionRef ref : waitingFirst(companions)) {
       // What many expressions cost must not be all the time that there is; all else costs little.
       Surveyed surveyed =
           half.left().isPositive() || !survey.evaluates(ref)
-              ? surveyed(survey, ref, occasion)
-              : new Surveyed(Optional.empty(), occasion, false);
+              ? Surveyed.of(
+                  survey,
+                  ref,
+                  occasion,
+                  closed.getOrDefault(ref, Written.NOTHING),
+                  handOver.isPossible())
+              : Surveyed.unknown(occasion);
       if (surveyed.idle().isPresent()) {
-        outcomes.add(surveyed.idle().get());
+        outcomes.put(ref, idle(ref, surveyed.idle().get()));
         waiting.remove(ref);
+      } else if (surveyed.closes()) {
+        closing.put(ref, surveyed.ask());
       } else {
-        others.put(ref, surveyed.occasion());
+        (surveyed.ask().late() == null ? looks : late).put(ref, surveyed.ask());
         if (surveyed.simple()) {
           simple.add(ref);
         }
       }
     }
+    outcomes.putAll(each(closing, deadline));
+    boolean mayHandOver = handOver.isPossible() && simple.size() > MANY;
+    each(late, mayHandOver ? half(deadline) : deadline)
+        .forEach(
+            (ref, outcome) -> {
+              if (mayHandOver && outcome.result() instanceof Result.Failed) {
+                looks.put(ref, Ask.look(ask(late, ref).occasion()));
+              } else {
+                outcomes.put(ref, outcome);
+              }
+            });
     if (occasion.pulse()) {
-      survey.strays().forEach(ref -> others.putIfAbsent(ref, occasion));
+      survey.strays().forEach(ref -> looks.putIfAbsent(ref, Ask.look(occasion)));
     }
-    if (handOver.isPossible() && simple.size() > MANY) {
-      for (CompanionRef ref : handOver(simple, deadline.orIn(deadline.left().dividedBy(2)))) {
+    simple.retainAll(looks.keySet());
+    if (mayHandOver && simple.size() > MANY) {
+      for (CompanionRef ref : handOver(simple, half(deadline))) {
         // What came of it is for the next pulse to see.
-        outcomes.add(new Outcome(new Result.Seen(Optional.empty(), true), true));
+        outcomes.put(ref, new Outcome(new Result.Seen(Optional.empty(), true), true));
         waiting.remove(ref);
-        others.remove(ref);
+        looks.remove(ref);
       }
     }
-    outcomes.addAll(each(others.keySet(), it -> others.getOrDefault(it, occasion), deadline));
-    return outcomes;
+    outcomes.putAll(each(looks, deadline));
+    return outcomes.values();
+  }
+
+  private static Deadline half(Deadline deadline) {
+    return deadline.orIn(deadline.left().dividedBy(2));
   }
 
   /// Stops at the first that is not taken, so that a sink that is away leaves the time to look
@@ -366,33 +456,6 @@ class Reconciler {
     return companions.stream().sorted(Comparator.comparing(it -> !waiting.contains(it))).toList();
   }
 
-  /// What a survey says of one Companion.
-  ///
-  /// @param idle empty: it needs a look of its own
-  /// @param occasion of that look
-  /// @param simple whether an event about this Companion would lead to the same look
-  private record Surveyed(Optional<Outcome> idle, Occasion occasion, boolean simple) {}
-
-  private Surveyed surveyed(Survey survey, CompanionRef ref, Occasion occasion) {
-    try {
-      Optional<Decision> decision = survey.of(ref, occasion.pulse()).map(Decision::of);
-      Optional<Outcome> idle = decision.filter(Decision::isIdle).map(it -> idle(ref, it));
-      boolean few =
-          idle.isEmpty()
-              && occasion.pulse()
-              && decision.filter(it -> !it.needsEveryNode()).isPresent();
-      boolean simple =
-          handOver.isPossible()
-              && idle.isEmpty()
-              && occasion.withoutPulse().equals(Occasion.CHANGE)
-              && (few || decision.filter(it -> !it.needsPulse()).isPresent());
-      return new Surveyed(idle, few ? occasion.withoutPulse() : occasion, simple);
-    } catch (RuntimeException | Error e) {
-      // It will be told of it by its own look.
-      return new Surveyed(Optional.empty(), occasion, false);
-    }
-  }
-
   private Outcome idle(CompanionRef ref, Decision decision) {
     if (replies.areWaiting(List.of(ref))) {
       replies.seen(decision.report(Written.NOTHING).answer(), false);
@@ -400,34 +463,42 @@ class Reconciler {
     return new Outcome(new Result.Seen(Optional.empty(), decision.isPending()), true);
   }
 
-  /// Each by itself, those first that wait for it.
-  private List<Outcome> each(
-      Collection<CompanionRef> companions,
-      Function<CompanionRef, Occasion> occasion,
-      Deadline deadline) {
-    if (companions.size() == 1) {
-      CompanionRef ref = companions.iterator().next();
-      return List.of(one(ref, occasion.apply(ref), deadline));
-    }
-    return Several.map(
-        waitingFirst(companions),
-        AT_ONCE,
-        ref -> occasion.apply(ref).pulse() ? WITH_EVERY_NODE : 1,
-        ref -> {
-          Outcome outcome = one(ref, occasion.apply(ref), share(deadline, companions.size()));
-          if (outcome.result() instanceof Result.Failed) {
-            waiting.add(ref);
-          } else {
-            waiting.remove(ref);
-          }
-          return outcome;
-        });
+  private static Map<CompanionRef, Ask> looks(
+      Collection<CompanionRef> companions, Occasion occasion, Map<CompanionRef, KnownFacts> known) {
+    Map<CompanionRef, Ask> looks = new LinkedHashMap<>();
+    companions.forEach(ref -> looks.put(ref, Ask.look(occasion, known.get(ref))));
+    return looks;
   }
 
-  private Outcome one(CompanionRef ref, Occasion occasion, Deadline deadline) {
+  /// Each by itself, those first that wait for it.
+  private Map<CompanionRef, Outcome> each(Map<CompanionRef, Ask> asks, Deadline deadline) {
+    List<CompanionRef> companions = waitingFirst(asks.keySet());
+    List<Outcome> results =
+        Several.map(
+            companions,
+            AT_ONCE,
+            ref -> ask(asks, ref).room(),
+            ref -> one(ref, ask(asks, ref), share(deadline, companions.size())));
+    Map<CompanionRef, Outcome> outcomes = new LinkedHashMap<>();
+    for (int i = 0; i < results.size(); i++) {
+      outcomes.put(companions.get(i), results.get(i));
+      if (results.size() > 1 && results.get(i).result() instanceof Result.Failed) {
+        waiting.add(companions.get(i));
+      } else {
+        waiting.remove(companions.get(i));
+      }
+    }
+    return outcomes;
+  }
+
+  private static Ask ask(Map<CompanionRef, Ask> asks, CompanionRef ref) {
+    return Objects.requireNonNull(asks.get(ref));
+  }
+
+  private Outcome one(CompanionRef ref, Ask ask, Deadline deadline) {
     try {
       deadline.check("looking at Companion " + ref);
-      var outcome = runs.share(ref, occasion, deadline, (all, until) -> observed(ref, all, until));
+      var outcome = runs.share(ref, ask, deadline, (all, until) -> observed(ref, all, until));
       return new Outcome(outcome.result(), outcome.own());
     } catch (Unavailable e) {
       LOG.warnf("%s: %s", ref, e.getMessage());
@@ -465,6 +536,14 @@ class Reconciler {
     Optional<Decision.Report> report() {
       return result instanceof Result.Seen seen ? seen.report() : Optional.empty();
     }
+
+    boolean isFirst() {
+      return report().filter(Decision.Report::isFirst).isPresent();
+    }
+
+    boolean asksForCondition() {
+      return own && report().filter(Decision.Report::asksForCondition).isPresent();
+    }
   }
 
   /// @return whether there is a pulse
@@ -482,12 +561,12 @@ class Reconciler {
     return pulse.isPresent();
   }
 
-  private Result observed(CompanionRef ref, Occasion occasion, Deadline deadline) {
+  private Result observed(CompanionRef ref, Ask ask, Deadline deadline) {
     long began = System.nanoTime();
     boolean done = false;
     try (Span span = tracing.part("reconcile").with("companion", ref.toString())) {
       try {
-        Result result = reconcile(ref, occasion, deadline);
+        Result result = reconcile(ref, ask, deadline);
         done = true;
         return result;
       } catch (RuntimeException | Error e) {
@@ -501,12 +580,26 @@ class Reconciler {
 
   /// What the looks of one run have done before.
   private static final class Progress {
+    private @Nullable KnownFacts known;
     private int opened;
     private int moved;
     private int conflicts;
 
     /// What the status is to say of a placement that a look before has tried to write.
     private @Nullable PlacementWrites placed;
+
+    Progress(@Nullable KnownFacts known) {
+      this.known = known;
+    }
+
+    /// What was read before the run began, unless it had to wait for that: read again, it is less
+    /// likely to lose a race. Only the first look takes it.
+    Optional<KnownFacts> known(Instant now) {
+      Optional<KnownFacts> fresh =
+          Optional.ofNullable(known).filter(it -> now.isBefore(it.now().plus(FRESH)));
+      known = null;
+      return fresh;
+    }
 
     boolean mayOpen() {
       return opened < MAX_OPENINGS;
@@ -517,11 +610,15 @@ class Reconciler {
     }
   }
 
-  private Result reconcile(CompanionRef ref, Occasion occasion, Deadline deadline) {
-    Progress progress = new Progress();
+  private Result reconcile(CompanionRef ref, Ask ask, Deadline deadline) {
+    Progress progress = new Progress(ask.known());
+    Ask.Late late = ask.late();
     while (progress.conflicts < MAX_CONFLICTS) {
       try {
-        Optional<Result> result = look(ref, occasion, progress, deadline);
+        Optional<Result> result =
+            late != null && progress.conflicts == 0
+                ? Optional.of(write(ref, late, deadline))
+                : look(ref, ask.occasion(), progress, deadline);
         if (result.isPresent()) {
           return result.get();
         }
@@ -535,13 +632,24 @@ class Reconciler {
         "Companion " + ref + ": gave up after " + MAX_CONFLICTS + " write conflicts");
   }
 
+  /// Writes what a survey has decided. Where something has changed since, all is read and decided
+  /// anew.
+  private Result write(CompanionRef ref, Ask.Late late, Deadline deadline) throws LostRace {
+    // Whoever has seen something else meanwhile has said so in its status.
+    reader.requireUnchanged(late.companion());
+    Written written = write(late.decision().steps(false), late.closed(), deadline);
+    return report(ref, late.decision(), written, deadline);
+  }
+
   /// Reads, decides and writes once.
   ///
   /// @return empty: budgets were opened, or guards move, and all is to be looked at again
   private Optional<Result> look(
       CompanionRef ref, Occasion occasion, Progress progress, Deadline deadline) throws LostRace {
     Instant now = clock.instant();
-    Optional<KnownFacts> known = reader.knownFacts(ref, now, deadline);
+    Optional<KnownFacts> before = progress.known(now);
+    Optional<KnownFacts> known =
+        before.isPresent() ? before : reader.knownFacts(ref, now, deadline);
     if (known.isEmpty()) {
       return Optional.of(gone(ref, now, deadline));
     }
@@ -567,9 +675,9 @@ class Reconciler {
       tell(facts, Reason.SpecUnreadable, "The spec cannot be read: " + unreadable.get(), deadline);
       return Optional.of(new Result.Seen(Optional.empty(), false));
     }
+    Occasion all = occasion.withNew(newNodes.names(known.now()));
     Snapshot seen =
-        orTell(
-            facts, Reason.FactUnreadable, deadline, () -> reader.read(facts, occasion, deadline));
+        orTell(facts, Reason.FactUnreadable, deadline, () -> reader.read(facts, all, deadline));
     Decision decision = Decision.of(seen);
     decision.placed().ifPresent(it -> progress.placed = it);
     Written written =

@@ -105,7 +105,7 @@ public class ReportDeadLetter {
         case "dev.chaperone.hold", "dev.chaperone.release" ->
             Set.of(HoldOnRequest.companion(Payload.object(received)));
         case String type when type.startsWith(DeadLetter.CHANGES) ->
-            reader.concern(Envelope.object(event), deadline).companions();
+            reader.companionsOf(Envelope.object(event), deadline);
         case String type ->
             reader.listening(type, deadline).stream().map(CompanionRef::of).toList();
       };

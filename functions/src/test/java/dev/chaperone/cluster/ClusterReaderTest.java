@@ -12,6 +12,7 @@ import dev.chaperone.decide.ObjectRef;
 import dev.chaperone.decide.Occasion;
 import dev.chaperone.decide.Scope;
 import dev.chaperone.decide.Settings;
+import dev.chaperone.decide.Written;
 import io.fabric8.kubernetes.client.utils.Serialization;
 import java.time.Duration;
 import java.time.Instant;
@@ -44,6 +45,7 @@ class ClusterReaderTest {
       markedNodes  away  away     away  away    away    away  away  away  away
       survey       away  away     away  away    away    away  away  away  away
       read         away  away     away  away    away    away  away  away  away
+      evictions    absent absent  absent absent absent  absent absent absent absent
       """;
 
   private static final List<List<String>> ROWS =
@@ -71,6 +73,7 @@ class ClusterReaderTest {
               Optional.empty(),
               Optional.empty(),
               Optional.empty()),
+          true,
           true,
           Optional.empty(),
           "chaperone",
@@ -142,7 +145,7 @@ class ClusterReaderTest {
     assertThatThrownBy(() -> reader.knownFacts(AGENT, NOW, past))
         .isInstanceOf(Unavailable.class)
         .hasMessage("Out of time before: reading Companion storage/agent; the API server is slow");
-    assertThatThrownBy(() -> reader.survey(NOW, past)).isInstanceOf(Unavailable.class);
+    assertThatThrownBy(() -> reader.survey(1, NOW, past)).isInstanceOf(Unavailable.class);
   }
 
   private String outcome(String read) {
@@ -156,13 +159,17 @@ class ClusterReaderTest {
             case "holds" -> !reader.holds(AGENT).isEmpty();
             case "everyone" -> !reader.everyone(soon()).isEmpty();
             case "listening" -> !reader.listening("alert", soon()).isEmpty();
-            case "concern" -> !reader.concern(TARGET, soon()).companions().isEmpty();
+            case "concern" -> !reader.concern(TARGET, NOW, soon()).companions().isEmpty();
             case "markedNodes" -> !reader.markedNodes(true).isEmpty();
-            case "survey" -> reader.survey(NOW, soon()).of(AGENT, false).isPresent();
+            case "survey" ->
+                reader.survey(1, NOW, soon()).of(AGENT, false, Written.NOTHING).isPresent();
             case "read" -> {
               reader.read(known(), Occasion.CHANGE, soon());
               yield true;
             }
+            // Nothing that blocks depends on them.
+            case "evictions" ->
+                new EvictionReader(api.client(), known().settings()).of(AGENT).served();
             default -> throw new IllegalArgumentException(read);
           };
       return seen ? "seen" : "absent";
@@ -196,7 +203,7 @@ class ClusterReaderTest {
   private static KnownFacts known() {
     return new KnownFacts(
         NOW,
-        new Settings(Scope.CLUSTER, GuardSettings.of("pause:3"), false, null),
+        new Settings(Scope.CLUSTER, GuardSettings.of("pause:3"), false, true, null),
         Serialization.unmarshal(companion("1", 1), Companion.class),
         List.of(),
         List.of(),

@@ -64,6 +64,7 @@ class ClusterWriterTest {
       Delete       failed  refused  failed  refused  done     race  failed  refused  failed  failed  failed
       Report       failed  refused  failed  refused  done     race  failed  refused  failed  failed  failed
       ReportHold   failed  refused  failed  refused  done     race  failed  refused  failed  failed  failed
+      Respond      failed  refused  failed  refused  done     race  failed  refused  failed  failed  failed
       Renew        failed  refused  failed  refused  done     race  failed  refused  failed  failed  failed
       ReportKey    failed  refused  failed  refused  refused  race  failed  refused  failed  failed  failed
       SetSchedule  failed  refused  failed  refused  done     done  failed  refused  failed  failed  failed
@@ -236,6 +237,7 @@ class ClusterWriterTest {
       case "Delete" -> new Change.Delete(budget());
       case "Report" -> new Change.Report(companion());
       case "ReportHold" -> new Change.ReportHold(hold());
+      case "Respond" -> new Change.Respond(eviction(), 0, Map.of("message", "a test"));
       case "Renew" ->
           new Change.Renew(new LeaseBuilder().withMetadata(NAME).withNewSpec().endSpec().build());
       case "ReportKey" -> new Change.ReportKey(key());
@@ -243,7 +245,8 @@ class ClusterWriterTest {
       case "Mark" ->
           new Change.Mark(
               NODE, new NodeConditionBuilder().withType(DrainBlocked.CONDITION).build());
-      case "Unmark" -> new Change.Unmark(NODE, new CompanionRef("storage", "agent"));
+      case "Unmark" ->
+          new Change.Unmark(NODE, DrainBlocked.CONDITION, new CompanionRef("storage", "agent"));
       case "Tell" -> new Change.Tell(companion(), false, "Test", "a test");
       case "TellOnce" -> new Change.TellOnce(companion(), "a.1", "Test", "a test");
       default -> throw new IllegalArgumentException(kind);
@@ -278,11 +281,19 @@ class ClusterWriterTest {
     return key;
   }
 
+  private static GenericKubernetesResource eviction() {
+    return resource("lifecycle.k8s.io/v1alpha1", "Eviction");
+  }
+
   private static GenericKubernetesResource pingSource() {
-    GenericKubernetesResource source = new GenericKubernetesResource();
-    source.setApiVersion("sources.knative.dev/v1");
-    source.setKind("PingSource");
-    source.setMetadata(NAME);
-    return source;
+    return resource("sources.knative.dev/v1", "PingSource");
+  }
+
+  private static GenericKubernetesResource resource(String apiVersion, String kind) {
+    GenericKubernetesResource resource = new GenericKubernetesResource();
+    resource.setApiVersion(apiVersion);
+    resource.setKind(kind);
+    resource.setMetadata(NAME);
+    return resource;
   }
 }

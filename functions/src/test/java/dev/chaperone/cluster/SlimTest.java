@@ -13,7 +13,9 @@ import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.PodCondition;
 import io.fabric8.kubernetes.client.utils.KubernetesSerialization;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 
 /// A pod and a node as the API server sends them, with everything set that a decision asks for,
@@ -91,6 +93,18 @@ class SlimTest {
     assertMetadata(seen.getMetadata(), full.getMetadata());
     assertThat(seen.getSpec().getUnschedulable()).isTrue();
     assertThat(seen.getSpec().getTaints()).hasSize(2).isEqualTo(full.getSpec().getTaints());
+  }
+
+  @Test
+  void of_a_nodes_labels_only_those_are_kept_that_a_decision_asks_for() {
+    assertThat(labels(new Slim())).doesNotContainKey("pool");
+    assertThat(labels(new Slim(Set.of("pool")))).containsEntry("pool", "storage");
+  }
+
+  private Map<String, String> labels(Slim slim) {
+    Map<String, String> labels =
+        slim.node(client.unmarshal(NODE, SlimNode.class)).getMetadata().getLabels();
+    return labels == null ? Map.of() : labels;
   }
 
   @Test

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.chaperone.api.CompanionSpec.Protect;
 import dev.chaperone.api.CompanionStatus.DrainedNodes;
 import io.fabric8.kubernetes.api.model.IntOrString;
+import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.Taint;
 import java.util.ArrayList;
 import java.util.List;
@@ -94,6 +95,67 @@ class DecisionPropertiesTest {
           assertThat(world.drain(node)).as(node).isFalse();
         }
       }
+    }
+  }
+
+  /// As a resync writes what its survey has decided: after other things have happened, of which
+  /// events told, and only where the API server would take it.
+  @ParameterizedTest
+  @MethodSource("seeds")
+  void what_comes_late_lets_no_drain_through_that_a_hold_blocks_meanwhile(int seed) {
+    Random random = new Random(seed);
+    World world = history(random, new World().nodes(4), 8);
+    Decision surveyed = Decision.of(world.snapshot(true));
+    List<Change> late = surveyed.mayComeLate() ? surveyed.changes() : List.of();
+    quietStep(random).happen(world);
+    world.controllers();
+    world.event(random.nextBoolean());
+    quietStep(random).happen(world);
+    world.hold("freeze", null);
+    world.controllers();
+    world.event(random.nextBoolean());
+    world.controllers();
+    List<String> blocked =
+        world.nodes.keySet().stream()
+            .filter(node -> world.guardedNodes().contains(node) && !world.canBeDrained(node))
+            .toList();
+
+    late.stream().filter(world::takes).forEach(world::apply);
+    world.controllers();
+
+    assertThat(blocked).noneMatch(world::canBeDrained);
+  }
+
+  @ParameterizedTest
+  @MethodSource("seeds")
+  void while_held_every_eviction_of_a_guard_is_told_why_and_none_goes_on(int seed) {
+    Random random = new Random(seed);
+    World world = new World().nodes(4);
+    world.respondsToEvictions = true;
+    world.servesEvictions = true;
+    history(random, world, 6).holds.clear();
+    world.settle().hold("freeze", null).settle();
+
+    for (int i = 0; i < 12; i++) {
+      quietStep(random).happen(world);
+      world.controllers();
+      List<Pod> asked =
+          world.guardPods.values().stream()
+              .filter(it -> it.getSpec().getNodeName() != null)
+              .toList();
+      for (Pod guard : asked) {
+        world.evictions.putIfAbsent(
+            "pod-1-" + guard.getMetadata().getName(),
+            EvictionObjects.active(guard, World.NOW.toString()));
+      }
+      world.event(random.nextBoolean());
+      assertThat(world.evictions.values())
+          .hasSizeGreaterThanOrEqualTo(asked.size())
+          .allSatisfy(
+              it ->
+                  assertThat(EvictionObjects.answer(it))
+                      .containsKeys("message", "heartbeatTime")
+                      .doesNotContainKey("completionTime"));
     }
   }
 

@@ -148,7 +148,7 @@ class DecisionTableTest {
 
   private static BlockingReason since(String reason) {
     return new BlockingReason(
-        reason, "it", "", World.NOW.minus(Duration.ofHours(25)).toString(), null, null, null);
+        reason, "it", "", World.NOW.minus(Duration.ofHours(25)).toString(), null, null, null, null);
   }
 
   private static List<List<String>> combinations() {

@@ -72,6 +72,20 @@ class DomainsTest {
   }
 
   @Test
+  void a_node_that_shuts_down_is_out_as_one_that_is_drained() {
+    zones(new IntOrString(2));
+    world.shutDown("node-1");
+    assertThat(world.drain("node-4")).as("before anybody has looked").isFalse();
+    world.settle();
+
+    assertThat(world.message(Decision.ALLOWED)).contains("node node-1 of " + ZONE + " a is out");
+    assertThat(world.drain("node-4")).isFalse();
+    assertThat(world.drain("node-2")).as("two of one zone may").isTrue();
+    world.settle();
+    assertThat(world.drain("node-3")).isFalse();
+  }
+
+  @Test
   void a_percentage_is_of_the_nodes_of_the_zone() {
     zones(new IntOrString("50%"));
 

@@ -59,7 +59,7 @@ class DrainBlockedTest {
         .isEqualTo("Companion storage/agent blocks the drain: " + world.message(Decision.ALLOWED));
     assertThat(world.drain("node-1")).isFalse();
 
-    world.now = world.now.plus(Reasons.TARGET_GRACE);
+    world.now = world.now.plus(Roster.TARGET_GRACE);
     world.event(true);
     world.controllers();
     world.event(true);

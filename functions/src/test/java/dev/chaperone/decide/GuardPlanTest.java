@@ -226,6 +226,67 @@ class GuardPlanTest {
   }
 
   @Test
+  void a_node_whose_kubelet_ends_the_target_pod_and_its_guard_is_out_until_it_is_back() {
+    Pod evicted = Optional.ofNullable(world.targetPods.get("target-node-1")).orElseThrow();
+    evicted.getStatus().setPhase("Failed");
+    evicted.getMetadata().setCreationTimestamp(World.NOW.minusSeconds(20).toString());
+    world.guardPods.values().removeIf(it -> "node-1".equals(it.getSpec().getNodeName()));
+    world.controllers();
+
+    assertThat(replicas(Decision.of(world.snapshot(true)))).isEmpty();
+
+    // It stays so: what does not run there needs no guard.
+    evicted.getMetadata().setCreationTimestamp(World.NOW.minusSeconds(600).toString());
+    assertThat(replicas(Decision.of(world.snapshot(true)))).containsOnly(2);
+  }
+
+  @Test
+  void a_node_that_shuts_down_is_out_until_it_is_back() {
+    world.shutDown("node-1");
+    world.settle();
+
+    assertThat(world.drain("node-2")).isFalse();
+    assertThat(world.uncordon("node-2").settle().drain("node-3")).isFalse();
+    assertThat(world.message(Decision.ALLOWED)).contains("node-1 (no running target pod)");
+
+    world.nodes.get("node-1").getSpec().setTaints(List.of());
+    world.uncordon("node-3").settle();
+    assertThat(world.guardedNodes()).containsExactlyInAnyOrder("node-1", "node-2", "node-3");
+    assertThat(world.guardPods).hasSize(3);
+    assertThat(world.drain("node-2")).isTrue();
+  }
+
+  @Test
+  void a_node_that_shuts_down_is_out_while_guards_are_replaced() {
+    world.guardOn("node-2").getMetadata().getLabels().put(Made.REVISION_LABEL, "old");
+    world.shutDown("node-1");
+
+    assertThat(replicas(Decision.of(world.snapshot(true)))).doesNotContain(2);
+  }
+
+  /// The DaemonSet controller may not have counted the node again yet.
+  @Test
+  void a_node_that_has_just_come_back_is_out_until_its_target_pod_runs() {
+    world.shutDown("node-1");
+    world.settle();
+    world.nodes.get("node-1").getSpec().setTaints(List.of());
+
+    assertThat(replicas(Decision.of(world.snapshot(false)))).isEmpty();
+    assertThat(replicas(Decision.of(world.snapshot(true)))).isEmpty();
+  }
+
+  @Test
+  void a_node_that_shut_down_and_is_deleted_is_not_waited_for() {
+    world.shutDown("node-1");
+    world.settle();
+    world.nodes.remove("node-1");
+    world.settle();
+
+    assertThat(world.guardPods).hasSize(2);
+    assertThat(world.drain("node-2")).isTrue();
+  }
+
+  @Test
   void pods_with_some_labels_of_guards_are_told_by_no_event_or_pulse() {
     world.lookAlikes.put("foreign", World.guard("foreign", ""));
 

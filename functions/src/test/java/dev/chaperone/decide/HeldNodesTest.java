@@ -10,6 +10,7 @@ import io.fabric8.kubernetes.api.model.IntOrString;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudget;
 import io.fabric8.kubernetes.client.utils.Serialization;
+import java.time.Instant;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
@@ -19,7 +20,9 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.function.BooleanSupplier;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
@@ -38,6 +41,14 @@ class HeldNodesTest {
 
   private final World world = new World().nodes(4).settle();
   private final Set<String> evicted = new TreeSet<>();
+
+  private static final Map<String, String> RACK = Map.of("rack", "r1");
+
+  /// Since when nodes have the label.
+  private final Map<String, Instant> labeled = new TreeMap<>();
+
+  /// The nodes that Hold `rack` says it holds, for as long as they have the label.
+  private final Set<String> rack = new TreeSet<>();
 
   @Test
   void a_held_node_stays_and_the_others_go_one_at_a_time() {
@@ -84,6 +95,152 @@ class HeldNodesTest {
     world.settle();
     assertThat(world.drain("node-2")).isFalse();
     assertThat(world.drain("node-1")).isTrue();
+  }
+
+  @Test
+  void nodes_with_the_labels_stay_and_the_others_go() {
+    world.label("node-2", "rack", "r1").label("node-3", "rack", "r1").label("node-4", "rack", "r2");
+    world.holdNodes("rack", Map.of("rack", "r1")).settle();
+
+    assertThat(world.condition("rack", "Active")).isEqualTo("True Active");
+    assertThat(world.condition("rack", "Enforced")).isEqualTo("True Enforced");
+    assertThat(world.condition(Decision.ALLOWED)).isEqualTo("True NodesHeld");
+    assertThat(world.message(Decision.ALLOWED))
+        .containsOnlyOnce("Hold rack of nodes with rack=r1: reason of rack");
+    assertThat(world.drain("node-2")).isFalse();
+    assertThat(world.drain("node-3")).isFalse();
+    assertThat(world.drain("node-1")).isTrue();
+    assertThat(world.settle().drain("node-4")).isFalse();
+  }
+
+  @Test
+  void a_node_is_held_while_it_has_the_label() {
+    world.label("node-2", "rack", "r1");
+    world.holdNodes("rack", Map.of("rack", "r1")).settle();
+
+    world.label("node-4", "rack", "r1").label("node-2", "rack", null).settle();
+
+    assertThat(world.condition("rack", "Enforced")).isEqualTo("True Enforced");
+    assertThat(world.companion.getStatus().heldNodes()).containsExactly("node-4");
+    assertThat(world.drain("node-4")).isFalse();
+    assertThat(world.drain("node-2")).isTrue();
+    world.uncordon("node-2").label("node-4", "rack", "r2").settle();
+    assertThat(world.drain("node-4")).isTrue();
+  }
+
+  @Test
+  void a_new_node_with_the_label_is_held_from_its_first_guard_on() {
+    world.label("node-2", "rack", "r1").holdNodes("rack", Map.of("rack", "r1")).settle();
+
+    world.node("node-5").label("node-5", "rack", "r1");
+    for (int i = 0; i < 9 && !world.guardedNodes().contains("node-5"); i++) {
+      world.controllers();
+      world.event(true);
+    }
+
+    assertThat(HeldNodes.heldFor(world.guardOn("node-5"))).isNotNull();
+    assertThat(world.settle().drain("node-5")).isFalse();
+  }
+
+  @Test
+  void labels_that_no_node_has_hold_nothing_and_the_hold_says_so() {
+    world.node("node-9").emptyNode("node-9").label("node-9", "rack", "r1");
+    world.holdNodes("rack", Map.of("rack", "r1")).settle();
+
+    assertThat(world.condition("rack", "Active")).isEqualTo("False NoMatchingNodes");
+    assertThat(world.message("rack", "Active")).contains("no nodes with rack=r1");
+    assertThat(world.condition("rack", "Enforced")).isEqualTo("False NotActive");
+    assertThat(world.condition(Decision.ALLOWED)).isEqualTo("True NothingHolds");
+    assertThat(world.drain("node-1")).isTrue();
+
+    world.label("node-2", "rack", "r1").settle();
+    assertThat(world.condition("rack", "Active")).isEqualTo("True Active");
+    assertThat(world.condition("rack", "Enforced")).isEqualTo("True Enforced");
+  }
+
+  @Test
+  void of_nodes_with_the_labels_only_those_that_are_not_protected_are_named() {
+    world.guardPods.remove(world.guardOn("node-2").getMetadata().getName());
+    world.breakNode("node-2").label("node-2", "rack", "r1").label("node-3", "rack", "r1");
+    world.holdNodes("rack", Map.of("rack", "r1")).settle();
+
+    assertThat(world.condition("rack", "Enforced")).isEqualTo("False NotEnforced");
+    assertThat(world.message("rack", "Enforced")).contains("node-2").doesNotContain("node-3");
+    assertThat(Objects.requireNonNull(world.holds.get("rack").getStatus()).unprotectedGuards())
+        .containsExactly(world.guardOn("node-2").getMetadata().getName());
+    assertThat(world.canBeDrained("node-3")).isFalse();
+  }
+
+  @Test
+  void of_nodes_with_the_labels_those_that_were_drained_before_are_named() {
+    world.label("node-2", "rack", "r1").label("node-3", "rack", "r1");
+    assertThat(world.drain("node-2")).isTrue();
+    world.holdNodes("rack", Map.of("rack", "r1")).settle();
+
+    assertThat(world.condition("rack", "Enforced")).isEqualTo("True Enforced");
+    assertThat(world.message("rack", "Enforced")).contains("already drained: node-2");
+
+    world.label("node-3", "rack", null).settle();
+    assertThat(world.condition("rack", "Enforced")).isEqualTo("False NotEnforced");
+    assertThat(world.message("rack", "Enforced")).contains("was drained before");
+  }
+
+  @Test
+  void while_the_target_is_away_the_nodes_with_the_labels_stay() {
+    world.label("node-2", "rack", "r1").holdNodes("rack", Map.of("rack", "r1")).settle();
+
+    world.target = null;
+    world.settle();
+
+    assertThat(world.canBeDrained("node-2")).isFalse();
+    assertThat(HeldNodes.heldFor(world.guardOn("node-2"))).isNotNull();
+    assertThat(world.budgets.get("agent-held").getSpec().getMinAvailable()).isNotNull();
+  }
+
+  /// A process that has seen what held before as ended, and has not written that yet.
+  private Look aboutToMoveBack(List<String> told) {
+    Look late = new Look();
+    for (int i = 0; i < 500 && !late.isAboutToMoveBack(); i++) {
+      world.controllers();
+      late.step(told, true);
+    }
+    assertThat(late.isAboutToMoveBack()).as("%s", told).isTrue();
+    return late;
+  }
+
+  /// Whoever made it may not know of this Hold, and takes the label away, because the one before
+  /// has ended.
+  @Test
+  void a_hold_is_not_enforced_by_the_label_of_one_before_it() {
+    world.holdNode("rebuild", "node-2").settle();
+    world.holds.clear();
+    List<String> told = new ArrayList<>();
+    Look late = aboutToMoveBack(told);
+    world.holdNode("again", "node-2");
+
+    // Something else is refused, so that this process looks no further.
+    Decision once = world.decide();
+    once.changes().forEach(world::apply);
+    world.count();
+    world.report(once).steps().forEach(step -> step.forEach(world::apply));
+    while (late.isAboutToMoveBack()) {
+      late.step(told, true);
+    }
+    world.count();
+
+    assertThat(world.evict("node-2")).as("%s", told).isTrue();
+    assertThat(world.condition("again", "Enforced")).isEqualTo("False NotEnforced");
+  }
+
+  @Test
+  void a_held_node_that_does_not_exist_keeps_no_other_of_its_domain_waiting() {
+    zones();
+    world.holdNode("rebuild", "node-9").settle();
+    assertThat(world.drain("node-1")).isTrue();
+
+    assertThat(world.settle().drain("node-2")).as("two of one zone may").isTrue();
+    assertThat(world.settle().drain("node-3")).isFalse();
+    assertThat(world.drain("node-4")).isFalse();
   }
 
   @Test
@@ -243,13 +400,8 @@ class HeldNodesTest {
     zones();
     assertThat(world.drain("node-1")).isTrue();
     world.settle().uncordon("node-1").controllers();
-    Look late = new Look();
     List<String> told = new ArrayList<>();
-    for (int i = 0; i < 500 && !late.isAboutToMoveBack(); i++) {
-      world.controllers();
-      late.step(told, true);
-    }
-    assertThat(late.isAboutToMoveBack()).as("%s", told).isTrue();
+    Look late = aboutToMoveBack(told);
 
     world.now = world.now.plusSeconds(1);
     world.ready(world.guardOn("node-2"), false);
@@ -275,19 +427,21 @@ class HeldNodesTest {
     return IntStream.range(0, HISTORIES).boxed();
   }
 
-  /// No node goes that a Hold says it holds; of the others no more than may; and no guard is ever
-  /// under two budgets, or under none.
+  /// No node goes that a Hold says it holds, by name or by a label that comes and goes; of the
+  /// others no more than may; and no guard is ever under two budgets, or under none. Now and then
+  /// something else is refused, so that a process reports before its guards have moved.
   @ParameterizedTest
   @MethodSource("seeds")
   void whatever_two_processes_do_at_once_a_held_node_stays(int seed) {
     Random random = new Random(seed);
     world.countsLate = true;
-    List<Look> processes = List.of(new Look(), new Look());
+    BooleanSupplier cutShort = () -> random.nextInt(8) == 0;
+    List<Look> processes = List.of(new Look(cutShort), new Look(cutShort));
     List<String> told = new ArrayList<>();
     for (int i = 0; i < 150; i++) {
       world.now = world.now.plusMillis(1);
       String node = "node-" + (1 + random.nextInt(4));
-      switch (random.nextInt(16)) {
+      switch (random.nextInt(20)) {
         case 0 -> {
           if (!world.holds.containsKey(node)) {
             world.holdNode(node, node);
@@ -307,7 +461,9 @@ class HeldNodesTest {
         }
         case 3, 4 -> {
           boolean held =
-              world.holds.containsKey(node) && world.condition(node, "Enforced").startsWith("True");
+              rack.contains(node)
+                  || (world.holds.containsKey(node)
+                      && world.condition(node, "Enforced").startsWith("True"));
           evict(node, told)
               .ifPresent(
                   out -> {
@@ -325,6 +481,27 @@ class HeldNodesTest {
         }
         case 7 -> world.controllers();
         case 8 -> world.count();
+        case 9 -> {
+          if (world.holds.containsKey("rack") || random.nextBoolean()) {
+            world.holds.remove("rack");
+            rack.clear();
+            told.add("release rack");
+          } else {
+            world.holdNodes("rack", RACK);
+            told.add("hold rack");
+          }
+        }
+        case 10, 11 -> {
+          boolean comes = random.nextBoolean();
+          world.label(node, "rack", comes ? "r1" : null);
+          told.add(node + (comes ? " has" : " loses") + " the label");
+          if (!comes) {
+            labeled.remove(node);
+            rack.remove(node);
+          } else {
+            labeled.putIfAbsent(node, world.now);
+          }
+        }
         default -> processes.get(random.nextInt(2)).step(told, random.nextBoolean());
       }
       requireOneBudgetEach(told);
@@ -333,7 +510,10 @@ class HeldNodesTest {
     world.nodes.keySet().forEach(world::uncordon);
     world.settle();
     for (String node : world.nodes.keySet()) {
-      boolean held = world.holds.containsKey(node) || world.holds.containsKey("freeze");
+      boolean held =
+          world.holds.containsKey(node)
+              || world.holds.containsKey("freeze")
+              || (world.holds.containsKey("rack") && labeled.containsKey(node));
       assertThat(world.canBeDrained(node)).as("%s after %s", node, told).isEqualTo(!held);
     }
   }
@@ -436,6 +616,17 @@ class HeldNodesTest {
     private @Nullable Decision decision;
     private final Deque<Change> left = new ArrayDeque<>();
     private boolean reports;
+    private final List<HasMetadata> stored = new ArrayList<>();
+    private final BooleanSupplier cutShort;
+
+    Look() {
+      this(() -> false);
+    }
+
+    /// @param cutShort whether it reports although guards are on their way
+    Look(BooleanSupplier cutShort) {
+      this.cutShort = cutShort;
+    }
 
     boolean isAboutToMoveBack() {
       return left.peek() instanceof Change.SetApart apart && apart.heldFor() == null;
@@ -453,11 +644,15 @@ class HeldNodesTest {
         seen = null;
         decision = null;
         reports = false;
+        stored.clear();
       } else if (left.isEmpty()) {
         reports = true;
-        boolean again = decision.isMoving() || decision.opens();
+        boolean again = (decision.isMoving() && !cutShort.getAsBoolean()) || decision.opens();
         if (!again) {
-          decision.report(Written.NOTHING).steps().forEach(left::addAll);
+          decision
+              .report(new Written(List.copyOf(stored), List.of()))
+              .steps()
+              .forEach(left::addAll);
         }
       } else {
         Change change = left.remove();
@@ -467,6 +662,12 @@ class HeldNodesTest {
         } else {
           told.add(System.identityHashCode(this) % 97 + " " + describe(change));
           world.apply(change);
+          if (change instanceof Change.ReportHold report) {
+            note(report, Objects.requireNonNull(seen));
+          }
+          Optional.ofNullable(world.budgets.get(change.object().getMetadata().getName()))
+              .map(Serialization::clone)
+              .ifPresent(stored::add);
         }
       }
     }
@@ -498,6 +699,22 @@ class HeldNodesTest {
                     .equals(report.object().getMetadata().getUid());
         default -> false;
       };
+    }
+  }
+
+  /// What Hold `rack` says now: that it holds these nodes, as far as they had the label when it was
+  /// looked for, and a guard, and have it since.
+  private void note(Change.ReportHold report, Snapshot seen) {
+    if (report.object().getMetadata().getName().equals("rack")) {
+      rack.clear();
+      if (world.condition("rack", "Enforced").startsWith("True")) {
+        new NodeChoice.Labeled(new TreeMap<>(RACK))
+            .in(seen.roster()).stream()
+                .filter(node -> labeled.containsKey(node))
+                .filter(node -> !Objects.requireNonNull(labeled.get(node)).isAfter(seen.now()))
+                .filter(node -> seen.roster().guardedNodes().contains(node))
+                .forEach(rack::add);
+      }
     }
   }
 
@@ -541,6 +758,7 @@ class HeldNodesTest {
         seen.observed(),
         seen.notRunning().stream().map(Serialization::clone).toList(),
         seen.placed(),
+        seen.evictions(),
         new Roster(
             roster.complete(),
             roster.nodes().entrySet().stream()

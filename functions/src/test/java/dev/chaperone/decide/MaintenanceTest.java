@@ -154,8 +154,8 @@ class MaintenanceTest {
     told(asks ? new CompanionSpec.Maintenance(List.of()) : null);
     world.snapshot();
     Occasion both =
-        new Occasion(false, Set.of("gone"), Set.of())
-            .and(new Occasion(false, Set.of(), Set.of("a", "b")));
+        new Occasion(false, Set.of("gone"), Set.of(), Set.of())
+            .and(new Occasion(false, Set.of(), Set.of("a", "b"), Set.of()));
 
     assertThat(both.nodesFor(world.known(), 1 + more))
         .containsExactlyInAnyOrder(nodes.split(" ", -1));

@@ -69,6 +69,27 @@ class MessagesTest {
     all.put("a Hold of one node", world -> world.holdNode("rebuild", "node-2"));
     all.put("a Hold of a node that is not there", world -> world.holdNode("rebuild", "node-9"));
     all.put(
+        "`nodeCondition`, in an installation that writes none",
+        world ->
+            world.spec =
+                new CompanionSpec(
+                    world.spec.targetRef(),
+                    world.spec.followerRef(),
+                    world.spec.disruption(),
+                    List.of(),
+                    null,
+                    CompanionSpec.NodeConditionType.CompanionReady));
+    all.put(
+        "a Hold of the nodes of a rack",
+        world ->
+            world
+                .label("node-1", "rack", "r1")
+                .label("node-2", "rack", "r1")
+                .holdNodes("rebuild", Map.of("rack", "r1")));
+    all.put(
+        "a Hold of nodes with a label that none has",
+        world -> world.holdNodes("rebuild", Map.of("rack", "r9")));
+    all.put(
         "`topologyKey`, `maxUnavailable` 2, and a node of one zone is drained",
         world -> {
           String key = "topology.kubernetes.io/zone";
@@ -219,7 +240,7 @@ class MessagesTest {
         world -> {
           world.target = null;
           world.event(true);
-          world.now = world.now.plus(Reasons.TARGET_GRACE);
+          world.now = world.now.plus(Roster.TARGET_GRACE);
           world.event(true);
         });
     all.put(

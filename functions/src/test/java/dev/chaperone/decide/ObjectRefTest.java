@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.chaperone.api.Companion;
 import io.fabric8.kubernetes.client.utils.Serialization;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -54,6 +56,26 @@ class ObjectRefTest {
             new ObjectRef(kind, namespace, name)
                 .concerns(Serialization.unmarshal(COMPANION, Companion.class)))
         .isEqualTo(concerns);
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "Deployment,agent-guards,agent",
+    "Deployment,agent,",
+    "Deployment,-guards,",
+    "Pod,agent-guards-5d4f8c7b9-x2x4z,agent",
+    "Pod,a-guards-b-guards-5d4f8c7b9-x2x4z,a-guards-b",
+    "Pod,agent-guards,",
+    "PodDisruptionBudget,agent-nodes,agent",
+    "PodDisruptionBudget,agent-pods,agent",
+    "PodDisruptionBudget,agent-held,agent",
+    "PodDisruptionBudget,of-others,",
+    "DaemonSet,agent-guards,",
+  })
+  void what_chaperone_makes_has_the_name_of_its_companion(
+      String kind, String name, @Nullable String companion) {
+    assertThat(new ObjectRef(kind, "agents", name).madeFor())
+        .isEqualTo(Optional.ofNullable(companion).map(it -> new CompanionRef("agents", it)));
   }
 
   @Test

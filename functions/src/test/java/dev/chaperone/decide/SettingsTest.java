@@ -55,6 +55,6 @@ class SettingsTest {
   }
 
   private static Settings settings(@Nullable String maxHoldDuration) {
-    return new Settings(Scope.CLUSTER, GuardSettings.of("guard:1"), false, maxHoldDuration);
+    return new Settings(Scope.CLUSTER, GuardSettings.of("guard:1"), false, false, maxHoldDuration);
   }
 }

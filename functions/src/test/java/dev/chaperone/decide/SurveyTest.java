@@ -2,8 +2,6 @@ package dev.chaperone.decide;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.chaperone.api.CompanionSpec;
-import dev.chaperone.api.CompanionSpec.Disruption;
 import dev.chaperone.api.CompanionSpec.HoldExpression;
 import dev.chaperone.api.CompanionSpec.Policy;
 import dev.chaperone.api.CompanionSpec.Protect;
@@ -36,6 +34,8 @@ class SurveyTest {
             false,
             false,
             it -> it.hold("rebuild", null).settle().cordon("node-1")),
+        of("an Eviction that waits", false, false, SurveyTest::evicted),
+        of("an Eviction that was answered", true, false, it -> evicted(it).settle()),
         of("a node that came", false, true, it -> it.node("node-4").controllers()),
         of("a node that went", false, true, it -> it.nodes.remove("node-1")),
         of("a guard without its node", false, true, it -> it.guardPods.clear()),
@@ -79,12 +79,67 @@ class SurveyTest {
     change.accept(world);
     Snapshot alone = world.snapshot(true);
 
-    Snapshot amongAll = survey().of(alone.ref(), true).orElseThrow();
+    Snapshot amongAll = survey().of(alone.ref(), true, Written.NOTHING).orElseThrow();
 
     assertThat(Decision.of(amongAll).isIdle()).isEqualTo(idle);
     assertThat(Decision.of(amongAll).needsEveryNode()).isEqualTo(everyNode);
     assertThat(asked(amongAll)).isEqualTo(asked(alone));
     assertThat(survey().closing(alone.ref())).isEqualTo(world.known().closing());
+  }
+
+  static Stream<Arguments> differences() {
+    return Stream.of(
+        late("a new Hold", true, it -> it.hold("rebuild", null)),
+        late("no budget", true, it -> it.budgets.remove("agent-nodes")),
+        late("no guards", true, it -> it.guards = null),
+        late("a guard without its node", true, it -> it.guardPods.clear()),
+        late("a Hold that went", false, it -> it.hold("rebuild", null).settle().holds.clear()),
+        late("a guard too many", false, it -> it.nodes.remove("node-1")),
+        late(
+            "one that waits too many",
+            false,
+            it -> {
+              // While held, no budget asks for less.
+              it.hold("rebuild", null).settle().nodes.remove("node-1");
+              it.controllers();
+            }),
+        late(
+            "another placement",
+            false,
+            it ->
+                it.target()
+                    .getSpec()
+                    .getTemplate()
+                    .getSpec()
+                    .setNodeSelector(Map.of("pool", "a"))));
+  }
+
+  private static Arguments late(String name, boolean mayComeLate, Consumer<World> change) {
+    return Arguments.of(name, mayComeLate, change);
+  }
+
+  @ParameterizedTest(name = "{0}")
+  @MethodSource("differences")
+  void what_neither_opens_nor_takes_away_may_come_late(
+      String name, boolean mayComeLate, Consumer<World> change) {
+    change.accept(world);
+
+    assertThat(Decision.of(world.snapshot(true)).mayComeLate()).isEqualTo(mayComeLate);
+  }
+
+  @Test
+  void a_survey_knows_what_was_closed_since() {
+    world.hold("rebuild", null);
+    CompanionRef ref = world.snapshot(true).ref();
+    Survey survey = survey();
+    survey.closing(ref).forEach(world::apply);
+    Written closed = new Written(List.copyOf(world.budgets.values()), List.of());
+
+    Decision decision = Decision.of(survey.of(ref, true, closed).orElseThrow());
+
+    assertThat(decision.changes())
+        .noneMatch(it -> it.object().getKind().equals("PodDisruptionBudget"));
+    assertThat(decision.report(closed).answer().result()).isEqualTo(Answer.Result.HELD);
   }
 
   @Test
@@ -112,25 +167,26 @@ class SurveyTest {
   void only_expressions_are_evaluated() {
     assertThat(survey().evaluates(world.snapshot(true).ref())).isFalse();
 
-    Disruption it = world.spec.disruption();
-    world.spec =
-        new CompanionSpec(
-            world.spec.targetRef(),
-            world.spec.followerRef(),
-            new Disruption(
-                it.policy(),
-                it.protect(),
-                it.maxUnavailable(),
-                it.observe(),
-                List.of(new HoldExpression("it", "1 == 1", null)),
-                it.failurePolicy(),
-                it.settlePeriod(),
-                it.maxHoldDuration(),
-                it.maintenanceWindows(),
-                it.breakGlass(),
-                it.topologyKey()));
+    world.holdsWhen(new HoldExpression("it", "1 == 1", null));
 
     assertThat(survey().evaluates(world.snapshot(true).ref())).isTrue();
+  }
+
+  @Test
+  void what_nothing_was_said_of_is_unfinished_and_what_lacks_a_guard_but_for_a_drain() {
+    world.companion.setStatus(null);
+    assertThat(Survey.isUnfinished(world.companion)).isTrue();
+
+    world.settle();
+    assertThat(Survey.isUnfinished(world.companion)).isFalse();
+
+    assertThat(world.drain("node-1")).isTrue();
+    world.settle();
+    assertThat(Survey.isUnfinished(world.companion)).isFalse();
+
+    world.guardPods.values().forEach(it -> it.getStatus().setPhase("Pending"));
+    world.event(false);
+    assertThat(Survey.isUnfinished(world.companion)).isTrue();
   }
 
   /// What sets up, or what a Hold asks for, any event about the Companion does as well.
@@ -156,13 +212,28 @@ class SurveyTest {
         String.valueOf(decision.isPending()));
   }
 
+  private static World evicted(World world) {
+    world.respondsToEvictions = true;
+    world.servesEvictions = true;
+    world.settle().hold("rebuild", null).settle();
+    world.evictions.put(
+        "pod-1-" + world.guardOn("node-1").getMetadata().getName(),
+        EvictionObjects.active(world.guardOn("node-1"), World.NOW.toString()));
+    return world;
+  }
+
   /// With objects of others beside those of the world.
   private Survey survey() {
     World others = new World().nodes(2).settle();
     others.companion.getMetadata().setNamespace("elsewhere");
     return new Survey(
         world.now,
-        new Settings(Scope.CLUSTER, world.settings, world.marksNodes, world.maxHoldDuration),
+        new Settings(
+            Scope.CLUSTER,
+            world.settings,
+            world.marksNodes,
+            world.respondsToEvictions,
+            world.maxHoldDuration),
         new Survey.Found(
             List.of(others.companion, world.companion),
             List.copyOf(world.holds.values()),
@@ -177,6 +248,7 @@ class SurveyTest {
                 .toList(),
             List.copyOf(world.targetPods.values()),
             List.copyOf(world.nodes.values()),
-            Map.of()));
+            Map.of(),
+            new Evictions(world.evictions().served(), world.evictions().objects(), List.of())));
   }
 }

@@ -1,10 +1,14 @@
 package dev.chaperone.decide;
 
+import static org.assertj.core.api.Assertions.assertThat;
+
 import dev.chaperone.api.Companion;
 import dev.chaperone.api.CompanionSpec;
 import dev.chaperone.api.CompanionSpec.BreakGlass;
 import dev.chaperone.api.CompanionSpec.Disruption;
+import dev.chaperone.api.CompanionSpec.HoldExpression;
 import dev.chaperone.api.CompanionSpec.MaintenanceWindow;
+import dev.chaperone.api.CompanionSpec.Observed;
 import dev.chaperone.api.CompanionSpec.Policy;
 import dev.chaperone.api.CompanionSpec.Protect;
 import dev.chaperone.api.CompanionSpec.TargetRef;
@@ -13,6 +17,7 @@ import dev.chaperone.api.Hold;
 import dev.chaperone.api.HoldSpec;
 import dev.chaperone.decide.Written.Refusal;
 import io.fabric8.kubernetes.api.model.FieldsV1;
+import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.IntOrString;
 import io.fabric8.kubernetes.api.model.ManagedFieldsEntryBuilder;
@@ -20,6 +25,7 @@ import io.fabric8.kubernetes.api.model.Node;
 import io.fabric8.kubernetes.api.model.NodeBuilder;
 import io.fabric8.kubernetes.api.model.NodeStatus;
 import io.fabric8.kubernetes.api.model.NodeStatusBuilder;
+import io.fabric8.kubernetes.api.model.ObjectMeta;
 import io.fabric8.kubernetes.api.model.ObjectMetaBuilder;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.PodBuilder;
@@ -42,12 +48,14 @@ import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /// A cluster as the pure decision sees it: what there is, what a decision's changes make of it, and
@@ -79,11 +87,23 @@ final class World {
   final SortedMap<String, Pod> lookAlikes = new TreeMap<>();
   GuardSettings settings = GuardSettings.of("guard:1");
   boolean marksNodes;
+  boolean respondsToEvictions;
+
+  /// Whether the API server has Evictions of `lifecycle.k8s.io`.
+  boolean servesEvictions;
+
+  final SortedMap<String, GenericKubernetesResource> evictions = new TreeMap<>();
   @Nullable PlacementWrites placed;
   @Nullable String maxHoldDuration;
 
   /// Of which template guards are made; what is new in a paused Deployment makes none.
   private String revision = "";
+
+  /// As many as the reader looks at by name.
+  private static final int FEW = 16;
+
+  /// Nodes that somebody has said to be new.
+  final Set<String> heard = new TreeSet<>();
 
   private final Set<String> brokenNodes = new TreeSet<>();
   private final Set<String> emptyNodes = new TreeSet<>();
@@ -170,8 +190,34 @@ final class World {
     return this;
   }
 
+  /// Gives a node a label, or takes it away.
+  World label(String node, String key, @Nullable String value) {
+    ObjectMeta metadata = nodes.get(node).getMetadata();
+    Map<String, String> labels = new HashMap<>();
+    Optional.ofNullable(metadata.getLabels()).ifPresent(labels::putAll);
+    if (value == null) {
+      labels.remove(key);
+    } else {
+      labels.put(key, value);
+    }
+    metadata.setLabels(labels);
+    return this;
+  }
+
   World taint(String node, Taint taint) {
     nodes.get(node).getSpec().getTaints().add(taint);
+    return this;
+  }
+
+  /// As the kubelet does, and the DaemonSet controller, which deletes its pod there, makes no other
+  /// beside the taint, and does not count the node.
+  World shutDown(String node) {
+    guardOn(node)
+        .setStatus(new PodStatusBuilder().withPhase("Failed").withReason("Terminated").build());
+    targetPods.remove("target-" + node);
+    taint(node, new Taint("NoSchedule", "node.kubernetes.io/not-ready", null, ""));
+    controllers();
+    assertThat(targetPods).doesNotContainKey("target-" + node);
     return this;
   }
 
@@ -183,15 +229,24 @@ final class World {
   }
 
   World hold(String name, @Nullable String expiresAt) {
-    return hold(name, expiresAt, null);
+    return hold(name, expiresAt, null, null);
   }
 
   /// A Hold of one node.
   World holdNode(String name, String node) {
-    return hold(name, null, node);
+    return hold(name, null, node, null);
   }
 
-  private World hold(String name, @Nullable String expiresAt, @Nullable String node) {
+  /// A Hold of the nodes with these labels.
+  World holdNodes(String name, Map<String, String> labels) {
+    return hold(name, null, null, labels);
+  }
+
+  private World hold(
+      String name,
+      @Nullable String expiresAt,
+      @Nullable String node,
+      @Nullable Map<String, String> labels) {
     Hold hold = new Hold();
     hold.setMetadata(
         new ObjectMetaBuilder()
@@ -202,7 +257,8 @@ final class World {
             .withCreationTimestamp(now.minus(heldFor).toString())
             .build());
     hold.setSpec(
-        new HoldSpec(new HoldSpec.CompanionRef(REF.name()), "reason of " + name, expiresAt, node));
+        new HoldSpec(
+            new HoldSpec.CompanionRef(REF.name()), "reason of " + name, expiresAt, node, labels));
     holds.put(name, hold);
     return this;
   }
@@ -251,44 +307,82 @@ final class World {
     return snapshot(false);
   }
 
-  /// As the reader reads: the cordoned and the held nodes first, all nodes if the snapshot asks for
-  /// them.
+  /// As the reader reads: the cordoned and the held nodes first; if the snapshot asks for them,
+  /// those that somebody names, or all nodes.
   Snapshot snapshot(boolean pulse) {
+    Snapshot seen = seen(pulse);
+    if (FewNodes.needFewMore(seen, FEW)) {
+      Set<String> more = new TreeSet<>(seen.toldUnguarded());
+      more.addAll(heard);
+      if (seen.expectsNodes()) {
+        targetPods.values().stream()
+            .filter(pod -> !Roster.isRunning(pod))
+            .forEach(pod -> more.add(pod.getSpec().getNodeName()));
+      }
+      Snapshot some = seen.with(roster(union(more, cordonedAndHeld())));
+      if (more.size() <= FEW && !FewNodes.needEveryNode(some)) {
+        return some;
+      }
+    }
+    return FewNodes.needEveryNode(seen) ? withEveryNode(seen) : seen;
+  }
+
+  /// The same, by who reads every node in any case.
+  Snapshot withEveryNode(Snapshot seen) {
+    return seen.with(
+        new Roster(
+            true,
+            Map.copyOf(nodes),
+            List.copyOf(targetPods.values()),
+            List.copyOf(guardPods.values()),
+            List.copyOf(lookAlikes.values())));
+  }
+
+  private Snapshot seen(boolean pulse) {
     companion.setSpec(spec);
-    Set<String> few = Holds.heldNodes(companion, List.copyOf(holds.values()));
+    return new Snapshot(
+        now,
+        installation(),
+        pulse,
+        List.copyOf(budgets.values()),
+        companion,
+        List.copyOf(rivals),
+        target,
+        follower,
+        guards,
+        List.copyOf(holds.values()),
+        Map.copyOf(observed),
+        guardPods.values().stream().filter(pod -> !Roster.isRunning(pod)).toList(),
+        placed,
+        evictions(),
+        roster(cordonedAndHeld()));
+  }
+
+  private Set<String> cordonedAndHeld() {
+    List<Hold> all = List.copyOf(holds.values());
+    Set<String> few = Holds.heldNodes(companion, all, now);
+    Holds.selectors(all, now)
+        .forEach(
+            it -> nodes.values().stream().filter(it::matches).forEach(node -> few.add(name(node))));
     nodes.values().stream().filter(Roster::isCordoned).forEach(it -> few.add(name(it)));
-    Snapshot seen =
-        new Snapshot(
-            now,
-            installation(),
-            pulse,
-            List.copyOf(budgets.values()),
-            companion,
-            List.copyOf(rivals),
-            target,
-            follower,
-            guards,
-            List.copyOf(holds.values()),
-            Map.copyOf(observed),
-            guardPods.values().stream().filter(pod -> !Roster.isRunning(pod)).toList(),
-            placed,
-            new Roster(
-                false,
-                nodes.values().stream()
-                    .filter(it -> few.contains(name(it)))
-                    .collect(Collectors.toMap(World::name, node -> node)),
-                targetPods.values().stream().filter(pod -> isOn(pod, few)).toList(),
-                guardPods.values().stream().filter(pod -> isOn(pod, few)).toList(),
-                List.of()));
-    return seen.needsEveryNode()
-        ? seen.with(
-            new Roster(
-                true,
-                Map.copyOf(nodes),
-                List.copyOf(targetPods.values()),
-                List.copyOf(guardPods.values()),
-                List.copyOf(lookAlikes.values())))
-        : seen;
+    return few;
+  }
+
+  private Roster roster(Set<String> few) {
+    return new Roster(
+        false,
+        nodes.values().stream()
+            .filter(it -> few.contains(name(it)))
+            .collect(Collectors.toMap(World::name, node -> node)),
+        targetPods.values().stream().filter(pod -> isOn(pod, few)).toList(),
+        guardPods.values().stream().filter(pod -> isOn(pod, few)).toList(),
+        List.of());
+  }
+
+  private static Set<String> union(Set<String> one, Set<String> other) {
+    Set<String> both = new TreeSet<>(one);
+    both.addAll(other);
+    return both;
   }
 
   Decision decide() {
@@ -335,7 +429,40 @@ final class World {
     return with(it.settlePeriod(), List.of(window), it.breakGlass(), it.topologyKey());
   }
 
+  World observes(Observed... objects) {
+    Disruption it = spec.disruption();
+    return with(
+        List.of(objects),
+        it.holdWhen(),
+        it.settlePeriod(),
+        it.maintenanceWindows(),
+        it.breakGlass(),
+        it.topologyKey());
+  }
+
+  World holdsWhen(HoldExpression... expressions) {
+    Disruption it = spec.disruption();
+    return with(
+        it.observe(),
+        List.of(expressions),
+        it.settlePeriod(),
+        it.maintenanceWindows(),
+        it.breakGlass(),
+        it.topologyKey());
+  }
+
   private World with(
+      @Nullable String settlePeriod,
+      List<MaintenanceWindow> windows,
+      @Nullable BreakGlass breakGlass,
+      @Nullable String topologyKey) {
+    Disruption it = spec.disruption();
+    return with(it.observe(), it.holdWhen(), settlePeriod, windows, breakGlass, topologyKey);
+  }
+
+  private World with(
+      List<Observed> observe,
+      List<HoldExpression> holdWhen,
       @Nullable String settlePeriod,
       List<MaintenanceWindow> windows,
       @Nullable BreakGlass breakGlass,
@@ -349,8 +476,8 @@ final class World {
                 it.policy(),
                 it.protect(),
                 it.maxUnavailable(),
-                it.observe(),
-                it.holdWhen(),
+                observe,
+                holdWhen,
                 it.failurePolicy(),
                 settlePeriod,
                 it.maxHoldDuration(),
@@ -408,7 +535,17 @@ final class World {
   }
 
   private Settings installation() {
-    return new Settings(scope, settings, marksNodes, maxHoldDuration);
+    return new Settings(scope, settings, marksNodes, respondsToEvictions, maxHoldDuration);
+  }
+
+  /// As the reader reads them.
+  Evictions evictions() {
+    return respondsToEvictions && servesEvictions
+        ? new Evictions(
+            true,
+            List.copyOf(evictions.values()),
+            Stream.concat(guardPods.values().stream(), lookAlikes.values().stream()).toList())
+        : Evictions.NONE;
   }
 
   Set<String> markedNodes() {
@@ -416,6 +553,30 @@ final class World {
         .filter(it -> DrainBlocked.of(it).isPresent())
         .map(World::name)
         .collect(Collectors.toSet());
+  }
+
+  /// Whether the API server would take it: nobody has decided on the same object meanwhile.
+  boolean takes(Change change) {
+    return switch (change) {
+      case Change.Create(PodDisruptionBudget budget) -> !budgets.containsKey(name(budget));
+      case Change.Create _ -> guards == null;
+      case Change.Replace(HasMetadata _, Deployment seen) ->
+          guards != null && guards.getSpec().equals(seen.getSpec());
+      case Change.Replace(HasMetadata _, HasMetadata seen) ->
+          Optional.ofNullable(budgets.get(name(seen)))
+              .filter(
+                  it -> it.getMetadata().getGeneration().equals(seen.getMetadata().getGeneration()))
+              .filter(
+                  it ->
+                      Objects.equals(
+                          Made.closedFor(it), Made.closedFor((PodDisruptionBudget) seen)))
+              .isPresent();
+      case Change.Bind(Pod guard, String _) ->
+          guardPods.containsKey(name(guard))
+              && guardPods.get(name(guard)).getSpec().getNodeName() == null;
+      case Change.Delete(Pod guard) -> guardPods.containsKey(name(guard));
+      default -> true;
+    };
   }
 
   void apply(Change change) {
@@ -462,6 +623,10 @@ final class World {
       case Change.ReportHold report ->
           holds.computeIfPresent(name(report.object()), (name, hold) -> report.object());
       case Change.ReportKey _ -> throw new AssertionError("no decision writes keys");
+      case Change.Respond respond ->
+          evictions.put(
+              name(respond.object()),
+              EvictionObjects.with(respond.object(), respond.index(), respond.entry()));
       case Change.SetSchedule beat -> {}
       case Change.Mark mark ->
           nodes
@@ -469,7 +634,9 @@ final class World {
               .setStatus(new NodeStatusBuilder().withConditions(mark.condition()).build());
       case Change.Unmark unmark ->
           Optional.ofNullable(nodes.get(name(unmark.object())))
-              .filter(node -> DrainBlocked.isSaidBy(unmark.companion(), node))
+              .filter(
+                  node ->
+                      unmark.companion() == null || DrainBlocked.isSaidBy(unmark.companion(), node))
               .ifPresent(node -> node.setStatus(new NodeStatus()));
       case Change.Renew renew -> {}
       case Change.Tell tell -> {}
@@ -530,6 +697,11 @@ final class World {
 
   /// As the Deployment and ReplicaSet controllers do: a new template replaces as many at a time as
   /// may be unavailable, those that do not run first; in a paused Deployment it replaces none.
+  /// Pods that ended are none to a ReplicaSet.
+  private int activeGuards() {
+    return (int) guardPods.values().stream().filter(pod -> !Roster.isEnded(pod)).count();
+  }
+
   private void replicate(Deployment deployment) {
     int replicas = GuardDeployment.replicas(deployment);
     String wanted = Drift.hash(deployment.getSpec().getTemplate());
@@ -548,12 +720,13 @@ final class World {
           .limit(Math.max(0, may - out))
           .forEach(pod -> guardPods.remove(name(pod)));
     }
-    while (guardPods.size() < replicas) {
+    while (activeGuards() < replicas) {
       String name = "guard-%04d".formatted(++serial);
       guardPods.put(name, guard(name, revision));
     }
     inOrderOfDeletion().stream()
-        .limit(Math.max(0, guardPods.size() - replicas))
+        .filter(pod -> !Roster.isEnded(pod))
+        .limit(Math.max(0, activeGuards() - replicas))
         .forEach(pod -> guardPods.remove(name(pod)));
     int ready = (int) guardPods.values().stream().filter(Roster::isReady).count();
     int updated =
@@ -561,7 +734,7 @@ final class World {
             guardPods.values().stream().filter(pod -> Roster.revision(pod).equals(wanted)).count();
     deployment.setStatus(
         new DeploymentStatusBuilder()
-            .withReplicas(guardPods.size())
+            .withReplicas(activeGuards())
             .withReadyReplicas(ready)
             .withUpdatedReplicas(updated)
             .build());
@@ -850,6 +1023,7 @@ final class World {
         .withNewMetadata()
         .withNamespace("storage")
         .withName(name)
+        .withUid("uid-" + name)
         .withLabels(Made.guardLabels("agent"))
         .addToLabels(Made.REVISION_LABEL, revision)
         .withCreationTimestamp("2026-11-24T00:00:00Z")

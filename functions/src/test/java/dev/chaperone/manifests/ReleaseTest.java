@@ -82,10 +82,11 @@ class ReleaseTest {
         .allSatisfy(
             it ->
                 assertThat(
-                        // The last four take rights, or more processes, that no value brings.
+                        // The last five take rights, or more processes, that no value brings.
                         settings
                             + "CHAPERONE_NAMESPACE CHAPERONE_PULSE_NAME CHAPERONE_NODE_CONDITIONS"
-                            + " CHAPERONE_STATUS_PAGE CHAPERONE_SINK CHAPERONE_SIGNED_EVENTS_AUDIENCE")
+                            + " CHAPERONE_STATUS_PAGE CHAPERONE_SINK CHAPERONE_SIGNED_EVENTS_AUDIENCE"
+                            + " CHAPERONE_EVICTION_RESPONDER")
                     .contains(it));
   }
 

@@ -27,14 +27,16 @@ class RightsCheck {
   private static final String SERVICE_ACCOUNT = "system:serviceaccount:";
 
   /// Knative's controller does not start a source whose ServiceAccount has not all three of get,
-  /// list and watch, and the adapter then uses only two.
+  /// list and watch. The adapter then uses only the last, or the last two where its client does not
+  /// let the watch bring what there is already (Knative 1.20).
   private static final Predicate<Right> WANTED_BY_KNATIVE =
-      right -> right.serviceAccount().equals("sources") && right.what().startsWith("get ");
+      right -> right.serviceAccount().equals("sources") && right.what().matches("(get|list) .*");
 
   /// What tests have the functions ask for to see them refused: an observed kind that nobody
-  /// granted, or has not granted yet, and Kubernetes Events for the status page.
+  /// granted, or has not granted yet, Kubernetes Events for the status page, and Evictions.
   private static final Predicate<String> REFUSED_ON_PURPOSE =
-      Pattern.compile("list events|get (secrets|([-a-z]+\\.)*example\\.com/[a-z]+)")
+      Pattern.compile(
+              "list (events|lifecycle\\.k8s\\.io/evictions)|get (secrets|([-a-z]+\\.)*example\\.com/[a-z]+)")
           .asMatchPredicate();
 
   private static Set<UsedRight> used;

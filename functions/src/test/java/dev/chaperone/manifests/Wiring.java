@@ -14,6 +14,8 @@ record Wiring(String name, Manifests manifests) {
   static final Wiring SPREAD = of("spread", "knative/overlays/spread", "triggers");
   static final Wiring SIGNED_EVENTS =
       of("signed events", "knative/overlays/signed-events", "triggers");
+  static final Wiring EVICTION_RESPONDER =
+      of("eviction responder", "knative/overlays/eviction-responder", "triggers");
   static final Wiring DEAD_MAN = of("dead man", "knative", "triggers", "knative/overlays/dead-man");
   static final Wiring STATUS_PAGE = of("status page", "knative/overlays/status-page", "triggers");
   static final Wiring NODE_UPDATES =
@@ -32,6 +34,7 @@ record Wiring(String name, Manifests manifests) {
         NODE_CONDITIONS,
         SPREAD,
         SIGNED_EVENTS,
+        EVICTION_RESPONDER,
         DEAD_MAN,
         STATUS_PAGE,
         NODE_UPDATES,

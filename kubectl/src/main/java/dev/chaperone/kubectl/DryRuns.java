@@ -3,6 +3,7 @@ package dev.chaperone.kubectl;
 import dev.chaperone.api.Companion;
 import dev.chaperone.decide.CompanionRef;
 import io.fabric8.kubernetes.api.model.DeleteOptionsBuilder;
+import io.fabric8.kubernetes.api.model.Node;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.Status;
 import io.fabric8.kubernetes.api.model.StatusDetails;
@@ -76,8 +77,7 @@ record DryRuns(KubernetesClient client) {
         .map(pod -> pod.getMetadata().getNamespace())
         .distinct()
         .forEach(namespace -> budgets(namespace).ifPresent(it -> budgets.put(namespace, it)));
-    return new Facts(
-        budgets,
+    List<Companion> companions =
         everyCompanion()
             .orElseGet(
                 () ->
@@ -86,9 +86,19 @@ record DryRuns(KubernetesClient client) {
                         .flatMap(budget -> Facts.companionOf(budget).stream())
                         .distinct()
                         .flatMap(ref -> companion(ref).stream())
-                        .toList())
-            .stream()
-            .collect(Collectors.toMap(CompanionRef::of, Function.identity())));
+                        .toList());
+    return new Facts(
+        budgets,
+        companions.stream().collect(Collectors.toMap(CompanionRef::of, Function.identity())),
+        companions.stream().anyMatch(Facts::selectsNodes) ? nodesOf(pods) : Map.of());
+  }
+
+  private Map<String, Node> nodesOf(Collection<Pod> pods) {
+    return pods.stream()
+        .map(pod -> pod.getSpec().getNodeName())
+        .distinct()
+        .flatMap(name -> node(name).stream())
+        .collect(Collectors.toMap(node -> node.getMetadata().getName(), Function.identity()));
   }
 
   /// Who else maintains these nodes, as far as whoever asks may read it.
@@ -125,17 +135,22 @@ record DryRuns(KubernetesClient client) {
 
   /// Whether the node is known to exist: whoever may list pods may go on without that.
   private boolean requireNode(String node) {
+    return node(node).isPresent();
+  }
+
+  /// Empty: whoever asks may not read it.
+  ///
+  /// @throws Problem if it does not exist
+  private Optional<Node> node(String name) {
     try {
-      if (client.nodes().withName(node).get() == null) {
+      Node node = client.nodes().withName(name).get();
+      if (node == null) {
         throw new Problem(
-            "Node %s does not exist: kubectl get nodes lists those that do".formatted(node));
+            "Node %s does not exist: kubectl get nodes lists those that do".formatted(name));
       }
-      return true;
+      return Optional.of(node);
     } catch (KubernetesClientException e) {
-      if (e.getCode() == Problem.FORBIDDEN) {
-        return false;
-      }
-      throw Problem.of("get node " + node, e);
+      return unlessForbidden("get node " + name, e);
     }
   }
 

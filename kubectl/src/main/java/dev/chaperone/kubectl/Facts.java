@@ -6,6 +6,7 @@ import dev.chaperone.api.CompanionStatus.BlockingReason;
 import dev.chaperone.api.CompanionStatus.DrainedNodes;
 import dev.chaperone.decide.CompanionRef;
 import dev.chaperone.decide.Made;
+import dev.chaperone.decide.NodeChoice;
 import dev.chaperone.decide.Reason;
 import dev.chaperone.decide.Selectors;
 import dev.chaperone.kubectl.Answer.Refused;
@@ -13,6 +14,7 @@ import dev.chaperone.kubectl.Blocker.Because;
 import dev.chaperone.kubectl.Blocker.Kind;
 import io.fabric8.kubernetes.api.model.Condition;
 import io.fabric8.kubernetes.api.model.ManagedFieldsEntry;
+import io.fabric8.kubernetes.api.model.Node;
 import io.fabric8.kubernetes.api.model.ObjectMeta;
 import io.fabric8.kubernetes.api.model.OwnerReference;
 import io.fabric8.kubernetes.api.model.Pod;
@@ -21,7 +23,6 @@ import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudgetStatus;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
@@ -35,8 +36,11 @@ import org.jspecify.annotations.Nullable;
 ///
 /// @param budgets by namespace; a namespace whose budgets could not be read is not there
 /// @param companions as far as they could be read
+/// @param nodes by name, those of which the labels matter and could be read
 record Facts(
-    Map<String, List<PodDisruptionBudget>> budgets, Map<CompanionRef, Companion> companions) {
+    Map<String, List<PodDisruptionBudget>> budgets,
+    Map<CompanionRef, Companion> companions,
+    Map<String, Node> nodes) {
   private static final Pattern POLICY =
       Pattern.compile(
           "(ValidatingAdmissionPolicy '[^']+'|admission webhook \"[^\"]+\")(?: with binding '[^']+')?"
@@ -114,12 +118,33 @@ record Facts(
         Stream.ofNullable(status.reasons())
             .flatMap(List::stream)
             .filter(it -> !Boolean.TRUE.equals(it.overdue()))
-            .filter(it -> Objects.equals(it.node(), alone))
+            .filter(it -> alone == null ? isOfEveryNode(it) : isOf(it, alone))
             .map(Facts::because)
             .toList();
     return (alone != null && !active.isEmpty()) || count(active, status)
         ? active
         : List.of(fromCondition(status));
+  }
+
+  /// Whether it matters which labels a node has.
+  static boolean selectsNodes(Companion companion) {
+    return Stream.ofNullable(status(companion).reasons())
+        .flatMap(List::stream)
+        .anyMatch(it -> it.nodeSelector() != null);
+  }
+
+  private static boolean isOfEveryNode(BlockingReason reason) {
+    return reason.node() == null && reason.nodeSelector() == null;
+  }
+
+  /// Whether it blocks this node by itself; where nobody knows the node's labels, it may.
+  private boolean isOf(BlockingReason reason, String node) {
+    if (reason.nodeSelector() == null) {
+      return node.equals(reason.node());
+    }
+    Node actual = nodes.get(node);
+    return actual == null
+        || new NodeChoice.Labeled(new TreeMap<>(reason.nodeSelector())).matches(actual);
   }
 
   /// Whether these are why disruptions are blocked: with `policy: AlwaysAllow` they are not.

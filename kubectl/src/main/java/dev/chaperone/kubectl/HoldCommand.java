@@ -15,6 +15,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
@@ -29,7 +30,7 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "hold",
     description = {
-      "Places a Hold: blocks drains and evictions of a Companion's nodes, or of one of them, until it"
+      "Places a Hold: blocks drains and evictions of a Companion's nodes, or of some of them, until it"
           + " expires or is released.",
       "",
       "Waits until the Hold is enforced, which is when the API server refuses the evictions."
@@ -74,6 +75,13 @@ final class HoldCommand implements Callable<Integer> {
   private @Nullable String node;
 
   @Option(
+      names = "--node-selector",
+      paramLabel = "LABEL=VALUE",
+      split = ",",
+      description = "Blocks the nodes with these labels, while the others may go; not with --node.")
+  private @Nullable Map<String, String> nodeSelector;
+
+  @Option(
       names = "--name",
       paramLabel = "NAME",
       description = "Name of the Hold; default: the Companion's with a random end.")
@@ -93,6 +101,9 @@ final class HoldCommand implements Callable<Integer> {
       throw new Problem(
           "Say when the Hold ends: --for 2h, or --until-deleted for one that blocks until somebody"
               + " releases it; not both");
+    }
+    if (node != null && nodeSelector != null) {
+      throw new Problem("Say which nodes: --node or --node-selector, not both");
     }
     try (KubernetesClient client = connection.open()) {
       CompanionRef ref = new CompanionRef(scope.namespace(client), companion);
@@ -164,7 +175,8 @@ final class HoldCommand implements Callable<Integer> {
             length == null
                 ? null
                 : Instant.now().plus(length).truncatedTo(ChronoUnit.SECONDS).toString(),
-            node));
+            node,
+            nodeSelector));
     try {
       return client.resource(hold).create();
     } catch (KubernetesClientException e) {

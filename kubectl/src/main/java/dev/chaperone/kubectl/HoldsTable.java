@@ -4,6 +4,7 @@ import dev.chaperone.api.Hold;
 import dev.chaperone.api.HoldSpec;
 import dev.chaperone.api.HoldStatus;
 import dev.chaperone.decide.Ages;
+import dev.chaperone.decide.NodeChoice;
 import dev.chaperone.decide.Times;
 import io.fabric8.kubernetes.api.model.Condition;
 import java.time.Duration;
@@ -18,7 +19,7 @@ import java.util.stream.Stream;
 final class HoldsTable {
   private static final List<String> HEADER =
       List.of("NAMESPACE", "NAME", "COMPANION", "ACTIVE", "ENFORCED", "AGE", "REMAINING", "REASON");
-  private static final List<String> MORE = List.of("NODE", "EXPIRES", "MESSAGE");
+  private static final List<String> MORE = List.of("NODES", "EXPIRES", "MESSAGE");
   static final String ENFORCED = "Enforced";
 
   private HoldsTable() {}
@@ -50,7 +51,7 @@ final class HoldsTable {
     row.add(remaining(spec, now));
     row.add(spec.reason());
     if (wide) {
-      row.add(spec.nodeName() == null ? "" : spec.nodeName());
+      row.add(NodeChoice.of(spec).map(NodeChoice::words).orElse(""));
       row.add(spec.expiresAt() == null ? "" : spec.expiresAt());
       row.add(condition(hold, ENFORCED).map(Condition::getMessage).orElse(""));
     }

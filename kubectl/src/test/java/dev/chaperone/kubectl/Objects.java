@@ -78,11 +78,12 @@ final class Objects {
     return new Facts(
         Arrays.stream(budgets)
             .collect(Collectors.groupingBy(it -> it.getMetadata().getNamespace())),
-        Map.of(CompanionRef.of(companion), companion));
+        Map.of(CompanionRef.of(companion), companion),
+        Map.of());
   }
 
   static Facts facts(PodDisruptionBudget... budgets) {
-    return new Facts(Map.of(NAMESPACE, List.of(budgets)), Map.of());
+    return new Facts(Map.of(NAMESPACE, List.of(budgets)), Map.of(), Map.of());
   }
 
   static <T> T read(Class<T> type, String yaml) {

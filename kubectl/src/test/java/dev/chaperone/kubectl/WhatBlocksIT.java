@@ -675,11 +675,13 @@ class WhatBlocksIT {
     Map<String, String> nodes =
         described(
             Stream.concat(
-                Stream.of("describe", "nodes"),
+                Stream.of("describe", "--show-events=true", "nodes"),
                 Arrays.stream(Situation.values()).map(Situation::drained)),
             "(?m)^Name: +(\\S+)");
     Map<String, String> companions =
-        described(Stream.of("describe", "companions", "-A"), "(?m)^Namespace: +(\\S+)");
+        described(
+            Stream.of("describe", "--show-events=true", "companions", "-A"),
+            "(?m)^Namespace: +(\\S+)");
     MetricsPage page = new MetricsPage(metrics.scrape());
     Map<String, List<String>> alerts = page.alerts(lab, MONITORING);
     StatusPageText statusPage = statusPage();
