@@ -29,7 +29,7 @@ import java.util.stream.Stream;
 final class AdmissionScene implements AutoCloseable {
   private static final String HELD = "held";
   private static final Pattern CONDITION = Pattern.compile("(\\w+)=(\\w+)(?:/(\\w+))?(?:@(\\d+))?");
-  private static final int GUARDS = 28;
+  private static final int GUARDS = 31;
   private static final String DRY_RUN = "?dryRun=All";
   private static final String DELETE = "apiVersion: v1\nkind: DeleteOptions\ndryRun: [All]\n";
 
@@ -81,6 +81,9 @@ final class AdmissionScene implements AutoCloseable {
     budget("busy");
     guard(HELD, "here", "{}");
     guard(HELD, "there", "{}");
+    for (String companion : List.of("labeled", "labeled-apart", "labeled-new")) {
+      guard(HELD, companion, "{}");
+    }
     held("glass", "new");
     always("glass", "always");
     barePod("new-guards-bcdfg-bcdfg", "{is: namesake}");
@@ -93,6 +96,11 @@ final class AdmissionScene implements AutoCloseable {
     awaitGuards();
     holdNode("here", nodeOf("here"));
     holdNode("there", "n-elsewhere");
+    for (String companion : List.of("labeled", "labeled-apart", "labeled-new")) {
+      holdNodes(companion, "nodeSelector: {disk: ssd}");
+    }
+    report("hold", HELD, "labeled", "Active=True", "Enforced=True");
+    report("hold", HELD, "labeled-apart", "Active=True", "Enforced=True");
     for (String companion : List.of("partly", "partly-before")) {
       unprotected("hold", companion, "one-that-is-gone");
     }
@@ -311,14 +319,18 @@ final class AdmissionScene implements AutoCloseable {
   }
 
   private void holdNode(String companion, String node) {
+    holdNodes(companion, "nodeName: " + node);
+  }
+
+  private void holdNodes(String companion, String which) {
     lab.apply(
         """
         apiVersion: chaperone.dev/v1alpha1
         kind: Hold
         metadata: {name: %1$s, namespace: held}
-        spec: {companionRef: {name: %1$s}, reason: a test, nodeName: %2$s}
+        spec: {companionRef: {name: %1$s}, reason: a test, %2$s}
         """
-            .formatted(companion, node));
+            .formatted(companion, which));
   }
 
   private String nodeOf(String companion) {
@@ -357,8 +369,10 @@ final class AdmissionScene implements AutoCloseable {
   }
 
   private static String labels(String companion) {
-    return "{is: guard, app.kubernetes.io/component: guard, chaperone.dev/companion: %s, chaperone.dev/companion-uid: any}"
-        .formatted(full(companion));
+    return "{is: guard, app.kubernetes.io/component: guard, chaperone.dev/companion: %s, chaperone.dev/companion-uid: any%s}"
+        .formatted(
+            full(companion),
+            companion.equals("labeled-apart") ? ", %s: a-hash".formatted(Made.HELD_FOR) : "");
   }
 
   private void barePod(String name, String labels) {

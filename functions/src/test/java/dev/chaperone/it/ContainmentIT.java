@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
 import dev.chaperone.api.Companion;
+import dev.chaperone.lab.install.Chaperone;
 import io.fabric8.kubernetes.api.model.Condition;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResourceBuilder;
@@ -51,19 +52,6 @@ class ContainmentIT {
 
   private static final String COMPANIONS = "companions.chaperone.dev";
   private static final String HOLDS = "holds.chaperone.dev";
-
-  /// Takes anything, but for what the functions select by.
-  private static final String LAX =
-      """
-      [{"op": "replace", "path": "/spec/versions/0/schema/openAPIV3Schema", "value": {
-        "type": "object",
-        "properties": {
-          "spec": {"type": "object", "x-kubernetes-preserve-unknown-fields": true, "properties": {
-            "targetRef": {"type": "object", "x-kubernetes-preserve-unknown-fields": true, "properties": {"name": {"type": "string"}}},
-            "followerRef": {"type": "object", "x-kubernetes-preserve-unknown-fields": true, "properties": {"name": {"type": "string"}}},
-            "companionRef": {"type": "object", "x-kubernetes-preserve-unknown-fields": true, "properties": {"name": {"type": "string"}}}}},
-          "status": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}}}}]
-      """;
 
   private static final AtomicInteger SERIAL = new AtomicInteger();
 
@@ -565,7 +553,9 @@ class ContainmentIT {
   private void withoutRules(String definition, Runnable... writes) {
     var definitions = client().apiextensions().v1().customResourceDefinitions();
     CustomResourceDefinition before = definitions.withName(definition).get();
-    definitions.withName(definition).patch(PatchContext.of(PatchType.JSON), LAX);
+    definitions
+        .withName(definition)
+        .patch(PatchContext.of(PatchType.JSON), Chaperone.WITHOUT_RULES);
     try {
       for (Runnable write : writes) {
         await("what the rules refuse")

@@ -96,6 +96,17 @@ class DeadLetterIT {
   }
 
   @Test
+  void the_event_of_a_node_is_told_on_every_companion() {
+    try (Scene scene = new Scene(chaperone, "lost-node", 0).withCompanion("{}")) {
+      assertThat(post(changed("Node", "", "a-node", "503", "no answer"))).isEqualTo(204);
+
+      assertThat(told(scene))
+          .singleElement()
+          .satisfies(event -> assertThat(event.getReason()).isEqualTo("EventLost"));
+    }
+  }
+
+  @Test
   void a_hold_that_was_refused_is_told_on_the_companion_that_it_names() {
     try (Scene scene = new Scene(chaperone, "refused", 0).withCompanion("{}")) {
       Instant before = lastLost();

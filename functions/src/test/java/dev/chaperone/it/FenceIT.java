@@ -3,6 +3,8 @@ package dev.chaperone.it;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.chaperone.api.Companion;
+import dev.chaperone.cluster.ClusterReader;
 import dev.chaperone.cluster.ClusterWriter;
 import dev.chaperone.cluster.Deadline;
 import dev.chaperone.cluster.LostRace;
@@ -22,6 +24,7 @@ import org.junit.jupiter.api.Test;
 @QuarkusTest
 @QuarkusTestResource(OnTheLab.class)
 class FenceIT {
+  @Inject ClusterReader reader;
   @Inject ClusterWriter writer;
 
   private Installation chaperone;
@@ -81,6 +84,22 @@ class FenceIT {
       assertThat(isClosed(scene)).isTrue();
       assertThat(scene.budget("agent-nodes").getMetadata().getAnnotations())
           .containsEntry("counted", "again");
+    }
+  }
+
+  @Test
+  void what_was_seen_of_a_companion_counts_until_somebody_changes_it_or_its_status()
+      throws LostRace {
+    try (Scene scene = owned("fence-companion")) {
+      Companion seen = scene.companion();
+      reader.requireUnchanged(seen);
+
+      scene.companion("{policy: AlwaysHold}");
+      assertThatThrownBy(() -> reader.requireUnchanged(seen)).isInstanceOf(LostRace.class);
+
+      Companion before = scene.companion();
+      chaperone.changed("Companion", scene.name, "agent");
+      assertThatThrownBy(() -> reader.requireUnchanged(before)).isInstanceOf(LostRace.class);
     }
   }
 

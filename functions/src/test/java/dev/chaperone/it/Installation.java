@@ -86,6 +86,10 @@ record Installation(Lab lab, URI functions, Path sources) {
     return post(EventRequest.changed(functions, SOURCE, "update", kind, namespace, name));
   }
 
+  HttpResponse<String> added(String kind, String namespace, String name) {
+    return post(EventRequest.changed(functions, SOURCE, "add", kind, namespace, name));
+  }
+
   HttpResponse<String> deleted(String kind, String namespace, String name) {
     return post(EventRequest.changed(functions, SOURCE, "delete", kind, namespace, name));
   }

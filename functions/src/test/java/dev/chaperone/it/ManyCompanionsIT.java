@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import dev.chaperone.api.Companion;
+import dev.chaperone.api.Hold;
 import dev.chaperone.lab.Lab;
 import dev.chaperone.lab.controlplane.ApiCall;
 import io.fabric8.kubernetes.api.model.Condition;
@@ -33,6 +34,10 @@ class ManyCompanionsIT {
   private static final int COMPANIONS = Thorough.times(200, 1000);
   private static final int ON_A_NODE = 10;
   private static final int PAGE = 500;
+
+  /// Reads of a look, at most.
+  private static final int PER_LOOK = 20;
+
   private static final IntOrString CLOSED = new IntOrString(Integer.MAX_VALUE);
   private static final Duration NEVER_IDLE = Duration.ofHours(1);
   private static final Set<String> WRITES = Set.of("create", "update", "patch", "delete");
@@ -103,10 +108,7 @@ class ManyCompanionsIT {
         calls.size(),
         program.functions().peakMemoryKib() >> 10);
     assertThat(writes(calls)).isEmpty();
-    // Companions twice, Holds, budgets, two of which each has, Deployments, guards, and what there
-    // is once for a node.
-    int objects = COMPANIONS * 7 + 3 * COMPANIONS / ON_A_NODE;
-    assertThat(calls.size()).isLessThanOrEqualTo(20 + objects / PAGE);
+    assertThat(calls.size()).isLessThanOrEqualTo(20 + objects() / PAGE);
     assertThat(program.functions().starts()).isEqualTo(1);
   }
 
@@ -138,7 +140,8 @@ class ManyCompanionsIT {
     long began = System.nanoTime();
     int status = chaperone.pulse().statusCode();
     long took = System.nanoTime() - began;
-    List<ApiCall> written = writes(chaperone.settledCalls().stream().skip(before).toList());
+    List<ApiCall> calls = chaperone.settledCalls().stream().skip(before).toList();
+    List<ApiCall> written = writes(calls);
     Set<String> names = held.stream().map(it -> "agent-" + it).collect(Collectors.toSet());
     System.out.printf(
         "ManyCompanionsIT: one pulse for %d Holds of %d Companions: %d after %d ms, %d told%n",
@@ -155,13 +158,44 @@ class ManyCompanionsIT {
         .hasSameSizeAs(held)
         .last()
         .satisfies(last -> assertThat(times(written, "holds", names)).allMatch(last::isBefore));
-    await("all are told")
-        .atMost(Scene.LONG)
+    // All of them in one pulse, each with one read of its own; the broken ones with a look.
+    assertThat(blocked(names)).isEqualTo(held.size());
+    assertThat(calls.size() - written.size())
+        .isLessThanOrEqualTo(20 + objects() / PAGE + held.size() + broken.size() * PER_LOOK);
+  }
+
+  @Test
+  @Order(4)
+  void pulses_open_again_for_each_tenth_of_them() {
+    Set<String> names =
+        Stream.iterate(9, i -> i < COMPANIONS, i -> i + 10)
+            .map(it -> "agent-" + it)
+            .collect(Collectors.toSet());
+    lab.client().resources(Hold.class).inAnyNamespace().delete();
+
+    int[] pulses = {0};
+    long began = System.nanoTime();
+    await("all are open")
+        .atMost(Scene.LONG.multipliedBy(2))
         .until(
             () -> {
+              pulses[0]++;
               pulse();
-              return blocked(names) == held.size();
+              return blocked(names) == 0;
             });
+    System.out.printf(
+        "ManyCompanionsIT: %d Holds of %d Companions are gone: all open after %d pulses, %d ms%n",
+        names.size(), COMPANIONS, pulses[0], (System.nanoTime() - began) / 1_000_000);
+    assertThat(lab.client().policy().v1().podDisruptionBudget().inAnyNamespace().list().getItems())
+        .filteredOn(it -> names.contains(it.getMetadata().getName().replace("-nodes", "")))
+        .hasSameSizeAs(names)
+        .noneMatch(it -> CLOSED.equals(it.getSpec().getMinAvailable()));
+  }
+
+  /// Companions twice, Holds, budgets, two of which each has, Deployments, guards, and what there
+  /// is once for a node.
+  private static int objects() {
+    return COMPANIONS * 7 + 3 * COMPANIONS / ON_A_NODE;
   }
 
   /// Of the writes of these objects, in their order.

@@ -100,6 +100,59 @@ class NodeHoldIT {
   }
 
   @Test
+  void the_nodes_with_the_labels_wait_while_the_others_go() {
+    try (ApiServerSource _ = chaperone.startSources();
+        Scene scene = new Scene(chaperone, "labels", 4).withCompanion("{}")) {
+      scene.awaitGuarded(1, 2, 3, 4);
+      scene.holdNodes("racks", "nodeSelector: {example.com/rack: r1}");
+      await("a Hold of no node")
+          .atMost(Scene.LONG)
+          .untilAsserted(
+              () -> assertThat(of(scene, "racks", "Active")).startsWith("False NoMatch"));
+      requireRefused(scene);
+
+      label(scene, 1, "r1");
+      label(scene, 2, "r1");
+      label(scene, 3, "r2");
+      chaperone.pulse();
+      scene.awaitEnforced("racks");
+      scene.awaitCondition("DisruptionAllowed", "True NodesHeld");
+      scene.awaitAllowed("agent-nodes", 1);
+      Kubectl first = scene.drain(1);
+      Scene.awaitHeld(first);
+      Kubectl second = scene.drain(2);
+      Scene.awaitHeld(second);
+      assertThat(scene.drain(3).await(Scene.LONG).exit()).isZero();
+      Kubectl other = scene.drain(4);
+      Scene.awaitHeld(other);
+      scene.uncordon(3);
+      assertThat(other.await(Scene.LONG).exit()).isZero();
+      scene.uncordon(4);
+      scene.awaitGuarded(1, 2, 3, 4);
+      scene.awaitAllowed("agent-nodes", 1);
+      assertThat(first.isRunning() && second.isRunning()).isTrue();
+      new Truth(chaperone.lab().client(), scene.name).require();
+
+      label(scene, 2, "r2");
+      chaperone.pulse();
+      assertThat(second.await(Scene.LONG).exit()).isZero();
+      assertThat(first.isRunning()).isTrue();
+      scene.uncordon(2);
+      scene.awaitGuarded(1, 2, 3, 4);
+      scene.awaitAllowed("agent-nodes", 1);
+      scene.release("racks");
+      assertThat(first.await(Scene.LONG).exit()).isZero();
+    }
+  }
+
+  private void label(Scene scene, int number, String rack) {
+    chaperone
+        .lab()
+        .kubectl("label", "--overwrite", "node", scene.node(number), "example.com/rack=" + rack)
+        .orFail();
+  }
+
+  @Test
   void a_guard_that_is_made_anew_is_never_under_the_budget_of_the_others() {
     try (ApiServerSource _ = chaperone.startSources();
         Scene scene = new Scene(chaperone, "anew", 3).withCompanion("{}")) {
@@ -130,6 +183,78 @@ class NodeHoldIT {
       await("enforced again").atMost(Scene.LONG).untilAsserted(() -> requireRefused(scene, 1));
       new Truth(chaperone.lab().client(), scene.name).require();
     }
+  }
+
+  @Test
+  void where_the_budget_of_held_nodes_cannot_be_made_nothing_is_said_to_be_enforced() {
+    try (ApiServerSource _ = chaperone.startSources();
+        Scene scene = new Scene(chaperone, "no-budget", 3).withCompanion("{}")) {
+      scene.awaitGuarded(1, 2, 3);
+      scene.holdNode("rebuild", 1);
+      scene.awaitEnforced("rebuild");
+      scene.apply(
+          """
+          apiVersion: v1
+          kind: ResourceQuota
+          metadata: {name: few, namespace: %s}
+          spec: {hard: {count/poddisruptionbudgets.policy: "2"}}
+          """
+              .formatted(scene.name));
+      await("the quota")
+          .atMost(Scene.LONG)
+          .until(
+              () ->
+                  chaperone
+                      .lab()
+                      .kubectl("get", "resourcequota", "few", "-n", scene.name, "-o", "yaml")
+                      .out()
+                      .contains("used:"));
+
+      chaperone
+          .lab()
+          .kubectl("delete", "poddisruptionbudget", "agent-held", "-n", scene.name)
+          .orFail();
+
+      await("what is so")
+          .atMost(Scene.LONG)
+          .untilAsserted(() -> assertThat(enforced(scene)).startsWith("False NotEnforced"));
+      assertThat(GuardEvictions.of(scene).dryRuns()).containsEntry(scene.node(1), PASSED);
+      scene.hold("all");
+      scene.awaitCondition("DisruptionAllowed", "Unknown NotEnforced");
+      assertThat(GuardEvictions.of(scene).dryRuns()).containsEntry(scene.node(1), PASSED);
+
+      chaperone.lab().kubectl("delete", "resourcequota", "few", "-n", scene.name).orFail();
+      await("enforced again")
+          .atMost(Scene.LONG)
+          .untilAsserted(
+              () -> {
+                chaperone.pulse();
+                assertThat(enforced(scene)).startsWith("True Enforced");
+              });
+      scene.awaitCondition("DisruptionAllowed", "False Hold");
+      requireRefused(scene, 1, 2, 3);
+    }
+  }
+
+  /// What the Hold `rebuild` says.
+  private String enforced(Scene scene) {
+    return of(scene, "rebuild", "Enforced");
+  }
+
+  /// What a condition of a Hold says.
+  private String of(Scene scene, String hold, String condition) {
+    return chaperone
+        .lab()
+        .kubectl(
+            "get",
+            "hold",
+            hold,
+            "-n",
+            scene.name,
+            "-o",
+            "jsonpath={range .status.conditions[?(@.type=='%s')]}{.status} {.reason} {.message}{end}"
+                .formatted(condition))
+        .out();
   }
 
   @Test

@@ -110,14 +110,19 @@ final class Scene implements AutoCloseable {
 
   /// A Hold of one node.
   void holdNode(String hold, int number) {
+    holdNodes(hold, "nodeName: " + node(number));
+  }
+
+  /// A Hold of some nodes.
+  void holdNodes(String hold, String which) {
     apply(
         """
         apiVersion: chaperone.dev/v1alpha1
         kind: Hold
         metadata: {name: %s, namespace: %s}
-        spec: {companionRef: {name: agent}, reason: a test, nodeName: %s}
+        spec: {companionRef: {name: agent}, reason: a test, %s}
         """
-            .formatted(hold, name, node(number)));
+            .formatted(hold, name, which));
   }
 
   void awaitEnforced(String hold) {

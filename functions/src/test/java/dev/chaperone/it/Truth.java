@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.chaperone.api.Companion;
 import dev.chaperone.api.CompanionStatus;
 import dev.chaperone.api.Hold;
+import dev.chaperone.decide.NodeChoice;
 import io.fabric8.kubernetes.api.model.Condition;
 import io.fabric8.kubernetes.api.model.DeleteOptionsBuilder;
 import io.fabric8.kubernetes.api.model.Pod;
@@ -43,7 +44,7 @@ final class Truth {
     List<String> lies = new ArrayList<>();
     for (Companion companion : companions()) {
       String name = companion.getMetadata().getName();
-      lies.addAll(liesOfOneNode(companion));
+      lies.addAll(liesOfSomeNodes(companion));
       boolean claims = claimsToBlock(companion) || holds(name).stream().anyMatch(Truth::isEnforced);
       if (!claims) {
         continue;
@@ -114,24 +115,24 @@ final class Truth {
   private List<Hold> holds(String companion) {
     return client.resources(Hold.class).inNamespace(namespace).list().getItems().stream()
         .filter(it -> it.getSpec().companionRef().name().equals(companion))
-        .filter(it -> it.getSpec().nodeName() == null)
+        .filter(it -> NodeChoice.of(it.getSpec()).isEmpty())
         .toList();
   }
 
-  /// Of Holds of one node that say that they are enforced there, before and after.
-  private List<String> liesOfOneNode(Companion companion) {
-    List<Hold> before = holdsOfOneNode(companion);
+  /// Of Holds of some nodes that say that they are enforced there, before and after.
+  private List<String> liesOfSomeNodes(Companion companion) {
+    List<Hold> before = holdsOfSomeNodes(companion);
     List<String> lies = new ArrayList<>();
     for (Pod guard : before.isEmpty() ? List.<Pod>of() : guards(companion)) {
       List<Hold> its =
           before.stream()
               .filter(it -> guard.getSpec().getNodeName() != null)
-              .filter(it -> guard.getSpec().getNodeName().equals(it.getSpec().nodeName()))
+              .filter(it -> isAbout(it, guard.getSpec().getNodeName()))
               .toList();
       if (!its.isEmpty() && guard.getMetadata().getDeletionTimestamp() == null) {
         int code = evict(guard);
         List<String> still =
-            holdsOfOneNode(companion).stream().map(it -> it.getMetadata().getUid()).toList();
+            holdsOfSomeNodes(companion).stream().map(it -> it.getMetadata().getUid()).toList();
         if (code != TOO_MANY_REQUESTS
             && code != 404
             && its.stream().anyMatch(it -> still.contains(it.getMetadata().getUid()))) {
@@ -149,11 +150,21 @@ final class Truth {
     return lies;
   }
 
-  private List<Hold> holdsOfOneNode(Companion companion) {
+  private List<Hold> holdsOfSomeNodes(Companion companion) {
     return client.resources(Hold.class).inNamespace(namespace).list().getItems().stream()
         .filter(it -> it.getSpec().companionRef().name().equals(companion.getMetadata().getName()))
-        .filter(it -> it.getSpec().nodeName() != null && isEnforced(it))
+        .filter(it -> NodeChoice.of(it.getSpec()).isPresent() && isEnforced(it))
         .toList();
+  }
+
+  private boolean isAbout(Hold hold, String node) {
+    return switch (NodeChoice.of(hold.getSpec()).orElseThrow()) {
+      case NodeChoice.Named named -> named.name().equals(node);
+      case NodeChoice.Labeled labeled ->
+          Optional.ofNullable(client.nodes().withName(node).get())
+              .filter(labeled::matches)
+              .isPresent();
+    };
   }
 
   private static boolean isEnforced(Hold hold) {

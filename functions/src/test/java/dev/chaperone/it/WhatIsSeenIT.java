@@ -229,6 +229,7 @@ class WhatIsSeenIT {
             .filter(pod -> !"Running".equals(pod.getStatus().getPhase()))
             .toList(),
         seen.placed(),
+        seen.evictions(),
         roster);
   }
 
@@ -332,9 +333,10 @@ class WhatIsSeenIT {
               case Change.Report it -> Serialization.asYaml(it.object().getStatus());
               case Change.ReportHold it -> Serialization.asYaml(it.object().getStatus());
               case Change.ReportKey it -> Serialization.asYaml(it.object().getStatus());
+              case Change.Respond it -> it.entry().toString();
               case Change.SetSchedule it -> it.schedule();
               case Change.Mark it -> String.valueOf(it.condition());
-              case Change.Unmark it -> it.companion().toString();
+              case Change.Unmark it -> it.type() + " of " + it.companion();
               case Change.Renew it -> String.valueOf(it.object().getSpec().getRenewTime());
               case Change.Tell it -> it.reason() + " " + it.message();
               case Change.TellOnce it -> it.reason() + " " + it.message();
