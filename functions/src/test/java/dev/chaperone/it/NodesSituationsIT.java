@@ -15,8 +15,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 
@@ -36,13 +36,12 @@ class NodesSituationsIT {
   }
 
   @Test
-  void the_functions_map_their_AOT_cache_and_BoringSSL_in_a_root_that_they_cannot_write()
-      throws IOException {
+  void the_functions_map_their_AOT_cache_and_BoringSSL_in_a_root_that_they_cannot_write() {
     try (RealScene scene = new RealScene(nodes, "built").withCompanion("node-1")) {
       scene.awaitGuarded("node-1");
       Pod pod = scene.wake();
 
-      String maps = mapsOf(pod);
+      String maps = RealScene.read(RealScene.jvm(pod), "maps");
       assertThat(maps).contains("/deployments/app.aot").contains("netty_tcnative");
       assertThat(
               lab.kubectl("logs", pod.getMetadata().getName(), "-n", CHAPERONE, "-c", FUNCTIONS)
@@ -206,6 +205,92 @@ class NodesSituationsIT {
   }
 
   @Test
+  void a_node_stays_guarded_for_as_long_as_its_target_pod_takes_to_end() {
+    try (RealScene scene =
+        new RealScene(nodes, "slow").withCompanion(Duration.ofSeconds(40), "node-1", "node-2")) {
+      scene.awaitGuarded("node-1", "node-2");
+      scene.hold("rebuild");
+      scene.awaitEnforced("rebuild");
+      Kubectl drain = scene.drain("node-1");
+      Scene.awaitHeld(drain);
+      Pod ending =
+          scene.pods("target").stream()
+              .filter(it -> it.getSpec().getNodeName().equals("node-1"))
+              .findFirst()
+              .orElseThrow();
+
+      lab.kubectl("label", "node", "node-1", "pool-").orFail();
+      await("the target pod to be told to end")
+          .atMost(SECONDS)
+          .until(
+              () ->
+                  scene
+                      .seen(ending)
+                      .map(it -> it.getMetadata().getDeletionTimestamp())
+                      .isPresent());
+      scene.wake();
+      int looks = 0;
+      boolean guarded = true;
+      boolean waits = true;
+      while (scene.seen(ending).isPresent()) {
+        assertThat(guarded).as("guarded while the target pod ends").isTrue();
+        assertThat(waits).as("the drain waits while the target pod ends").isTrue();
+        looks++;
+        guarded = scene.guardsOn("node-1").stream().anyMatch(Scene::isReady);
+        waits = drain.isRunning();
+      }
+      assertThat(looks).isPositive();
+
+      assertThat(drain.await(RealScene.LONG).orFail().exit()).isZero();
+      scene.awaitGuarded("node-2");
+      scene.awaitEnforced("rebuild");
+      assertThat(scene.closed()).isTrue();
+    }
+  }
+
+  @Test
+  void static_pods_are_neither_guarded_nor_in_the_way_of_a_drain() throws IOException {
+    try (RealScene scene = new RealScene(nodes, "static").withCompanion("node-1", "node-2")) {
+      scene.awaitGuarded("node-1", "node-2");
+      for (String node : List.of("node-1", "node-3")) {
+        Files.writeString(manifest(node), staticPod(scene.name()));
+      }
+      scene.awaitPods("static", "node-1", "node-3");
+      List<Pod> before = scene.pods("static");
+      scene.hold("rebuild");
+      scene.awaitEnforced("rebuild");
+      scene.awaitGuarded("node-1", "node-2");
+
+      assertThat(scene.drain("node-3").await(RealScene.LONG).orFail().exit()).isZero();
+      Kubectl drain = scene.drain("node-1");
+      Scene.awaitHeld(drain);
+      scene.release("rebuild");
+      assertThat(drain.await(RealScene.LONG).orFail().exit()).isZero();
+      assertThat(before).hasSize(2).allSatisfy(it -> assertThat(scene.seen(it)).isPresent());
+    } finally {
+      for (String node : List.of("node-1", "node-3")) {
+        Files.deleteIfExists(manifest(node));
+      }
+    }
+  }
+
+  private Path manifest(String node) {
+    return nodes.node(node).staticPods().resolve("static.yaml");
+  }
+
+  private static String staticPod(String namespace) {
+    return """
+        apiVersion: v1
+        kind: Pod
+        metadata: {name: static, namespace: %s, labels: {app: static}}
+        spec:
+          terminationGracePeriodSeconds: 1
+          containers: [{name: main, image: "%s"}]
+        """
+        .formatted(namespace, NodeLab.POD_IMAGE);
+  }
+
+  @Test
   void a_new_revision_of_the_functions_opens_nothing_while_a_Hold_is_active() throws Exception {
     try (RealScene scene = new RealScene(nodes, "rollout").withCompanion("node-1", "node-2")) {
       scene.awaitGuarded("node-1", "node-2");
@@ -303,27 +388,5 @@ class NodesSituationsIT {
             "jsonpath={.status.latestReadyRevisionName}")
         .orFail()
         .out();
-  }
-
-  /// What the JVM of a pod has mapped, as this machine's kernel says it.
-  private static String mapsOf(Pod pod) throws IOException {
-    String uid = pod.getMetadata().getUid();
-    try (Stream<Path> processes = Files.list(Path.of("/proc"))) {
-      for (Path process : processes.toList()) {
-        if (read(process.resolve("cgroup")).contains(uid)
-            && read(process.resolve("cmdline")).startsWith("java")) {
-          return read(process.resolve("maps"));
-        }
-      }
-    }
-    throw new AssertionError("No JVM in pod " + uid);
-  }
-
-  private static String read(Path file) {
-    try {
-      return Files.readString(file);
-    } catch (IOException _) {
-      return ""; // it ended, or is no process
-    }
   }
 }

@@ -11,6 +11,9 @@ import dev.chaperone.lab.start.ColdStarts;
 import io.fabric8.kubernetes.api.model.Condition;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.client.KubernetesClient;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
@@ -37,6 +40,38 @@ final class RealScene implements AutoCloseable {
     this.client = lab.client();
     this.name = name;
     lab.apply("apiVersion: v1\nkind: Namespace\nmetadata: {name: %s}".formatted(name));
+    awaitSource();
+  }
+
+  /// Knative replaces the source's adapter for each new namespace. Until that is done, nobody tells
+  /// the functions what happens there.
+  private void awaitSource() {
+    await("a source that looks into " + name)
+        .atMost(LONG)
+        .until(
+            () ->
+                List.of(
+                        lab.kubectl(
+                                "get",
+                                "apiserversource",
+                                "chaperone",
+                                "-n",
+                                "chaperone",
+                                "-o",
+                                "jsonpath={.status.namespaces[*]}")
+                            .out()
+                            .split(" ", -1))
+                    .contains(name));
+    lab.kubectl(
+            "rollout",
+            "status",
+            "deployment",
+            "-l",
+            "eventing.knative.dev/sourceName=chaperone",
+            "-n",
+            "chaperone",
+            "--timeout=100s")
+        .orFail();
   }
 
   String name() {
@@ -49,11 +84,16 @@ final class RealScene implements AutoCloseable {
 
   /// The target on these workers, and the rest.
   RealScene withCompanion(String... workers) {
+    return withCompanion(Duration.ZERO, workers);
+  }
+
+  /// The same, with a target whose pods take that long to end.
+  RealScene withCompanion(Duration end, String... workers) {
     for (String worker : workers) {
       lab.kubectl("label", "node", worker, "pool=" + name, "--overwrite").orFail();
     }
-    daemonSet("target", "{pool: %s}".formatted(name));
-    daemonSet("follower", "{}");
+    daemonSet("target", "{pool: %s}".formatted(name), end);
+    daemonSet("follower", "{}", Duration.ZERO);
     lab.apply(
         """
         apiVersion: chaperone.dev/v1alpha1
@@ -67,7 +107,7 @@ final class RealScene implements AutoCloseable {
     return this;
   }
 
-  private void daemonSet(String daemonSet, String nodeSelector) {
+  private void daemonSet(String daemonSet, String nodeSelector, Duration end) {
     lab.apply(
         """
         apiVersion: apps/v1
@@ -80,10 +120,17 @@ final class RealScene implements AutoCloseable {
             metadata: {labels: {app: %1$s}}
             spec:
               nodeSelector: %3$s
-              terminationGracePeriodSeconds: 1
-              containers: [{name: main, image: "%4$s"}]
+              terminationGracePeriodSeconds: %5$d
+              containers:
+              - {name: main, image: "%4$s", args: [serve], env: [{name: GRACE, value: %6$ds}]}
         """
-            .formatted(daemonSet, name, nodeSelector, NodeLab.POD_IMAGE));
+            .formatted(
+                daemonSet,
+                name,
+                nodeSelector,
+                NodeLab.POD_IMAGE,
+                end.toSeconds() + 1,
+                end.toSeconds()));
   }
 
   void hold(String hold) {
@@ -95,6 +142,16 @@ final class RealScene implements AutoCloseable {
         spec: {companionRef: {name: agent}, reason: a test}
         """
             .formatted(hold, name));
+  }
+
+  /// A drain of node-1 that waits for the Hold `rebuild`, begun when these nodes were guarded.
+  Kubectl heldDrainOfNode1(String... guarded) {
+    awaitGuarded(guarded);
+    hold("rebuild");
+    awaitEnforced("rebuild");
+    Kubectl drain = drain("node-1");
+    Scene.awaitHeld(drain);
+    return drain;
   }
 
   void release(String hold) {
@@ -171,6 +228,25 @@ final class RealScene implements AutoCloseable {
     return client.pods().inNamespace(name).withLabel("app", app).list().getItems();
   }
 
+  /// The guards there are on a node, in whatever phase.
+  List<Pod> guardsOn(String node) {
+    return client
+        .pods()
+        .inNamespace(name)
+        .withLabel("app.kubernetes.io/component", "guard")
+        .list()
+        .getItems()
+        .stream()
+        .filter(it -> node.equals(it.getSpec().getNodeName()))
+        .toList();
+  }
+
+  /// A pod as it is now; nothing if it is gone.
+  Optional<Pod> seen(Pod pod) {
+    return Optional.ofNullable(client.resource(pod).get())
+        .filter(it -> it.getMetadata().getUid().equals(pod.getMetadata().getUid()));
+  }
+
   /// Whether both budgets let nothing go.
   boolean closed() {
     return List.of("agent-nodes", "agent-pods").stream()
@@ -210,6 +286,27 @@ final class RealScene implements AutoCloseable {
         .until(
             () -> ColdStarts.pods(lab).stream().filter(Scene::isReady).findFirst().orElse(null),
             Objects::nonNull);
+  }
+
+  /// The id of the JVM of a pod of the functions, for this machine's kernel.
+  static long jvm(Pod pod) {
+    return ProcessHandle.allProcesses()
+        .map(ProcessHandle::pid)
+        .filter(
+            pid ->
+                read(pid, "cgroup").contains(pod.getMetadata().getUid())
+                    && read(pid, "cmdline").startsWith("java"))
+        .findFirst()
+        .orElseThrow(() -> new AssertionError("No JVM in " + pod.getMetadata().getName()));
+  }
+
+  /// What this machine's kernel says of a process; nothing if it ended.
+  static String read(long process, String file) {
+    try {
+      return Files.readString(Path.of("/proc", Long.toString(process), file));
+    } catch (IOException _) {
+      return "";
+    }
   }
 
   @Override
