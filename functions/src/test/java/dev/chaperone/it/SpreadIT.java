@@ -12,6 +12,7 @@ import dev.chaperone.lab.install.FunctionsCommand;
 import dev.chaperone.lab.knative.FunctionsOnDemand;
 import dev.chaperone.lab.programs.ServerProcess;
 import io.fabric8.kubernetes.api.model.Condition;
+import io.fabric8.kubernetes.api.model.ObjectMeta;
 import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudget;
 import java.io.IOException;
 import java.net.InetAddress;
@@ -21,6 +22,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
@@ -72,6 +74,8 @@ class SpreadIT {
       share(programs);
       IntStream.range(0, COMPANIONS).forEach(this::addCompanion);
       pulseUntil("True", "Ready");
+      // Some block once more when their guards come, and open after that.
+      pulseUntil("True", "DisruptionAllowed");
 
       for (int processes : PROCESSES) {
         List<FunctionsOnDemand> those = programs.subList(0, processes);
@@ -112,6 +116,7 @@ class SpreadIT {
   /// in between. A look that was handed over earlier may be the one that sees the change.
   private void requireOnce(String what, int processes, String allowed, Runnable change) {
     int before = chaperone.writes().size();
+    Map<String, Long> once = generations(1);
     change.run();
     long began = System.nanoTime();
     int pulses = pulseUntil(allowed, "DisruptionAllowed");
@@ -128,6 +133,7 @@ class SpreadIT {
                       .skip(before)
                       .filter(it -> it.code() == OK && it.namespace().startsWith("spread-"))
                       .toList();
+              assertThat(generations(0)).as("generations of budgets").isEqualTo(once);
               assertThat(written)
                   .filteredOn(it -> it.resource().equals("poddisruptionbudgets"))
                   .hasSize(COMPANIONS);
@@ -225,6 +231,13 @@ class SpreadIT {
         .stream()
         .filter(it -> it.getMetadata().getNamespace().startsWith("spread-"))
         .toList();
+  }
+
+  /// Of each budget, by its name: how often its spec has changed, and so often more.
+  private Map<String, Long> generations(int more) {
+    return budgets().stream()
+        .map(PodDisruptionBudget::getMetadata)
+        .collect(Collectors.toMap(ObjectMeta::getName, it -> it.getGeneration() + more));
   }
 
   private static int allowed(PodDisruptionBudget budget) {
