@@ -8,6 +8,7 @@ import dev.chaperone.lab.install.FunctionsCommand;
 import dev.chaperone.lab.knative.Eventing;
 import dev.chaperone.lab.knative.Serving;
 import dev.chaperone.lab.release.Release;
+import dev.chaperone.lab.release.RouteReflectorsYaml;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Set;
@@ -63,9 +64,28 @@ class ReleaseIT {
     lab.kubectl("apply", "-f", file).orFail();
     holdsADrainOnceItIsReady("one-file");
     lab.kubectl("apply", "-f", file).orFail();
+    routeReflectorsComeAndGo();
     lab.kubectl("delete", "-f", file, "--timeout=90s").orFail();
 
     awaitOnlyMore(before, Set.of());
+  }
+
+  /// Beside it, whose namespace and Broker they use.
+  private static void routeReflectorsComeAndGo() throws IOException {
+    String file = RouteReflectorsYaml.asShipped(HOME).write(folder).toString();
+    lab.kubectl("apply", "-f", file).orFail();
+    lab.kubectl(
+            "wait",
+            "-n",
+            "chaperone",
+            "--for=condition=Ready",
+            "--timeout=90s",
+            "ksvc/reflectors",
+            "trigger/reflectors",
+            "apiserversource/reflectors",
+            "pingsource/reflectors-pulse")
+        .orFail();
+    lab.kubectl("delete", "-f", file, "--timeout=90s").orFail();
   }
 
   @Test

@@ -15,6 +15,7 @@ import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 import io.fabric8.kubernetes.api.model.Node;
 import io.fabric8.kubernetes.api.model.NodeBuilder;
 import io.fabric8.kubernetes.client.KubernetesClientException;
+import io.fabric8.kubernetes.client.utils.Serialization;
 import java.io.IOException;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
@@ -142,6 +143,21 @@ class RouteReflectorsIT {
     assertThat(status().zones()).hasSize(3);
     assertThat(ready().map(Condition::getMessage))
         .contains("9 route reflectors serve 60 nodes in 3 zones");
+  }
+
+  @Test
+  @Order(3)
+  void the_probes_of_the_service_are_answered() throws Exception {
+    GenericKubernetesResource service =
+        Serialization.unmarshal(
+            Files.readString(InLab.MANIFESTS.resolve("service.yaml")),
+            GenericKubernetesResource.class);
+    for (String probe : List.of("readinessProbe", "livenessProbe")) {
+      String path =
+          service.get("spec", "template", "spec", "containers", 0, probe, "httpGet", "path");
+      HttpRequest request = HttpRequest.newBuilder(function.address().resolve(path)).build();
+      assertThat(HTTP.send(request, BodyHandlers.ofString()).statusCode()).as(path).isEqualTo(200);
+    }
   }
 
   @Test

@@ -12,15 +12,15 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /// The files of a release: `install.yaml`, the folder `chaperone` with the Helm chart, and the
-/// folder `schemas` with a JSON schema for each custom resource.
+/// folder `schemas` with a JSON schema for each custom resource; [RouteReflectorsYaml] besides.
 ///
 /// @param home the checkout
 /// @param image of the functions, `name:tag` or `name@sha256:…`
 /// @param version of the chart, a semantic version
 public record Release(Path home, String image, String version) {
-  private static final Pattern SERVICE_IMAGE = Pattern.compile("(?m)^ +(?:- )?image: (\\S+)$");
   private static final Pattern CHART_VERSION = Pattern.compile("(?m)^version: (.*)$");
-  private static final List<String> OPTIONS = List.of("--image", "--version", "--output");
+  private static final List<String> OPTIONS =
+      List.of("--image", "--reflectors-image", "--version", "--output");
 
   private static final String HEADER =
       """
@@ -40,8 +40,8 @@ public record Release(Path home, String image, String version) {
 
   /// Writes a release.
   ///
-  /// @param arguments `--image IMAGE`, `--version VERSION`, `--output FOLDER`; what is left out is
-  ///     as the checkout says, into `target/release`
+  /// @param arguments `--image IMAGE`, `--reflectors-image IMAGE`, `--version VERSION`, `--output
+  ///     FOLDER`; what is left out is as the checkout says, into `target/release`
   public static void main(String[] arguments) throws IOException {
     Path home = Path.of(System.getProperty("chaperone.home", ".")).toAbsolutePath().normalize();
     Map<String, String> options = options(arguments);
@@ -51,9 +51,14 @@ public record Release(Path home, String image, String version) {
             home,
             options.getOrDefault("--image", shipped.image),
             options.getOrDefault("--version", shipped.version));
+    RouteReflectorsYaml reflectors = RouteReflectorsYaml.asShipped(home);
+    if (options.containsKey("--reflectors-image")) {
+      reflectors = new RouteReflectorsYaml(home, options.get("--reflectors-image"));
+    }
     Path output = Path.of(options.getOrDefault("--output", home.resolve("target/release") + ""));
     System.out.println("release: " + release.writeInstallYaml(output));
     System.out.println("release: " + release.writeChart(output));
+    System.out.println("release: " + reflectors.write(output));
     release.writeSchemas(output).forEach(it -> System.out.println("release: " + it));
   }
 
@@ -62,7 +67,8 @@ public record Release(Path home, String image, String version) {
     for (int i = 0; i < arguments.length; i += 2) {
       if (!OPTIONS.contains(arguments[i]) || i + 1 == arguments.length) {
         System.err.println(
-            "usage: scripts/release [--image IMAGE] [--version VERSION] [--output FOLDER]");
+            "usage: scripts/release [--image IMAGE] [--reflectors-image IMAGE]"
+                + " [--version VERSION] [--output FOLDER]");
         System.exit(2);
       }
       options.put(arguments[i], arguments[i + 1]);
@@ -72,23 +78,19 @@ public record Release(Path home, String image, String version) {
 
   /// The release with the image and the version that the checkout names.
   public static Release asShipped(Path home) {
-    Matcher image = SERVICE_IMAGE.matcher(Kubectl.kustomize(home.resolve("knative")));
     Matcher version = CHART_VERSION.matcher(Chart.file(home, "Chart.yaml"));
-    if (!image.find() || !version.find()) {
-      throw new LabFailure("No image in knative/, or no version in charts/chaperone/Chart.yaml");
+    if (!version.find()) {
+      throw new LabFailure("No version in charts/chaperone/Chart.yaml");
     }
-    return new Release(home, image.group(1), version.group(1));
+    return new Release(home, Rendered.of(home.resolve("knative")).image(), version.group(1));
   }
 
   /// Writes `install.yaml` into a folder.
   public Path writeInstallYaml(Path folder) throws IOException {
-    String manifests =
-        SERVICE_IMAGE
-            .matcher(Kubectl.kustomize(home.resolve("knative")))
-            .replaceAll(it -> it.group().replace(it.group(1), image));
+    Rendered manifests = Rendered.of(home.resolve("knative")).with(image);
     Path file = Files.createDirectories(folder).resolve("install.yaml");
     return Files.writeString(
-        file, HEADER + manifests + "---\n" + Kubectl.kustomize(home.resolve("triggers")));
+        file, HEADER + manifests.yaml() + "---\n" + Kubectl.kustomize(home.resolve("triggers")));
   }
 
   /// Writes the chart as a subfolder `chaperone` of a folder, in the place of one that is there.

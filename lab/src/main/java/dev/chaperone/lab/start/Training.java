@@ -21,12 +21,17 @@ import java.util.function.Consumer;
 public final class Training {
   private Training() {}
 
-  /// `scripts/train`: trains the functions that were built.
+  /// `scripts/train`: trains the functions that were built, or those for route reflectors.
+  ///
+  /// @param arguments the module, `functions` or `reflectors`
   public static void main(String[] arguments) {
     Path home = Path.of(System.getProperty("chaperone.home", "."));
     System.err.println("training: starting a control plane");
     try (Lab lab = Lab.start()) {
-      System.out.println(train(lab, home));
+      System.out.println(
+          List.of(arguments).contains("reflectors")
+              ? ReflectorsTraining.train(lab, home)
+              : train(lab, home));
     }
   }
 
@@ -62,7 +67,8 @@ public final class Training {
         });
   }
 
-  private static Path train(
+  /// Makes the cache of any functions, with what they are given to do.
+  static Path train(
       Lab lab, Path functions, Map<String, String> environment, Consumer<Program> work) {
     Path cache = FunctionsCommand.cache(functions);
     Path log = lab.folder().resolve("training.log");
