@@ -136,6 +136,7 @@ public record CompanionSpec(
   /// @param breakGlass for how long nothing of this blocks; absent: it does
   /// @param topologyKey label of nodes by which they form failure domains, of which at most one is
   ///     disrupted at a time, and there at most maxUnavailable nodes; absent: nodes form none
+  /// @param unhealthyNodeEvictionPolicy when a node may be drained whose target pod is not ready
   @ValidationRule(
       value =
           "!has(self.protect) || (size(self.protect) > 0"
@@ -181,6 +182,13 @@ public record CompanionSpec(
       message =
           "topologyKey must be the key of a node label that begins with topology., for example"
               + " topology.kubernetes.io/zone")
+  @ValidationRule(
+      value =
+          "!has(self.topologyKey) || !has(self.unhealthyNodeEvictionPolicy)"
+              + " || self.unhealthyNodeEvictionPolicy == 'IfBudgetAllows'",
+      message =
+          "unhealthyNodeEvictionPolicy: IfNothingHolds cannot be combined with topologyKey: remove"
+              + " one of them")
   public record Disruption(
       @Default("Auto")
           @JsonPropertyDescription(
@@ -227,12 +235,57 @@ public record CompanionSpec(
           @JsonPropertyDescription(
               "Label of Nodes, for example topology.kubernetes.io/zone. Nodes of at most one of its"
                   + " values are disrupted at the same time, and of these at most maxUnavailable.")
-          @Nullable String topologyKey) {
+          @Nullable String topologyKey,
+      @Default("IfBudgetAllows")
+          @JsonPropertyDescription(
+              "When a node whose target pod is not ready may be drained. IfBudgetAllows: as any"
+                  + " other node, while maxUnavailable is not used up. IfNothingHolds: whenever"
+                  + " nothing blocks; it uses up one of maxUnavailable itself, and the other nodes"
+                  + " wait. Not with topologyKey.")
+          UnhealthyNodeEvictionPolicy unhealthyNodeEvictionPolicy) {
 
     public Disruption {
       observe = orEmpty(observe);
       holdWhen = orEmpty(holdWhen);
       maintenanceWindows = orEmpty(maintenanceWindows);
+      // A CRD that is older than the functions has no default for it.
+      unhealthyNodeEvictionPolicy =
+          Objects.requireNonNullElse(
+              unhealthyNodeEvictionPolicy, UnhealthyNodeEvictionPolicy.IfBudgetAllows);
+    }
+
+    /// Without a rule of their own for unhealthy nodes.
+    public Disruption(
+        Policy policy,
+        List<Protect> protect,
+        IntOrString maxUnavailable,
+        List<Observed> observe,
+        List<HoldExpression> holdWhen,
+        FailurePolicy failurePolicy,
+        @Nullable String settlePeriod,
+        @Nullable String maxHoldDuration,
+        List<MaintenanceWindow> maintenanceWindows,
+        @Nullable BreakGlass breakGlass,
+        @Nullable String topologyKey) {
+      this(
+          policy,
+          protect,
+          maxUnavailable,
+          observe,
+          holdWhen,
+          failurePolicy,
+          settlePeriod,
+          maxHoldDuration,
+          maintenanceWindows,
+          breakGlass,
+          topologyKey,
+          UnhealthyNodeEvictionPolicy.IfBudgetAllows);
+    }
+
+    /// Whether unhealthy nodes may be drained although others have to wait.
+    public boolean letsUnhealthyNodesGo() {
+      return unhealthyNodeEvictionPolicy == UnhealthyNodeEvictionPolicy.IfNothingHolds
+          && topologyKey == null;
     }
 
     /// The same with another maximum.
@@ -248,7 +301,8 @@ public record CompanionSpec(
           another,
           maintenanceWindows,
           breakGlass,
-          topologyKey);
+          topologyKey,
+          unhealthyNodeEvictionPolicy);
     }
 
     /// With Holds alone to decide.
@@ -507,6 +561,12 @@ public record CompanionSpec(
     Auto,
     AlwaysAllow,
     AlwaysHold
+  }
+
+  /// When a node may be drained whose target pod is not ready.
+  public enum UnhealthyNodeEvictionPolicy {
+    IfBudgetAllows,
+    IfNothingHolds
   }
 
   /// What a closed budget keeps in place.

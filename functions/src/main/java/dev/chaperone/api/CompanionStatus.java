@@ -24,6 +24,8 @@ import org.jspecify.annotations.Nullable;
 ///     most 100: one that loses its guard is being drained and gets no other
 /// @param heldNodes nodes that Holds block, each by itself, and those whose guard is still kept
 ///     apart for one, sorted, at most 100
+/// @param unhealthyNodes nodes whose target pod is not ready, and whose drain does not wait for
+///     other nodes, sorted, at most 100; empty or absent where the spec does not ask for that
 /// @param reasons everything that blocks, and what would if `maxHoldDuration` had not passed; of
 ///     the Holds only the first 20
 /// @param quietSince since when no reason has blocked; what `settlePeriod` counts from
@@ -46,6 +48,9 @@ public record CompanionStatus(
         @Nullable List<String> taintedNodes,
     @JsonPropertyDescription("Nodes that Holds block, each by itself.")
         @Nullable List<String> heldNodes,
+    @JsonPropertyDescription(
+            "Nodes whose target pod is not ready, and whose drain does not wait for other nodes.")
+        @Nullable List<String> unhealthyNodes,
     @JsonPropertyDescription("Every reason to block, with its beginning and its end.")
         @Nullable List<BlockingReason> reasons,
     @JsonPropertyDescription("Since when no reason has blocked, until settlePeriod has passed.")
@@ -66,6 +71,7 @@ public record CompanionStatus(
     unprotectedGuards = copy(unprotectedGuards);
     taintedNodes = copy(taintedNodes);
     heldNodes = copy(heldNodes);
+    unhealthyNodes = copy(unhealthyNodes);
     reasons = copy(reasons);
     maintenance = copy(maintenance);
     conditions = copy(conditions);
@@ -79,7 +85,7 @@ public record CompanionStatus(
   /// While nothing has been seen yet, or the status was lost.
   public static final CompanionStatus NONE =
       new CompanionStatus(
-          null, null, null, null, null, null, null, null, null, null, null, null, null);
+          null, null, null, null, null, null, null, null, null, null, null, null, null, null);
 
   /// A reason to block disruptions.
   ///

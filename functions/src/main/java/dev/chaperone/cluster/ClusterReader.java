@@ -283,23 +283,29 @@ public class ClusterReader {
     }
     deadline.check("reading Companion " + ref);
     try (Parallel parallel = new Parallel()) {
-      var budgets =
-          Made.budgets(ref.name()).stream()
-              .map(name -> parallel.run(() -> budget(ref.namespace(), name)))
-              .toList();
+      var budgets = budgets(ref.namespace(), Made.budgets(ref.name()), parallel);
       var holds = parallel.run(() -> holds(ref));
-      return Optional.ofNullable(companion(ref))
-          .filter(ClusterReader::isLiving)
-          .map(
-              companion ->
-                  new KnownFacts(
-                      now,
-                      settings,
-                      companion,
-                      budgets.stream().flatMap(it -> parallel.result(it).stream()).toList(),
-                      parallel.result(holds),
-                      null));
+      Companion companion = companion(ref);
+      if (companion == null || !isLiving(companion)) {
+        return Optional.empty();
+      }
+      var more = budgets(ref.namespace(), Made.moreBudgets(companion), parallel);
+      return Optional.of(
+          new KnownFacts(
+              now,
+              settings,
+              companion,
+              Stream.concat(budgets.stream(), more.stream())
+                  .flatMap(it -> parallel.result(it).stream())
+                  .toList(),
+              parallel.result(holds),
+              null));
     }
+  }
+
+  private List<Parallel.Result<Optional<PodDisruptionBudget>>> budgets(
+      String namespace, List<String> names, Parallel parallel) {
+    return names.stream().map(name -> parallel.run(() -> budget(namespace, name))).toList();
   }
 
   /// Everything that a decision about the Companion depends on.

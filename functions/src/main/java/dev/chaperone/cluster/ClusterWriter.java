@@ -165,7 +165,7 @@ public class ClusterWriter {
               .serverSideApply();
       case Change.Place place -> place(place);
       case Change.Bind bind -> bind(bind.object(), bind.node());
-      case Change.SetApart apart -> setApart(apart.object(), apart.heldFor());
+      case Change.SetApart apart -> setApart(apart);
       case Change.Delete delete -> delete(delete.object());
       case Change.Report report -> client.resource(report.object()).updateStatus();
       case Change.ReportHold report -> client.resource(report.object()).updateStatus();
@@ -397,15 +397,15 @@ public class ClusterWriter {
         binding);
   }
 
-  private void setApart(Pod guard, @Nullable String heldFor) {
-    String label = "/metadata/labels/" + escaped(Made.HELD_FOR);
+  private void setApart(Change.SetApart apart) {
+    String label = "/metadata/labels/" + escaped(apart.label());
     List<Map<String, Object>> patch =
         List.of(
-            onlyOn(guard),
-            heldFor == null
+            onlyOn(apart.object()),
+            apart.value() == null
                 ? Map.of("op", "remove", "path", label)
-                : operation("add", label, heldFor));
-    client.pods().resource(guard).patch(JSON, json(patch));
+                : operation("add", label, apart.value()));
+    client.pods().resource(apart.object()).patch(JSON, json(patch));
   }
 
   private void respond(Change.Respond respond) {
@@ -529,7 +529,7 @@ public class ClusterWriter {
       case Change.Apply apply -> "apply " + name;
       case Change.Place place -> "place " + name;
       case Change.Bind bind -> "bind " + name + " to " + bind.node();
-      case Change.SetApart apart -> "label " + Made.HELD_FOR + " of " + name;
+      case Change.SetApart apart -> "label " + apart.label() + " of " + name;
       case Change.Delete delete -> "delete " + name;
       case Change.Report report -> "status of " + name;
       case Change.ReportHold report -> "status of " + name;

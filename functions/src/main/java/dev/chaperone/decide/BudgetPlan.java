@@ -17,26 +17,35 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /// The budgets: one over the guards, which drains run into, one over the follower's pods, for
-/// evictions of those by themselves, and, where nodes are held by themselves, one over their
-/// guards.
+/// evictions of those by themselves, and, where nodes are held by themselves or unhealthy ones may
+/// go before others, one over the guards of each.
 ///
 /// @param closing what takes room away, to be written before anything else
 /// @param opening what gives room, to be written after everything else
-/// @param wanted the budgets that there should be, by name, but for that of held nodes
+/// @param wanted the budgets that there should be and that close for what blocks every node, by
+///     name
 record BudgetPlan(
     List<Change> closing, List<Change> opening, List<String> wanted, Optional<Finding> problem) {
 
   static BudgetPlan of(
-      Snapshot seen, Verdict verdict, Reasons reasons, HeldNodes held, int guards) {
+      Snapshot seen,
+      Verdict verdict,
+      Reasons reasons,
+      HeldNodes held,
+      UnhealthyNodes unhealthy,
+      int guards) {
     List<Change> closing = new ArrayList<>();
     List<Change> opening = new ArrayList<>();
     List<String> names = new ArrayList<>();
     List<String> taken = new ArrayList<>();
-    for (Wanted wanted :
-        List.of(
-            held(seen, held),
-            nodes(seen, verdict, reasons, held, guards),
-            pods(seen, verdict, reasons))) {
+    List<Wanted> all = new ArrayList<>();
+    all.add(held(seen, held));
+    if (UnhealthyNodes.haveBudget(seen)) {
+      all.add(unhealthy(seen, verdict, reasons, unhealthy));
+    }
+    all.add(nodes(seen, verdict, reasons, held, unhealthy, guards));
+    all.add(pods(seen, verdict, reasons));
+    for (Wanted wanted : all) {
       String name = seen.ref().name() + wanted.suffix();
       Optional<PodDisruptionBudget> actual = seen.budget(name);
       if (actual.isPresent() && !Made.isOurs(actual.get(), seen.companion())) {
@@ -46,7 +55,7 @@ record BudgetPlan(
           case Wanted.Leave leave -> actual.ifPresent(_ -> names.add(name));
           case Wanted.Gone gone -> actual.map(Change.Delete::new).ifPresent(opening::add);
           case Wanted.Spec spec -> {
-            if (!spec.suffix().equals(Made.HELD_SUFFIX)) {
+            if (spec.blocksAll()) {
               names.add(name);
             }
             PodDisruptionBudget budget =
@@ -55,11 +64,7 @@ record BudgetPlan(
               // Without it everything may go, so making it takes room away, whatever it says.
               closing.add(new Change.Create(budget));
             } else if (!isSo(actual.get(), budget)) {
-              // A fence alone is one for what opens after it.
-              (BudgetSpecs.gives(actual.get().getSpec(), spec.spec())
-                          && !actual.get().getSpec().equals(spec.spec())
-                      ? opening
-                      : closing)
+              (gives(actual.get(), budget) ? opening : closing)
                   .add(new Change.Replace(budget, actual.get()));
             }
           }
@@ -91,7 +96,7 @@ record BudgetPlan(
     String hash = Drift.hash(ids(known, true));
     for (PodDisruptionBudget actual : budgets) {
       if (Made.isOurs(actual, companion)) {
-        String before = Objects.requireNonNullElse(Made.closedFor(actual), "");
+        String before = Objects.requireNonNullElse(UnhealthyNote.without(actual), "");
         if (!BudgetSpecs.isClosed(actual.getSpec()) || !before.startsWith(hash + ".")) {
           String suffix =
               actual.getMetadata().getName().substring(companion.getMetadata().getName().length());
@@ -105,7 +110,7 @@ record BudgetPlan(
                       companion,
                       suffix,
                       BudgetSpecs.closed(actual.getSpec().getSelector()),
-                      hash + "." + rest),
+                      UnhealthyNote.with(UnhealthyNote.of(actual), hash + "." + rest)),
                   actual));
         }
       }
@@ -125,8 +130,14 @@ record BudgetPlan(
     /// There is to be one that says this.
     ///
     /// @param closedFor as [Made#CLOSED_FOR]
-    record Spec(String suffix, PodDisruptionBudgetSpec spec, @Nullable String closedFor)
-        implements Wanted {}
+    /// @param blocksAll whether it closes for what blocks every node
+    record Spec(
+        String suffix, PodDisruptionBudgetSpec spec, @Nullable String closedFor, boolean blocksAll)
+        implements Wanted {
+      Spec(String suffix, PodDisruptionBudgetSpec spec, @Nullable String closedFor) {
+        this(suffix, spec, closedFor, true);
+      }
+    }
   }
 
   /// Over the guards of held nodes, always closed. Once made, it stays: a guard may be on its way
@@ -135,34 +146,66 @@ record BudgetPlan(
     if (!seen.protects(Protect.Nodes)) {
       return new Wanted.Gone(Made.HELD_SUFFIX);
     }
-    LabelSelector guards = HeldNodes.apart(seen.companion());
-    if (!held.isNothing()) {
-      return new Wanted.Spec(Made.HELD_SUFFIX, BudgetSpecs.closed(guards), held.fence());
+    LabelSelector guards = GuardLabels.held(seen.companion());
+    return held.isNothing()
+        ? unused(seen, Made.HELD_SUFFIX, guards)
+        : new Wanted.Spec(Made.HELD_SUFFIX, BudgetSpecs.closed(guards), held.fence(), false);
+  }
+
+  private static Wanted unused(Snapshot seen, String suffix, LabelSelector guards) {
+    return seen.budget(seen.ref().name() + suffix).isPresent()
+        ? new Wanted.Spec(suffix, BudgetSpecs.unused(guards), null, false)
+        : new Wanted.Leave(suffix);
+  }
+
+  /// Over the guards of unhealthy nodes that may go before others, open whenever nothing blocks
+  /// every node. Once made, it stays for the same reason.
+  private static Wanted unhealthy(
+      Snapshot seen, Verdict verdict, Reasons reasons, UnhealthyNodes unhealthy) {
+    String suffix = Made.UNHEALTHY_SUFFIX;
+    if (!seen.protects(Protect.Nodes)) {
+      return new Wanted.Gone(suffix);
     }
-    return seen.budget(seen.ref().name() + Made.HELD_SUFFIX).isPresent()
-        ? new Wanted.Spec(Made.HELD_SUFFIX, BudgetSpecs.unused(guards), null)
-        : new Wanted.Leave(Made.HELD_SUFFIX);
+    LabelSelector guards = GuardLabels.unhealthy(seen.companion());
+    if (!seen.letsUnhealthyNodesGo()) {
+      return unhealthy.isNothing()
+          ? unused(seen, suffix, guards)
+          : new Wanted.Spec(suffix, BudgetSpecs.closed(guards), null);
+    }
+    if (seen.isWithoutTarget()) {
+      return withoutTarget(suffix, guards, seen, verdict, reasons, null);
+    }
+    return verdict.allowed()
+        ? new Wanted.Spec(suffix, BudgetSpecs.free(guards), null)
+        : new Wanted.Spec(suffix, BudgetSpecs.closed(guards), closedFor(reasons.blocking()));
   }
 
   private static Wanted nodes(
-      Snapshot seen, Verdict verdict, Reasons reasons, HeldNodes held, int replicas) {
+      Snapshot seen,
+      Verdict verdict,
+      Reasons reasons,
+      HeldNodes held,
+      UnhealthyNodes unhealthy,
+      int replicas) {
     if (!seen.protects(Protect.Nodes)) {
       return new Wanted.Gone(Made.NODES_SUFFIX);
     }
-    LabelSelector guards = HeldNodes.together(seen.companion());
+    LabelSelector guards = GuardLabels.together(seen.companion(), UnhealthyNodes.haveBudget(seen));
     if (seen.isWithoutTarget()) {
-      return withoutTarget(Made.NODES_SUFFIX, guards, seen, verdict, reasons);
+      return withoutTarget(Made.NODES_SUFFIX, guards, seen, verdict, reasons, unhealthy.note());
     }
     if (!verdict.allowed()) {
       return new Wanted.Spec(
-          Made.NODES_SUFFIX, BudgetSpecs.closed(guards), closedFor(reasons.blocking()));
+          Made.NODES_SUFFIX,
+          BudgetSpecs.closed(guards),
+          UnhealthyNote.with(unhealthy.note(), closedFor(reasons.blocking())));
     }
     // It is open although they are there only with AlwaysAllow. They must not be what stays.
     int foreign = (int) Reasons.foreignGuardPods(seen).filter(Roster::isReady).count();
     // It asks for less only for guards that were seen to have moved after it was fenced.
     boolean fenced =
         seen.budget(seen.ref().name() + Made.NODES_SUFFIX)
-            .filter(it -> Objects.equals(Made.closedFor(it), held.fence()))
+            .filter(it -> Objects.equals(UnhealthyNote.without(it), held.fence()))
             .isPresent();
     // Of several failure domains one node goes in total, until all others are held.
     boolean inOneDomain = !held.domains().held().isEmpty() && fenced && held.alone();
@@ -176,10 +219,10 @@ record BudgetPlan(
             guards,
             replicas,
             fenced ? held.apart() : 0,
-            foreign,
+            foreign + unhealthy.onTheWay(),
             may,
             inOneDomain ? replicas - held.apart() : replicas),
-        held.fence());
+        UnhealthyNote.with(unhealthy.note(), held.fence()));
   }
 
   private static Wanted pods(Snapshot seen, Verdict verdict, Reasons reasons) {
@@ -203,7 +246,7 @@ record BudgetPlan(
     }
     LabelSelector followers = follower.getSpec().getSelector();
     if (seen.isWithoutTarget()) {
-      return withoutTarget(Made.PODS_SUFFIX, followers, seen, verdict, reasons);
+      return withoutTarget(Made.PODS_SUFFIX, followers, seen, verdict, reasons, null);
     }
     if (!verdict.allowed()) {
       return new Wanted.Spec(
@@ -216,14 +259,32 @@ record BudgetPlan(
   }
 
   /// What is there stays until the target is gone for good, and closed while anything holds.
+  ///
+  /// @param note as in [UnhealthyNodes]
   private static Wanted withoutTarget(
-      String suffix, LabelSelector pods, Snapshot seen, Verdict verdict, Reasons reasons) {
+      String suffix,
+      LabelSelector pods,
+      Snapshot seen,
+      Verdict verdict,
+      Reasons reasons,
+      @Nullable String note) {
     if (verdict.allowed() && reasons.targetIsGone()) {
       return new Wanted.Gone(suffix);
     }
     return verdict.allowed() || seen.budget(seen.ref().name() + suffix).isEmpty()
         ? new Wanted.Leave(suffix)
-        : new Wanted.Spec(suffix, BudgetSpecs.closed(pods), closedFor(reasons.blocking()));
+        : new Wanted.Spec(
+            suffix,
+            BudgetSpecs.closed(pods),
+            UnhealthyNote.with(note, closedFor(reasons.blocking())));
+  }
+
+  /// Whether writing it gives room, or takes a note away that would keep others from giving it. A
+  /// fence alone is one for what opens after it.
+  private static boolean gives(PodDisruptionBudget actual, PodDisruptionBudget wanted) {
+    return (BudgetSpecs.gives(actual.getSpec(), wanted.getSpec())
+            && !actual.getSpec().equals(wanted.getSpec()))
+        || (UnhealthyNote.of(actual) != null && UnhealthyNote.of(wanted) == null);
   }
 
   private static boolean isSo(PodDisruptionBudget actual, PodDisruptionBudget wanted) {

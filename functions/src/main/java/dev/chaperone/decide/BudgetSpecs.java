@@ -32,6 +32,11 @@ final class BudgetSpecs {
     return spec;
   }
 
+  /// What lets every pod go.
+  static PodDisruptionBudgetSpec free(LabelSelector pods) {
+    return open(pods, 0, 0, new IntOrString(0));
+  }
+
   /// Whether the spec lets nothing go, whatever happens to the pods.
   static boolean isClosed(PodDisruptionBudgetSpec spec) {
     return MORE_THAN_ALL.equals(spec.getMinAvailable())
@@ -51,14 +56,15 @@ final class BudgetSpecs {
   /// The same, where the selector does not find all of these pods.
   ///
   /// @param apart those of them that it does not find
+  /// @param more how many it asks for besides
   /// @param of how many pods a percentage is of
   static PodDisruptionBudgetSpec openBut(
-      LabelSelector selector, int pods, int apart, int others, IntOrString maxUnavailable, int of) {
+      LabelSelector selector, int pods, int apart, int more, IntOrString maxUnavailable, int of) {
     PodDisruptionBudgetSpec spec = new PodDisruptionBudgetSpec();
     spec.setSelector(selector);
     spec.setUnhealthyPodEvictionPolicy("AlwaysAllow");
     spec.setMinAvailable(
-        new IntOrString(others + Math.max(0, pods - apart - scaled(maxUnavailable, of))));
+        new IntOrString(more + Math.max(0, pods - apart - scaled(maxUnavailable, of))));
     return spec;
   }
 

@@ -86,11 +86,12 @@ public sealed interface Change {
   /// Binds a waiting guard to a node.
   record Bind(Pod object, String node) implements Change {}
 
-  /// Puts a guard under the budget of held nodes, or back under that of all others; only on the
+  /// Gives a guard a label that says which budget it is under, or takes it away; only on the
   /// version that was seen.
   ///
-  /// @param heldFor as [Made#HELD_FOR]; absent: it is to be under the budget of all others
-  record SetApart(Pod object, @Nullable String heldFor) implements Change {}
+  /// @param label [Made#HELD_FOR] or [Made#UNHEALTHY]
+  /// @param value absent: it is to have none
+  record SetApart(Pod object, String label, @Nullable String value) implements Change {}
 
   /// Deletes an object that Chaperone made, and only the very object that was seen.
   record Delete(HasMetadata object) implements Change {}

@@ -37,6 +37,13 @@ final class Counts {
         && orZero(status.getCurrentNumberScheduled()) == orZero(status.getDesiredNumberScheduled());
   }
 
+  /// Whether the pod of the DaemonSet is ready on each node that should run one.
+  static boolean everyPodIsReady(DaemonSet daemonSet) {
+    DaemonSetStatus status = daemonSet.getStatus();
+    return status != null
+        && orZero(status.getNumberReady()) >= orZero(status.getDesiredNumberScheduled());
+  }
+
   /// Whether the Deployment controller has not yet looked at the spec as it is now.
   static boolean isStale(Deployment deployment) {
     Long generation = deployment.getMetadata().getGeneration();

@@ -40,6 +40,7 @@ public final class Decision {
   private final Reasons reasons;
   private final Verdict verdict;
   private final HeldNodes held;
+  private final UnhealthyNodes unhealthy;
   private final PlacementPlan placement;
   private final GuardPlan guards;
   private final BudgetPlan budgets;
@@ -53,7 +54,8 @@ public final class Decision {
     this.held = HeldNodes.of(seen, reasons, Domains.of(seen, state));
     this.placement = PlacementPlan.of(seen);
     this.guards = GuardPlan.of(seen, state, reasons, held, verdict);
-    this.budgets = BudgetPlan.of(seen, verdict, reasons, held, guards.replicas());
+    this.unhealthy = UnhealthyNodes.of(seen, held, verdict, guards.replicas());
+    this.budgets = BudgetPlan.of(seen, verdict, reasons, held, unhealthy, guards.replicas());
     this.maintenance = Maintenance.of(seen);
   }
 
@@ -83,12 +85,14 @@ public final class Decision {
 
   /// Guards move only between budgets that are both as they should be.
   private List<Change> moves() {
-    return budgets.closing().isEmpty() && budgets.problem().isEmpty() ? held.moves() : List.of();
+    return budgets.closing().isEmpty() && budgets.problem().isEmpty()
+        ? Stream.concat(held.moves().stream(), unhealthy.moves().stream()).toList()
+        : List.of();
   }
 
   /// Whether guards are on their way to another budget: each further look goes one step on.
   public boolean isMoving() {
-    return !held.moves().isEmpty() && budgets.problem().isEmpty();
+    return (!held.moves().isEmpty() || unhealthy.isMoving()) && budgets.problem().isEmpty();
   }
 
   /// Holds that say they are enforced, and are to be so no longer, say that before a budget is
@@ -199,6 +203,7 @@ public final class Decision {
   /// Eviction for the next heartbeat.
   public boolean isPending() {
     return state.count().running() < state.count().desired()
+        || unhealthy.isMoving()
         || maintenance.isUnfinished()
         || !seen.evictions().waiting(seen.ref()).isEmpty()
         || Pulse.isPending(reasons.nextTurn(), seen.now());
@@ -328,9 +333,10 @@ public final class Decision {
 
     /// What a node that is blocked is told: that others are not is nothing to it.
     private Finding whyDrainsWait() {
-      return verdict instanceof Verdict.Held held && enforcement.isClosed()
-          ? Finding.bad(held.reason(), held.message())
-          : allowed;
+      if (verdict instanceof Verdict.Held held && enforcement.isClosed()) {
+        return Finding.bad(held.reason(), held.message());
+      }
+      return onlyUnhealthyNodesMayGo() ? usedUp("drains") : allowed;
     }
 
     /// What an Eviction of a guard is answered. Where a budget only counts, there is nothing for a
@@ -350,7 +356,8 @@ public final class Decision {
             held.why(node).message(),
             HoldReason.end(held.reasons().getOrDefault(node, List.of())));
       }
-      return new EvictionResponder.Answer(false, blocks, allowed.message(), null);
+      return new EvictionResponder.Answer(
+          false, blocks, (blocks ? whyDrainsWait() : allowed).message(), null);
     }
 
     private Finding allowed() {
@@ -366,8 +373,15 @@ public final class Decision {
             blocked(
                 Reason.NotOpened,
                 String.join("; ", enforcement.notOpened()) + ". Should be open: " + message);
+        case Verdict.Allowed(Reason reason, String message) when onlyUnhealthyNodesMayGo() ->
+            Finding.good(
+                Reason.OnlyUnhealthyNodes,
+                "Only nodes whose target pod is not ready may be drained: %s. %s"
+                    .formatted(
+                        Finding.named(List.copyOf(unhealthy.apart()), ", "),
+                        usedUp("other drains").message()));
         case Verdict.Allowed(Reason reason, String message) when enforcement.usedUp() ->
-            blocked(Reason.MaxUnavailableReached, usedUp());
+            usedUp("drains");
         case Verdict.Allowed(Reason reason, String message) ->
             held.describe()
                 .map(it -> butNotTheHeld(reason, message, it))
@@ -384,6 +398,13 @@ public final class Decision {
           : Finding.good(reason, message + ". Blocked all the same: " + holds);
     }
 
+    private boolean onlyUnhealthyNodesMayGo() {
+      return verdict.allowed()
+          && enforcement.notOpened().isEmpty()
+          && enforcement.usedUp()
+          && !unhealthy.apart().isEmpty();
+    }
+
     /// Blocked by a budget that need not be closed: but for nodes that no budget protects.
     private Finding blocked(Reason reason, String message) {
       return enforcement.everyGuardIsProtected()
@@ -391,19 +412,24 @@ public final class Decision {
           : Finding.unknown(reason, message);
     }
 
-    private String usedUp() {
-      List<String> nodes = state.unavailable();
+    /// @param drains which of them wait
+    private Finding usedUp(String drains) {
+      List<String> nodes =
+          Stream.concat(state.unavailable().stream(), unhealthy.unavailable().stream()).toList();
       String words =
           switch (nodes.size()) {
-            case 0 -> "pods that are not ready; drains continue when one of them is";
+            case 0 -> "pods that are not ready; %s continue when one of them is".formatted(drains);
             case 1 ->
-                "node %s; drains continue when it is back or deleted".formatted(nodes.getFirst());
+                "node %s; %s continue when it is back or deleted"
+                    .formatted(nodes.getFirst(), drains);
             default ->
-                "nodes %s; drains continue when one of them is back or deleted"
-                    .formatted(Finding.named(nodes, ", "));
+                "nodes %s; %s continue when one of them is back or deleted"
+                    .formatted(Finding.named(nodes, ", "), drains);
           };
-      return "maxUnavailable (%s) is used up by %s"
-          .formatted(seen.disruption().maxUnavailable().getValue(), words);
+      return blocked(
+          Reason.MaxUnavailableReached,
+          "maxUnavailable (%s) is used up by %s"
+              .formatted(seen.disruption().maxUnavailable().getValue(), words));
     }
 
     /// What the Holds that count are told.
@@ -459,6 +485,9 @@ public final class Decision {
           timeline.drained(),
           guards.tainted(),
           held.remembered().stream().limit(GuardPlan.MAX_NODES_IN_STATUS).toList(),
+          UnhealthyNodes.haveBudget(seen)
+              ? unhealthy.apart().stream().limit(GuardPlan.MAX_NODES_IN_STATUS).toList()
+              : null,
           reasons(),
           text(timeline.quietSince()),
           seen.spec().maintenance() == null ? null : maintenance.nodes(),
@@ -527,7 +556,12 @@ public final class Decision {
 
     /// Whether the budget over the guard of this node refuses its eviction, if it runs.
     private boolean keepsGuardOf(String node) {
-      return held.keeps(node) ? enforcement.heldGap().isEmpty() : enforcement.blocksDrains();
+      if (held.keeps(node)) {
+        return enforcement.heldGap().isEmpty();
+      }
+      return unhealthy.apart().contains(node)
+          ? enforcement.blocksUnhealthy()
+          : enforcement.blocksDrains();
     }
 
     private List<Change> newlyOverdue() {

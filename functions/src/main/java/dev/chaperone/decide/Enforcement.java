@@ -19,13 +19,15 @@ import java.util.stream.Stream;
 ///     that are under it; empty: nothing does, or there are none
 /// @param usedUp whether an open budget lets nothing go now
 /// @param blocksDrains whether the budget over guards refuses the eviction of each that runs
+/// @param blocksUnhealthy whether the budget over the guards of unhealthy nodes does
 record Enforcement(
     List<String> gaps,
     List<String> notOpened,
     List<UnguardedNode> unguarded,
     Optional<String> heldGap,
     boolean usedUp,
-    boolean blocksDrains) {
+    boolean blocksDrains,
+    boolean blocksUnhealthy) {
 
   static Enforcement of(
       Snapshot seen, GuardState guards, HeldNodes held, BudgetPlan plan, Written written) {
@@ -33,6 +35,7 @@ record Enforcement(
     List<String> notOpened = new ArrayList<>();
     boolean usedUp = false;
     boolean blocksDrains = false;
+    boolean blocksUnhealthy = false;
     plan.problem().map(Finding::message).ifPresent(gaps::add);
     if (seen.protects(Protect.Nodes) && seen.target() == null && seen.ownGuards() == null) {
       gaps.add("no node is guarded: " + seen.withoutTarget().message());
@@ -40,11 +43,16 @@ record Enforcement(
     for (String name : plan.wanted()) {
       Optional<PodDisruptionBudget> live = live(seen, written, name);
       boolean forNodes = name.endsWith(Made.NODES_SUFFIX);
-      Optional<String> gap = gap(seen, written, name, !forNodes || guards.allReady());
+      Optional<String> gap =
+          gap(seen, written, name, name.endsWith(Made.PODS_SUFFIX) || guards.allReady());
       gap.ifPresent(gaps::add);
       if (live.filter(it -> BudgetSpecs.isClosed(it.getSpec())).isPresent()) {
         blocksDrains |= forNodes && gap.isEmpty();
-        notOpened.add("PodDisruptionBudget %s is closed%s".formatted(name, words(written, name)));
+        boolean ofUnhealthy = name.endsWith(Made.UNHEALTHY_SUFFIX);
+        blocksUnhealthy |= ofUnhealthy && gap.isEmpty();
+        if (!ofUnhealthy || seen.letsUnhealthyNodesGo()) {
+          notOpened.add("PodDisruptionBudget %s is closed%s".formatted(name, words(written, name)));
+        }
       } else if (live.filter(Counts::letsNothingGo).isPresent()) {
         usedUp |= forNodes || !seen.protects(Protect.Nodes);
         blocksDrains |= forNodes;
@@ -55,7 +63,8 @@ record Enforcement(
             ? gap(seen, written, seen.ref().name() + Made.HELD_SUFFIX, guards.allReady())
             : Optional.empty();
     heldGap.ifPresent(gaps::add);
-    return new Enforcement(gaps, notOpened, guards.unguarded(), heldGap, usedUp, blocksDrains);
+    return new Enforcement(
+        gaps, notOpened, guards.unguarded(), heldGap, usedUp, blocksDrains, blocksUnhealthy);
   }
 
   private static Optional<PodDisruptionBudget> live(Snapshot seen, Written written, String name) {

@@ -80,12 +80,21 @@ public record FewNodes(Snapshot seen, Deployment deployment, DaemonSet target) {
   private boolean mayExplain() {
     return !seen.pulse()
         && seen.disruption().topologyKey() == null
+        && !areOfUnhealthyNodes()
         && GuardDeployment.placedNodes(deployment, target).orElse(nodes() + 1) <= nodes()
         && wanted() <= nodes()
         && wanted() == desiredBefore()
         && seen.notRunning().stream().noneMatch(Roster::isEnded)
         && !countForeignGuards()
         && !areUsedUpByUnready();
+  }
+
+  /// Whether guards are to get a budget of their own, or have one: which, and how many, only who
+  /// has seen every node knows.
+  private boolean areOfUnhealthyNodes() {
+    return (seen.letsUnhealthyNodesGo() && !Counts.everyPodIsReady(target))
+        || seen.ownBudget(Made.NODES_SUFFIX).filter(it -> UnhealthyNote.of(it) != null).isPresent()
+        || seen.roster().guards().stream().anyMatch(it -> GuardLabels.unhealthy(it) != null);
   }
 
   private int nodes() {

@@ -3,8 +3,6 @@ package dev.chaperone.decide;
 import dev.chaperone.api.Companion;
 import dev.chaperone.api.CompanionSpec.Protect;
 import dev.chaperone.api.CompanionStatus.UnguardedNode;
-import io.fabric8.kubernetes.api.model.LabelSelector;
-import io.fabric8.kubernetes.api.model.LabelSelectorBuilder;
 import io.fabric8.kubernetes.api.model.Pod;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -96,7 +94,7 @@ record HeldNodes(
       String wanted = labels.get(guard.getMetadata().getName());
       String actual = heldFor(guard);
       if (!Objects.equals(wanted, actual)) {
-        moves.add(new Change.SetApart(guard, wanted));
+        moves.add(new Change.SetApart(guard, Made.HELD_FOR, wanted));
       } else if (actual != null && Roster.isReady(guard)) {
         apart++;
       }
@@ -143,26 +141,6 @@ record HeldNodes(
   static @Nullable String heldFor(Pod guard) {
     Map<String, String> labels = guard.getMetadata().getLabels();
     return labels == null ? null : labels.get(Made.HELD_FOR);
-  }
-
-  /// Guards under the budget of all guards.
-  static LabelSelector together(Companion companion) {
-    return selector(companion, "DoesNotExist");
-  }
-
-  /// Guards under the budget of held nodes.
-  static LabelSelector apart(Companion companion) {
-    return selector(companion, "Exists");
-  }
-
-  private static LabelSelector selector(Companion companion, String operator) {
-    return new LabelSelectorBuilder()
-        .withMatchLabels(Made.guardSelector(companion))
-        .addNewMatchExpression()
-        .withKey(Made.HELD_FOR)
-        .withOperator(operator)
-        .endMatchExpression()
-        .build();
   }
 
   /// Whether there is nothing to hold by itself, and nothing left of it.

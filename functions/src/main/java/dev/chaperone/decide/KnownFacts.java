@@ -33,7 +33,7 @@ public record KnownFacts(
       Companion companion,
       List<PodDisruptionBudget> all,
       List<Hold> holds) {
-    List<String> own = Made.budgets(companion.getMetadata().getName());
+    List<String> own = own(companion);
     return new KnownFacts(
         now,
         settings,
@@ -45,9 +45,16 @@ public record KnownFacts(
 
   /// The budgets and the others among all budgets of the namespace, which were read later.
   public List<PodDisruptionBudget> budgetsAnd(List<PodDisruptionBudget> all) {
-    List<String> own = Made.budgets(companion.getMetadata().getName());
+    List<String> own = own(companion);
     return Stream.concat(
             budgets.stream(), all.stream().filter(it -> !own.contains(it.getMetadata().getName())))
+        .toList();
+  }
+
+  private static List<String> own(Companion companion) {
+    return Stream.concat(
+            Made.budgets(companion.getMetadata().getName()).stream(),
+            Made.moreBudgets(companion).stream())
         .toList();
   }
 

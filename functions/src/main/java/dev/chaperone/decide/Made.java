@@ -33,6 +33,16 @@ public final class Made {
   /// budget of their own.
   public static final String HELD_FOR = "chaperone.dev/held-for";
 
+  /// On the guard of a node whose target pod is not ready, where such nodes are drained first:
+  /// [#PENDING], then [#APART].
+  public static final String UNHEALTHY = "chaperone.dev/unhealthy";
+
+  /// It is to get a budget of its own.
+  public static final String PENDING = "Pending";
+
+  /// It has a budget of its own.
+  public static final String APART = "Apart";
+
   /// On Holds that an event made: its source.
   static final String SOURCE = "chaperone.dev/source";
 
@@ -50,6 +60,10 @@ public final class Made {
   static final String NODES_SUFFIX = "-nodes";
   static final String PODS_SUFFIX = "-pods";
   static final String HELD_SUFFIX = "-held";
+  static final String UNHEALTHY_SUFFIX = "-unhealthy";
+
+  static final List<String> BUDGET_SUFFIXES =
+      List.of(NODES_SUFFIX, PODS_SUFFIX, HELD_SUFFIX, UNHEALTHY_SUFFIX);
 
   private Made() {}
 
@@ -58,9 +72,18 @@ public final class Made {
     return companion + GUARDS_SUFFIX;
   }
 
-  /// Names of the budgets of a Companion that fence what is decided about it.
+  /// Names of the budgets that fence what is decided about any Companion.
   public static List<String> budgets(String companion) {
     return List.of(companion + NODES_SUFFIX, companion + PODS_SUFFIX);
+  }
+
+  /// Names of the budgets that fence what is decided about this one besides: only its spec says
+  /// whether there are any. One that cannot be read may ask for them.
+  public static List<String> moreBudgets(Companion companion) {
+    return companion.whyUnreadable().isPresent()
+            || companion.getSpec().disruption().letsUnhealthyNodesGo()
+        ? List.of(companion.getMetadata().getName() + UNHEALTHY_SUFFIX)
+        : List.of();
   }
 
   /// What [#CLOSED_FOR] of the budget is; absent: it has none.

@@ -49,8 +49,7 @@ public record ObjectRef(String kind, String namespace, String name) {
       case "Deployment" -> companion("(.+)" + Made.GUARDS_SUFFIX);
       case "Pod" -> companion("(.+)" + Made.GUARDS_SUFFIX + "-[^-]+-[^-]+");
       case "PodDisruptionBudget" ->
-          companion(
-              "(.+)(%s|%s|%s)".formatted(Made.NODES_SUFFIX, Made.PODS_SUFFIX, Made.HELD_SUFFIX));
+          companion("(.+)(%s)".formatted(String.join("|", Made.BUDGET_SUFFIXES)));
       default -> Optional.empty();
     };
   }

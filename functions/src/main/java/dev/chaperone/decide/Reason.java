@@ -19,6 +19,11 @@ public enum Reason {
       About.DISRUPTION_ALLOWED,
       "A node of one failure domain (spec.disruption.topologyKey) is out, so no node of another may"
           + " be disrupted until it is back or deleted; the message names it."),
+  OnlyUnhealthyNodes(
+      About.DISRUPTION_ALLOWED,
+      "Nothing holds, and maxUnavailable is used up, also by nodes whose target pod is not ready:"
+          + " only those may be drained (spec.disruption.unhealthyNodeEvictionPolicy); the message"
+          + " names them."),
   AlwaysAllow(
       About.DISRUPTION_ALLOWED,
       "spec.disruption.policy is AlwaysAllow (break glass): Holds, expressions and windows are"

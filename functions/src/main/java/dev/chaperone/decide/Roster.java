@@ -102,6 +102,16 @@ public record Roster(
                 pod -> (isRunning(pod) && !isTerminating(pod)) || guarded.contains(nodeOf(pod))));
   }
 
+  /// Existing nodes with a target pod of which none is ready. One that is being replaced, or ended,
+  /// is as good as missing.
+  Set<String> unreadyTargetNodes() {
+    List<Pod> pods =
+        targetPods.stream().filter(pod -> !isTerminating(pod) && !isEnded(pod)).toList();
+    Set<String> nodes = existing(pods.stream());
+    nodes.removeAll(nodesOf(pods.stream().filter(Roster::isReady).toList()));
+    return nodes;
+  }
+
   /// Existing nodes that run the target, or have a guard.
   Set<String> guardable() {
     Set<String> nodes = targetNodes();

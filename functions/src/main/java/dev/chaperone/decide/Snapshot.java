@@ -80,6 +80,11 @@ public record Snapshot(
     return disruption().protect().contains(what);
   }
 
+  /// Whether unhealthy nodes may be drained although others have to wait.
+  boolean letsUnhealthyNodesGo() {
+    return protects(Protect.Nodes) && disruption().letsUnhealthyNodesGo();
+  }
+
   /// `namespace/name` of the target, whether it exists or not.
   String targetName() {
     return targetNamespace(companion) + "/" + spec().targetRef().name();
@@ -127,6 +132,11 @@ public record Snapshot(
 
   Optional<PodDisruptionBudget> budget(String name) {
     return budgets.stream().filter(b -> b.getMetadata().getName().equals(name)).findFirst();
+  }
+
+  /// The Companion's own budget with this suffix, if it is Chaperone's.
+  Optional<PodDisruptionBudget> ownBudget(String suffix) {
+    return budget(ref().name() + suffix).filter(it -> Made.isOurs(it, companion));
   }
 
   /// Whether Chaperone has made anything for the Companion that could block.

@@ -65,6 +65,7 @@ public final class Unread {
               before.drainedNodes(),
               before.taintedNodes(),
               before.heldNodes(),
+              before.unhealthyNodes(),
               before.reasons(),
               before.quietSince(),
               before.maintenance(),

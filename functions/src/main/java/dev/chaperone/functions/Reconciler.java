@@ -61,8 +61,9 @@ class Reconciler {
   /// Budgets are opened so often within one run; what then asks for more waits for the next event.
   private static final int MAX_OPENINGS = 2;
 
-  /// Guards go so many steps from one budget to another within one run: the budgets, the guards.
-  private static final int MAX_MOVES = 4;
+  /// Guards go so many steps from one budget to another within one run: the mark, the budgets, the
+  /// guards, and the budgets again until Kubernetes has counted.
+  private static final int MAX_MOVES = 6;
 
   /// What an event has read of a Companion is used by its own run, if that begins so soon.
   private static final Duration FRESH = Duration.ofMillis(500);

@@ -233,7 +233,9 @@ class ClusterWriterTest {
               new Placement(Map.of("pool", "storage"), List.of(), List.of(), List.of()),
               List.of());
       case "Bind" -> new Change.Bind(new PodBuilder().withMetadata(NAME).build(), "n");
-      case "SetApart" -> new Change.SetApart(new PodBuilder().withMetadata(NAME).build(), "a-hash");
+      case "SetApart" ->
+          new Change.SetApart(
+              new PodBuilder().withMetadata(NAME).build(), "chaperone.dev/held-for", "a-hash");
       case "Delete" -> new Change.Delete(budget());
       case "Report" -> new Change.Report(companion());
       case "ReportHold" -> new Change.ReportHold(hold());

@@ -137,6 +137,7 @@ class DecisionTableTest {
             null,
             null,
             null,
+            null,
             passed ? List.of(since("ExpressionTrue"), since("ExpressionFailed")) : List.of(),
             settling ? World.NOW.minusSeconds(10).toString() : null,
             null,

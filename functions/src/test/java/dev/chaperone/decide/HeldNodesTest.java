@@ -2,18 +2,13 @@ package dev.chaperone.decide;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.chaperone.api.Companion;
 import dev.chaperone.api.CompanionSpec.Policy;
 import dev.chaperone.api.CompanionSpec.Protect;
-import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.IntOrString;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudget;
-import io.fabric8.kubernetes.client.utils.Serialization;
 import java.time.Instant;
-import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.Deque;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -23,10 +18,8 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.function.BooleanSupplier;
-import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
-import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.parallel.Execution;
 import org.junit.jupiter.api.parallel.ExecutionMode;
@@ -199,7 +192,7 @@ class HeldNodesTest {
 
   /// A process that has seen what held before as ended, and has not written that yet.
   private Look aboutToMoveBack(List<String> told) {
-    Look late = new Look();
+    Look late = new Look(world);
     for (int i = 0; i < 500 && !late.isAboutToMoveBack(); i++) {
       world.controllers();
       late.step(told, true);
@@ -436,7 +429,8 @@ class HeldNodesTest {
     Random random = new Random(seed);
     world.countsLate = true;
     BooleanSupplier cutShort = () -> random.nextInt(8) == 0;
-    List<Look> processes = List.of(new Look(cutShort), new Look(cutShort));
+    List<Look> processes =
+        List.of(new Look(world, cutShort, this::note), new Look(world, cutShort, this::note));
     List<String> told = new ArrayList<>();
     for (int i = 0; i < 150; i++) {
       world.now = world.now.plusMillis(1);
@@ -525,7 +519,7 @@ class HeldNodesTest {
     Random random = new Random(seed);
     zones();
     world.countsLate = true;
-    List<Look> processes = List.of(new Look(), new Look());
+    List<Look> processes = List.of(new Look(world), new Look(world));
     List<String> told = new ArrayList<>();
     for (int i = 0; i < 200; i++) {
       world.now = world.now.plusMillis(1);
@@ -609,99 +603,6 @@ class HeldNodesTest {
         .findFirst();
   }
 
-  /// One of those that look, decide and write, with what it has read and not yet written.
-  private final class Look {
-    private @Nullable List<PodDisruptionBudget> known;
-    private @Nullable Snapshot seen;
-    private @Nullable Decision decision;
-    private final Deque<Change> left = new ArrayDeque<>();
-    private boolean reports;
-    private final List<HasMetadata> stored = new ArrayList<>();
-    private final BooleanSupplier cutShort;
-
-    Look() {
-      this(() -> false);
-    }
-
-    /// @param cutShort whether it reports although guards are on their way
-    Look(BooleanSupplier cutShort) {
-      this.cutShort = cutShort;
-    }
-
-    boolean isAboutToMoveBack() {
-      return left.peek() instanceof Change.SetApart apart && apart.heldFor() == null;
-    }
-
-    void step(List<String> told, boolean pulse) {
-      if (known == null) {
-        known = world.budgets.values().stream().map(Serialization::clone).toList();
-      } else if (decision == null) {
-        seen = copy(world.snapshot(pulse), known);
-        decision = Decision.of(seen);
-        left.addAll(decision.changes());
-      } else if (left.isEmpty() && reports) {
-        known = null;
-        seen = null;
-        decision = null;
-        reports = false;
-        stored.clear();
-      } else if (left.isEmpty()) {
-        reports = true;
-        boolean again = (decision.isMoving() && !cutShort.getAsBoolean()) || decision.opens();
-        if (!again) {
-          decision
-              .report(new Written(List.copyOf(stored), List.of()))
-              .steps()
-              .forEach(left::addAll);
-        }
-      } else {
-        Change change = left.remove();
-        if (isStale(change)) {
-          left.clear();
-          reports = true;
-        } else {
-          told.add(System.identityHashCode(this) % 97 + " " + describe(change));
-          world.apply(change);
-          if (change instanceof Change.ReportHold report) {
-            note(report, Objects.requireNonNull(seen));
-          }
-          Optional.ofNullable(world.budgets.get(change.object().getMetadata().getName()))
-              .map(Serialization::clone)
-              .ifPresent(stored::add);
-        }
-      }
-    }
-
-    /// As the API server finds by the version, and the writer by the spec and its fence.
-    private boolean isStale(Change change) {
-      String name = change.object().getMetadata().getName();
-      return switch (change) {
-        case Change.Create create -> world.budgets.containsKey(name);
-        case Change.Replace replace when replace.seen() instanceof PodDisruptionBudget budget ->
-            !isSame(budget, world.budgets.get(name));
-        case Change.Delete delete when delete.object() instanceof PodDisruptionBudget budget ->
-            !isSame(budget, world.budgets.get(name));
-        case Change.SetApart apart ->
-            !Objects.equals(version(apart.object()), version(world.guardPods.get(name)));
-        case Change.Bind bind ->
-            !world.guardPods.containsKey(name)
-                || world.guardPods.get(name).getSpec().getNodeName() != null;
-        case Change.Report _ ->
-            !Objects.equals(
-                world.companion.getStatus(), Objects.requireNonNull(seen).companion().getStatus());
-        case Change.ReportHold report ->
-            !world.holds.containsKey(name)
-                || !world
-                    .holds
-                    .get(name)
-                    .getMetadata()
-                    .getUid()
-                    .equals(report.object().getMetadata().getUid());
-        default -> false;
-      };
-    }
-  }
-
   /// What Hold `rack` says now: that it holds these nodes, as far as they had the label when it was
   /// looked for, and a guard, and have it since.
   private void note(Change.ReportHold report, Snapshot seen) {
@@ -716,56 +617,5 @@ class HeldNodesTest {
                 .forEach(rack::add);
       }
     }
-  }
-
-  private static @Nullable String version(@Nullable HasMetadata object) {
-    return object == null ? "none" : object.getMetadata().getResourceVersion();
-  }
-
-  private static boolean isSame(PodDisruptionBudget one, @Nullable PodDisruptionBudget other) {
-    return other != null
-        && Objects.equals(one.getMetadata().getGeneration(), other.getMetadata().getGeneration())
-        && Objects.equals(one.getMetadata().getAnnotations(), other.getMetadata().getAnnotations());
-  }
-
-  private static String describe(Change change) {
-    return change instanceof Change.SetApart(Pod guard, String heldFor)
-        ? "%s of %s is held for %s"
-            .formatted(guard.getMetadata().getName(), guard.getSpec().getNodeName(), heldFor)
-        : change instanceof Change.Replace(PodDisruptionBudget budget, HasMetadata _)
-            ? budget.getMetadata().getName() + " " + budget.getSpec().getMinAvailable()
-            : change.getClass().getSimpleName() + " " + change.object().getMetadata().getName();
-  }
-
-  /// What later changes of the world do not change; the budgets as they were read before.
-  private static Snapshot copy(Snapshot seen, List<PodDisruptionBudget> known) {
-    Roster roster = seen.roster();
-    Companion companion = new Companion();
-    companion.setMetadata(seen.companion().getMetadata());
-    companion.setSpec(seen.companion().getSpec());
-    companion.setStatus(seen.companion().getStatus());
-    return new Snapshot(
-        seen.now(),
-        seen.settings(),
-        seen.pulse(),
-        known,
-        companion,
-        seen.rivals(),
-        Serialization.clone(seen.target()),
-        Serialization.clone(seen.follower()),
-        Serialization.clone(seen.guards()),
-        List.copyOf(seen.holds()),
-        seen.observed(),
-        seen.notRunning().stream().map(Serialization::clone).toList(),
-        seen.placed(),
-        seen.evictions(),
-        new Roster(
-            roster.complete(),
-            roster.nodes().entrySet().stream()
-                .collect(
-                    Collectors.toMap(it -> it.getKey(), it -> Serialization.clone(it.getValue()))),
-            roster.targetPods().stream().map(Serialization::clone).toList(),
-            roster.guards().stream().map(Serialization::clone).toList(),
-            roster.lookAlikes()));
   }
 }

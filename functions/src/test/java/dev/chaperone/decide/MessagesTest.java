@@ -99,6 +99,12 @@ class MessagesTest {
               .settle()
               .drain("node-1");
         });
+    all.put(
+        "`unhealthyNodeEvictionPolicy: IfNothingHolds`, and a target pod that is not ready",
+        world ->
+            world
+                .unhealthyNodes(CompanionSpec.UnhealthyNodeEvictionPolicy.IfNothingHolds)
+                .targetReady("node-1", false));
     all.put("two Holds", world -> world.hold("rebuild", null).hold("upgrade", null));
     all.put(
         "a Hold, and `maxHoldDuration` 2h",

@@ -12,6 +12,7 @@ import dev.chaperone.api.CompanionSpec.Observed;
 import dev.chaperone.api.CompanionSpec.Policy;
 import dev.chaperone.api.CompanionSpec.Protect;
 import dev.chaperone.api.CompanionSpec.TargetRef;
+import dev.chaperone.api.CompanionSpec.UnhealthyNodeEvictionPolicy;
 import dev.chaperone.api.CompanionStatus.PlacementWrites;
 import dev.chaperone.api.Hold;
 import dev.chaperone.api.HoldSpec;
@@ -107,9 +108,18 @@ final class World {
 
   private final Set<String> brokenNodes = new TreeSet<>();
   private final Set<String> emptyNodes = new TreeSet<>();
+  private final Set<String> unreadyTargets = new TreeSet<>();
 
-  /// Budgets are counted only by [#count()].
+  /// Budgets are counted only by [#count()], and only for what was seen of them.
   boolean countsLate;
+
+  /// Guards as the disruption controller has seen them last.
+  private final Map<String, Pod> seenPods = new HashMap<>();
+
+  /// Those that the API server has evicted: the disruption controller knows, before it sees it.
+  private final Set<String> evicted = new TreeSet<>();
+
+  private final Set<String> toCount = new TreeSet<>();
 
   /// Names that Holds have had: one that is made again is another.
   private final Set<String> held = new TreeSet<>();
@@ -393,7 +403,7 @@ final class World {
   Decision event(boolean pulse) {
     Decision decision = Decision.of(snapshot(pulse));
     decision.changes().forEach(this::apply);
-    for (int looks = 0; decision.isMoving() && looks < 4; looks++) {
+    for (int looks = 0; decision.isMoving() && looks < 6; looks++) {
       count();
       decision = Decision.of(snapshot(pulse));
       decision.changes().forEach(this::apply);
@@ -483,8 +493,52 @@ final class World {
                 it.maxHoldDuration(),
                 windows,
                 breakGlass,
-                topologyKey));
+                topologyKey,
+                it.unhealthyNodeEvictionPolicy()));
     return this;
+  }
+
+  /// Whether a node whose target pod is not ready may go although others wait.
+  World unhealthyNodes(UnhealthyNodeEvictionPolicy policy) {
+    Disruption it = spec.disruption();
+    spec =
+        new CompanionSpec(
+            spec.targetRef(),
+            spec.followerRef(),
+            new Disruption(
+                it.policy(),
+                it.protect(),
+                it.maxUnavailable(),
+                it.observe(),
+                it.holdWhen(),
+                it.failurePolicy(),
+                it.settlePeriod(),
+                it.maxHoldDuration(),
+                it.maintenanceWindows(),
+                it.breakGlass(),
+                it.topologyKey(),
+                policy));
+    return this;
+  }
+
+  /// The kubelet's readiness probe of the target's pod, from now on.
+  World targetReady(String node, boolean ready) {
+    if (ready) {
+      unreadyTargets.remove(node);
+    } else {
+      unreadyTargets.add(node);
+    }
+    Optional.ofNullable(targetPods.get("target-" + node))
+        .filter(Roster::isRunning)
+        .ifPresent(it -> it.setStatus(targetStatus(node)));
+    Optional.ofNullable(target).ifPresent(it -> count(it));
+    return this;
+  }
+
+  private PodStatus targetStatus(String node) {
+    return unreadyTargets.contains(node)
+        ? new PodStatusBuilder().withPhase("Running").build()
+        : running();
   }
 
   /// What is said after the decision's changes were applied.
@@ -525,13 +579,13 @@ final class World {
   /// What is read first.
   KnownFacts known() {
     companion.setSpec(specUnreadable ? null : spec);
-    return new KnownFacts(
-        now,
-        installation(),
-        companion,
-        List.copyOf(budgets.values()),
-        List.copyOf(holds.values()),
-        placed);
+    return KnownFacts.of(
+            now,
+            installation(),
+            companion,
+            List.copyOf(budgets.values()),
+            List.copyOf(holds.values()))
+        .with(placed);
   }
 
   private Settings installation() {
@@ -605,9 +659,9 @@ final class World {
                     new PodBuilder(pod)
                         .editMetadata()
                         .withResourceVersion("v" + ++versions)
-                        .removeFromLabels(Made.HELD_FOR);
-                if (apart.heldFor() != null) {
-                  builder.addToLabels(Made.HELD_FOR, apart.heldFor());
+                        .removeFromLabels(apart.label());
+                if (apart.value() != null) {
+                  builder.addToLabels(apart.label(), apart.value());
                 }
                 return builder.endMetadata().build();
               });
@@ -653,13 +707,15 @@ final class World {
       case PodDisruptionBudget budget -> {
         PodDisruptionBudget before = budgets.get(name(budget));
         long generation = before == null ? 0 : before.getMetadata().getGeneration();
+        boolean isSame = before != null && before.getSpec().equals(budget.getSpec());
         budget(
             new PodDisruptionBudgetBuilder(budget)
                 .editMetadata()
-                .withGeneration(generation + 1)
+                .withGeneration(isSame ? generation : generation + 1)
                 .endMetadata()
                 .withStatus(before == null ? null : before.getStatus())
                 .build());
+        toCount.add(name(budget));
       }
       default -> throw new IllegalArgumentException(object.getKind());
     }
@@ -690,9 +746,35 @@ final class World {
     }
   }
 
-  /// As the disruption controller does.
+  /// As the disruption controller does, once it has seen every pod as it is now.
   void count() {
-    budgets.values().forEach(this::count);
+    seePods();
+    countSeen();
+  }
+
+  /// The disruption controller sees the pods as they are now. It counts a budget again only for
+  /// what happened to a pod that the budget selects now, or did last.
+  void seePods() {
+    Map<String, Pod> now = new HashMap<>();
+    guardPods.forEach((name, pod) -> now.put(name, new PodBuilder(pod).build()));
+    union(seenPods.keySet(), now.keySet()).stream()
+        .filter(name -> !Objects.equals(seenPods.get(name), now.get(name)))
+        .map(name -> Objects.requireNonNullElse(now.get(name), seenPods.get(name)))
+        .forEach(
+            pod ->
+                budgets.values().stream()
+                    .filter(it -> isUnder(it, pod))
+                    .forEach(it -> toCount.add(name(it))));
+    seenPods.clear();
+    seenPods.putAll(now);
+  }
+
+  /// It counts what it has seen.
+  void countSeen() {
+    if (!countsLate) {
+      toCount.addAll(budgets.keySet());
+    }
+    budgets.values().stream().filter(it -> toCount.remove(name(it))).forEach(this::count);
   }
 
   /// As the Deployment and ReplicaSet controllers do: a new template replaces as many at a time as
@@ -754,14 +836,20 @@ final class World {
     int healthy =
         forGuards
             ? (int)
-                    guardPods.values().stream()
+                    seenPods.values().stream()
                         .filter(it -> isUnder(budget, it))
+                        .filter(it -> !evicted.contains(name(it)))
                         .filter(Roster::isReady)
                         .count()
                 + (name(budget).endsWith(Made.NODES_SUFFIX) ? lookAlikes.size() : 0)
             : Counts.nodes(follower());
-    int expected = forGuards ? guards == null ? 0 : GuardDeployment.replicas(guards) : healthy;
     var spec = budget.getSpec();
+    int expected = healthy;
+    if (forGuards && spec.getMinAvailable() != null) {
+      expected = (int) seenPods.values().stream().filter(it -> isUnder(budget, it)).count();
+    } else if (forGuards) {
+      expected = guards == null ? 0 : GuardDeployment.replicas(guards);
+    }
     int desired =
         spec.getMinAvailable() != null
             ? spec.getMinAvailable().getIntVal()
@@ -804,6 +892,8 @@ final class World {
                 nodes.values().stream()
                     .filter(node -> fits(daemonSet, node))
                     .filter(node -> !emptyNodes.contains(name(node)))
+                    .filter(
+                        node -> !daemonSet.equals(target) || !unreadyTargets.contains(name(node)))
                     .count());
   }
 
@@ -853,6 +943,7 @@ final class World {
           .map(PodDisruptionBudget::getStatus)
           .ifPresent(it -> it.setDisruptionsAllowed(it.getDisruptionsAllowed() - 1));
       guard.ifPresent(pod -> guardPods.remove(name(pod)));
+      guard.ifPresent(pod -> evicted.add(name(pod)));
     }
     return !refused;
   }
@@ -899,7 +990,8 @@ final class World {
     guardPods.values().stream()
         .filter(pod -> node.equals(pod.getSpec().getNodeName()))
         .forEach(pod -> pod.setStatus(running()));
-    Optional.ofNullable(targetPods.get("target-" + node)).ifPresent(it -> it.setStatus(running()));
+    Optional.ofNullable(targetPods.get("target-" + node))
+        .ifPresent(it -> it.setStatus(targetStatus(node)));
     return this;
   }
 
@@ -1013,7 +1105,7 @@ final class World {
     pod.setStatus(
         emptyNodes.contains(node)
             ? new PodStatusBuilder().withPhase("Pending").build()
-            : running());
+            : targetStatus(node));
     return pod;
   }
 

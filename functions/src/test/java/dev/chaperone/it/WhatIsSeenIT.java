@@ -328,7 +328,7 @@ class WhatIsSeenIT {
               case Change.Apply it -> Serialization.asYaml(it.object());
               case Change.Place it -> it.placement() + " " + it.inTheWay();
               case Change.Bind it -> it.node();
-              case Change.SetApart it -> String.valueOf(it.heldFor());
+              case Change.SetApart it -> it.label() + " " + it.value();
               case Change.Delete _ -> "";
               case Change.Report it -> Serialization.asYaml(it.object().getStatus());
               case Change.ReportHold it -> Serialization.asYaml(it.object().getStatus());

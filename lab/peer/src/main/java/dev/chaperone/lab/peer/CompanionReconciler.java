@@ -291,6 +291,7 @@ final class CompanionReconciler implements Reconciler<Companion> {
             null,
             null,
             null,
+            null,
             List.of(condition));
     if (after.equals(companion.getStatus())) {
       return UpdateControl.noUpdate();
