@@ -142,7 +142,14 @@ final class AdmissionScene implements AutoCloseable {
           case "binds" -> ask(user, "POST", path + "/binding" + DRY_RUN, binding(pod));
           case "relabels" -> ask(user, "PUT", path + DRY_RUN, relabelled(pod, companion));
           case "annotates" -> ask(user, "PUT", path + DRY_RUN, annotated(pod));
-          case "sets apart" -> ask(user, "PUT", path + DRY_RUN, setApart(pod));
+          case "sets apart" ->
+              ask(user, "PUT", path + DRY_RUN, labeled(pod, Made.HELD_FOR, "a-hash"));
+          case "marks Pending", "marks Apart", "marks Anything" ->
+              ask(
+                  user,
+                  "PUT",
+                  path + DRY_RUN,
+                  labeled(pod, Made.UNHEALTHY, row.verb().substring("marks ".length())));
           default -> throw new IllegalArgumentException(row.verb());
         };
       }
@@ -245,15 +252,10 @@ final class AdmissionScene implements AutoCloseable {
             new PodBuilder(pod).editMetadata().addToAnnotations("a", "b").endMetadata().build());
   }
 
-  private String setApart(Pod pod) {
+  private String labeled(Pod pod, String label, String value) {
     return lab.client()
         .getKubernetesSerialization()
-        .asJson(
-            new PodBuilder(pod)
-                .editMetadata()
-                .addToLabels(Made.HELD_FOR, "a-hash")
-                .endMetadata()
-                .build());
+        .asJson(new PodBuilder(pod).editMetadata().addToLabels(label, value).endMetadata().build());
   }
 
   private static String eviction(Pod pod) {
