@@ -195,7 +195,10 @@ record Facts(
           null, "Chaperone has not reported on it yet", null, null, "Try again in a moment");
     }
     Condition condition = allowed.get();
-    return "True".equals(condition.getStatus())
+    boolean otherNodesGo =
+        "True".equals(condition.getStatus())
+            && !Reason.OnlyUnhealthyNodes.name().equals(condition.getReason());
+    return otherNodesGo
         ? new Because(
             null,
             "The budget allows no eviction at this moment, although the Companion says: "

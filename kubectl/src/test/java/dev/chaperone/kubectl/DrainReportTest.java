@@ -35,6 +35,11 @@ class DrainReportTest {
           """
           {conditions: [{type: DisruptionAllowed, status: "False", reason: MaxUnavailableReached,
             message: maxUnavailable (1) is used up by node n2, lastTransitionTime: "2026-01-01T00:00:00Z"}]}""");
+  private static final Companion ONLY_UNHEALTHY =
+      companion(
+          """
+          {conditions: [{type: DisruptionAllowed, status: "True", reason: OnlyUnhealthyNodes,
+            message: "Only nodes whose target pod is not ready may be drained: n2"}]}""");
   private static final Companion OPEN =
       companion(
           """
@@ -72,6 +77,9 @@ class DrainReportTest {
         .contains(
             "  MaxUnavailableReached: maxUnavailable (1) is used up by node n2",
             "    " + Reason.MaxUnavailableReached.documentation());
+    assertThat(lines(facts(ONLY_UNHEALTHY, ofCompanion("guard", 0))))
+        .contains(
+            "  OnlyUnhealthyNodes: Only nodes whose target pod is not ready may be drained: n2");
     assertThat(lines(facts(OPEN, ofCompanion("guard", 0))))
         .contains(
             "  The budget allows no eviction at this moment, although the Companion says: No active"
