@@ -6,6 +6,7 @@ import static org.awaitility.Awaitility.await;
 import dev.chaperone.api.Companion;
 import dev.chaperone.api.CompanionStatus;
 import dev.chaperone.api.Hold;
+import dev.chaperone.decide.Made;
 import dev.chaperone.decide.ObjectRef;
 import dev.chaperone.lab.install.FunctionsCommand;
 import dev.chaperone.lab.knative.FunctionsOnDemand;
@@ -55,9 +56,10 @@ class AnyOrderIT {
 
   private static final String NODES_BUDGET = "agent-nodes";
   private static final String PODS_BUDGET = "agent-pods";
+  private static final String UNHEALTHY_BUDGET = "agent-unhealthy";
   private static final String API_SERVICE = "v1.gate.example.com";
   private static final int UNAVAILABLE = 503;
-  private static final int STEPS = 24;
+  private static final int STEPS = 26;
 
   private Installation chaperone;
 
@@ -369,6 +371,12 @@ class AnyOrderIT {
           yield did(
               "gate closed %s, down %s".formatted(gateClosed, apiDown), "Gate", scene.name, "gate");
         }
+        case 23, 24 -> {
+          targets()
+              .filter(it -> scene.node(number).equals(it.getSpec().getNodeName()))
+              .forEach(it -> setReady(it, false));
+          yield did("the target is not ready on " + number, "DaemonSet", scene.name, "target");
+        }
         default -> {
           wipeStatus();
           yield did("status wiped", "Companion", scene.name, "agent");
@@ -454,6 +462,8 @@ class AnyOrderIT {
                 return scene.guards().size() == nodes.size()
                     && scene.guardedNodes().equals(nodes)
                     && isClosed() == shouldBeClosed()
+                    && scene.guards().stream()
+                        .noneMatch(it -> it.getMetadata().getLabels().containsKey(Made.UNHEALTHY))
                     && isSaid(nodes.size());
               });
       truth.require();
@@ -509,7 +519,8 @@ class AnyOrderIT {
     private boolean isClosed() {
       boolean nodes = BudgetHistory.isClosed(scene.budget(NODES_BUDGET).getSpec());
       boolean pods = BudgetHistory.isClosed(scene.budget(PODS_BUDGET).getSpec());
-      return nodes && pods;
+      boolean unhealthy = BudgetHistory.isClosed(scene.budget(UNHEALTHY_BUDGET).getSpec());
+      return nodes && pods && unhealthy;
     }
 
     private Set<String> enforced() {
@@ -564,7 +575,7 @@ class AnyOrderIT {
     private void companion() {
       scene.companion(
           """
-          {policy: %s, maxUnavailable: %s, observe: [{as: gate, apiVersion: gate.example.com/v1, resource: gates, name: gate}], holdWhen: [{name: gate, expression: gate.closed}]}
+          {policy: %s, maxUnavailable: %s, unhealthyNodeEvictionPolicy: IfNothingHolds, observe: [{as: gate, apiVersion: gate.example.com/v1, resource: gates, name: gate}], holdWhen: [{name: gate, expression: gate.closed}]}
           """
               .formatted(policy, text(maxUnavailable))
               .strip());
@@ -689,10 +700,20 @@ class AnyOrderIT {
 
     /// Starts every guard that has a node, and makes all of them ready.
     private void playKubelet() {
-      scene.guards().stream()
-          .filter(guard -> guard.getSpec().getNodeName() != null)
-          .filter(guard -> guard.getStatus().getPodIP() != null)
-          .forEach(guard -> setReady(guard, true));
+      Stream.concat(scene.guards().stream(), targets())
+          .filter(pod -> pod.getSpec().getNodeName() != null)
+          .filter(pod -> pod.getStatus().getPodIP() != null)
+          .forEach(pod -> setReady(pod, true));
+    }
+
+    private Stream<Pod> targets() {
+      return client
+          .pods()
+          .inNamespace(scene.name)
+          .withLabel("app", "target")
+          .list()
+          .getItems()
+          .stream();
     }
 
     /// Kubernetes clears guards away that are being deleted on a node that is gone; it takes a
