@@ -349,6 +349,14 @@ final class Fleet {
     checkGuarded(nodes);
   }
 
+  /// One of the guards that have a node.
+  Pod aGuard() {
+    return guardPods().list().getItems().stream()
+        .filter(it -> it.getSpec().getNodeName() != null)
+        .findFirst()
+        .orElseThrow();
+  }
+
   /// One running guard on each node that runs a target pod, and no other.
   void checkGuarded(int nodes) {
     Set<String> targets = new HashSet<>();

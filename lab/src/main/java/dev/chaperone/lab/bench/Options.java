@@ -55,6 +55,12 @@ record Options(
       Optional<OwnPart> own() {
         return Optional.of(new Many());
       }
+    },
+    REFUSAL {
+      @Override
+      Optional<OwnPart> own() {
+        return Optional.of(new Refusal());
+      }
     };
 
     /// Measures it and says what was seen; empty: that is for [Round] and [Bench], [Report] and
