@@ -254,34 +254,6 @@ public record CompanionSpec(
               unhealthyNodeEvictionPolicy, UnhealthyNodeEvictionPolicy.IfBudgetAllows);
     }
 
-    /// Without a rule of their own for unhealthy nodes.
-    public Disruption(
-        Policy policy,
-        List<Protect> protect,
-        IntOrString maxUnavailable,
-        List<Observed> observe,
-        List<HoldExpression> holdWhen,
-        FailurePolicy failurePolicy,
-        @Nullable String settlePeriod,
-        @Nullable String maxHoldDuration,
-        List<MaintenanceWindow> maintenanceWindows,
-        @Nullable BreakGlass breakGlass,
-        @Nullable String topologyKey) {
-      this(
-          policy,
-          protect,
-          maxUnavailable,
-          observe,
-          holdWhen,
-          failurePolicy,
-          settlePeriod,
-          maxHoldDuration,
-          maintenanceWindows,
-          breakGlass,
-          topologyKey,
-          UnhealthyNodeEvictionPolicy.IfBudgetAllows);
-    }
-
     /// Whether unhealthy nodes may be drained although others have to wait.
     public boolean letsUnhealthyNodesGo() {
       return unhealthyNodeEvictionPolicy == UnhealthyNodeEvictionPolicy.IfNothingHolds
@@ -318,7 +290,8 @@ public record CompanionSpec(
           null,
           List.of(),
           null,
-          null);
+          null,
+          UnhealthyNodeEvictionPolicy.IfBudgetAllows);
     }
   }
 

@@ -10,6 +10,7 @@ import dev.chaperone.api.CompanionSpec.HoldExpression;
 import dev.chaperone.api.CompanionSpec.MaintenanceWindow;
 import dev.chaperone.api.CompanionSpec.Policy;
 import dev.chaperone.api.CompanionSpec.Protect;
+import dev.chaperone.api.CompanionSpec.UnhealthyNodeEvictionPolicy;
 import dev.chaperone.api.CompanionStatus;
 import dev.chaperone.api.CompanionStatus.BlockingReason;
 import dev.chaperone.docs.Page;
@@ -119,7 +120,8 @@ class DecisionTableTest {
                 by.get("breakGlass").equals("until later")
                     ? new BreakGlass(World.NOW.plusSeconds(1).toString(), "a disk fails")
                     : null,
-                null));
+                null,
+                UnhealthyNodeEvictionPolicy.IfBudgetAllows));
     switch (by.get("Hold")) {
       case "active" -> world.hold("rebuild", null);
       case "expired" -> world.hold("rebuild", World.NOW.toString());

@@ -5,14 +5,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.chaperone.api.CompanionSpec.Policy;
 import dev.chaperone.api.CompanionSpec.Protect;
 import io.fabric8.kubernetes.api.model.IntOrString;
-import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudget;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
-import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
 import java.util.TreeMap;
@@ -33,7 +31,7 @@ class HeldNodesTest {
   private static final int HISTORIES = Boolean.getBoolean("chaperone.thorough") ? 5000 : 500;
 
   private final World world = new World().nodes(4).settle();
-  private final Set<String> evicted = new TreeSet<>();
+  private final Drains drains = new Drains(world);
 
   private static final Map<String, String> RACK = Map.of("rack", "r1");
 
@@ -458,7 +456,8 @@ class HeldNodesTest {
               rack.contains(node)
                   || (world.holds.containsKey(node)
                       && world.condition(node, "Enforced").startsWith("True"));
-          evict(node, told)
+          drains
+              .evict(node, told)
               .ifPresent(
                   out -> {
                     assertThat(held).as("%s is held; %s", node, told).isFalse();
@@ -468,7 +467,9 @@ class HeldNodesTest {
         case 5 -> world.uncordon(node);
         case 6 -> {
           if (random.nextInt(4) == 0) {
-            guardOn(node).ifPresent(it -> world.guardPods.remove(it.getMetadata().getName()));
+            world
+                .findGuard(node)
+                .ifPresent(it -> world.guardPods.remove(it.getMetadata().getName()));
             world.count();
             told.add("kill " + node);
           }
@@ -526,7 +527,8 @@ class HeldNodesTest {
       String node = "node-" + (1 + random.nextInt(6));
       switch (random.nextInt(15)) {
         case 0, 1 ->
-            evict(node, told)
+            drains
+                .evict(node, told)
                 .ifPresent(
                     out ->
                         assertThat(out)
@@ -535,7 +537,7 @@ class HeldNodesTest {
                             .allMatch(it -> zone(it).equals(zone(node))));
         case 6 -> {
           boolean ready = random.nextBoolean();
-          guardOn(node).ifPresent(it -> world.ready(it, ready));
+          world.findGuard(node).ifPresent(it -> world.ready(it, ready));
           world.count();
           told.add(node + (ready ? " is ready" : " is not ready"));
         }
@@ -574,33 +576,6 @@ class HeldNodesTest {
         .as("guards under no budget after %s", told)
         .map(it -> it.getMetadata().getName())
         .isEmpty();
-  }
-
-  /// Tries to; where that passes, which nodes were out before. Guards that were deleted by force
-  /// ask no budget; they count once that was seen.
-  private Optional<Set<String>> evict(String node, List<String> told) {
-    if (!isGuarded(node)) {
-      return Optional.empty();
-    }
-    evicted.removeIf(this::isGuarded);
-    Set<String> out = Set.copyOf(evicted);
-    world.cordon(node);
-    if (!world.evict(node)) {
-      return Optional.empty();
-    }
-    told.add("evicted " + node);
-    evicted.add(node);
-    return Optional.of(out);
-  }
-
-  private boolean isGuarded(String node) {
-    return guardOn(node).filter(Roster::isRunning).isPresent();
-  }
-
-  private Optional<Pod> guardOn(String node) {
-    return world.guardPods.values().stream()
-        .filter(it -> node.equals(it.getSpec().getNodeName()))
-        .findFirst();
   }
 
   /// What Hold `rack` says now: that it holds these nodes, as far as they had the label when it was

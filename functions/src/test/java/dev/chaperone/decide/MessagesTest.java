@@ -10,6 +10,7 @@ import dev.chaperone.api.CompanionSpec.HoldExpression;
 import dev.chaperone.api.CompanionSpec.MaintenanceWindow;
 import dev.chaperone.api.CompanionSpec.Policy;
 import dev.chaperone.api.CompanionSpec.Protect;
+import dev.chaperone.api.CompanionSpec.UnhealthyNodeEvictionPolicy;
 import dev.chaperone.api.CompanionStatus;
 import dev.chaperone.api.CompanionStatus.BlockingReason;
 import dev.chaperone.api.HoldStatus;
@@ -441,6 +442,7 @@ class MessagesTest {
             null,
             windows,
             null,
-            null));
+            null,
+            UnhealthyNodeEvictionPolicy.IfBudgetAllows));
   }
 }

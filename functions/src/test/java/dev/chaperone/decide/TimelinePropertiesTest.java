@@ -8,6 +8,7 @@ import dev.chaperone.api.CompanionSpec.FailurePolicy;
 import dev.chaperone.api.CompanionSpec.HoldExpression;
 import dev.chaperone.api.CompanionSpec.Policy;
 import dev.chaperone.api.CompanionSpec.Protect;
+import dev.chaperone.api.CompanionSpec.UnhealthyNodeEvictionPolicy;
 import io.fabric8.kubernetes.api.model.IntOrString;
 import java.time.Duration;
 import java.time.Instant;
@@ -218,7 +219,8 @@ class TimelinePropertiesTest {
                 maxHoldDuration,
                 List.of(),
                 null,
-                null));
+                null,
+                UnhealthyNodeEvictionPolicy.IfBudgetAllows));
     world.controllers();
     world.event(false);
     world.controllers();

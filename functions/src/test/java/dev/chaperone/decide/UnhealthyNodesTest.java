@@ -15,10 +15,7 @@ import io.fabric8.kubernetes.client.utils.Serialization;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
-import java.util.Optional;
 import java.util.Random;
-import java.util.Set;
-import java.util.TreeSet;
 import java.util.function.BooleanSupplier;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
@@ -37,7 +34,6 @@ class UnhealthyNodesTest {
   private static final int HISTORIES = Boolean.getBoolean("chaperone.thorough") ? 5000 : 500;
 
   private World world = world(1);
-  private final Set<String> evicted = new TreeSet<>();
 
   private static World world(int mayGo) {
     World world = new World().nodes(4);
@@ -434,13 +430,14 @@ class UnhealthyNodesTest {
     boolean holdsNodes = seed % 4 < 2;
     world = world(mayGo);
     world.countsLate = true;
+    Drains drains = new Drains(world);
     BooleanSupplier cutShort = () -> random.nextInt(8) == 0;
     List<Look> processes =
         List.of(new Look(world, cutShort, (_, _) -> {}), new Look(world, cutShort, (_, _) -> {}));
     List<String> told = new ArrayList<>();
     for (int i = 0; i < 250; i++) {
       world.now = world.now.plusMillis(1);
-      evicted.removeIf(this::isGuarded);
+      drains.seeGuards();
       String node = "node-" + (1 + random.nextInt(4));
       switch (random.nextInt(24)) {
         case 0 -> {
@@ -468,7 +465,8 @@ class UnhealthyNodesTest {
         }
         case 4, 5, 6 -> {
           boolean held = isEnforced("freeze") || isEnforced(node);
-          evict(node, told)
+          drains
+              .evict(node, told)
               .ifPresent(
                   out -> {
                     assertThat(held).as("%s is held; %s", node, told).isFalse();
@@ -481,13 +479,13 @@ class UnhealthyNodesTest {
         }
         case 8 -> {
           if (random.nextInt(4) == 0) {
-            guardOn(node).ifPresent(it -> world.guardPods.remove(name(it)));
+            world.findGuard(node).ifPresent(it -> world.guardPods.remove(name(it)));
             told.add("kill " + node);
           }
         }
         case 9 -> {
           boolean ready = random.nextInt(3) > 0;
-          guardOn(node).ifPresent(it -> world.ready(it, ready));
+          world.findGuard(node).ifPresent(it -> world.ready(it, ready));
           told.add("guard of " + node + (ready ? " is ready" : " is not ready"));
         }
         case 10 -> world.controllers();
@@ -535,30 +533,5 @@ class UnhealthyNodesTest {
 
   private boolean isEnforced(String hold) {
     return world.holds.containsKey(hold) && world.condition(hold, "Enforced").startsWith("True");
-  }
-
-  /// Tries to; where that passes, which nodes were out before.
-  private Optional<Set<String>> evict(String node, List<String> told) {
-    if (!isGuarded(node)) {
-      return Optional.empty();
-    }
-    Set<String> out = Set.copyOf(evicted);
-    world.cordon(node);
-    if (!world.evict(node)) {
-      return Optional.empty();
-    }
-    told.add("evicted " + node);
-    evicted.add(node);
-    return Optional.of(out);
-  }
-
-  private boolean isGuarded(String node) {
-    return guardOn(node).filter(Roster::isRunning).isPresent();
-  }
-
-  private Optional<Pod> guardOn(String node) {
-    return world.guardPods.values().stream()
-        .filter(it -> node.equals(it.getSpec().getNodeName()))
-        .findFirst();
   }
 }

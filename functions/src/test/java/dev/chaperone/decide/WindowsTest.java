@@ -6,6 +6,7 @@ import dev.chaperone.api.CompanionSpec;
 import dev.chaperone.api.CompanionSpec.Disruption;
 import dev.chaperone.api.CompanionSpec.FailurePolicy;
 import dev.chaperone.api.CompanionSpec.MaintenanceWindow;
+import dev.chaperone.api.CompanionSpec.UnhealthyNodeEvictionPolicy;
 import java.time.Instant;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -106,6 +107,7 @@ class WindowsTest {
                 null,
                 List.of(windows),
                 null,
-                null));
+                null,
+                UnhealthyNodeEvictionPolicy.IfBudgetAllows));
   }
 }

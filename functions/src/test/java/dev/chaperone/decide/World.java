@@ -41,6 +41,7 @@ import io.fabric8.kubernetes.api.model.apps.DeploymentStatusBuilder;
 import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudget;
 import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudgetBuilder;
 import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudgetStatusBuilder;
+import io.fabric8.kubernetes.client.utils.KubernetesSerialization;
 import io.fabric8.kubernetes.client.utils.Serialization;
 import java.time.Duration;
 import java.time.Instant;
@@ -65,6 +66,7 @@ import org.jspecify.annotations.Nullable;
 final class World {
   static final Instant NOW = Instant.parse("2026-11-24T06:00:00Z");
   static final CompanionRef REF = new CompanionRef("storage", "agent");
+  private static final KubernetesSerialization JSON = new KubernetesSerialization();
 
   Instant now = NOW;
 
@@ -414,110 +416,44 @@ final class World {
 
   /// Failure domains by this label, and the domain of each node.
   World domains(String key, Map<String, String> domains) {
-    Disruption it = spec.disruption();
     domains.forEach((node, domain) -> nodes.get(node).getMetadata().setLabels(Map.of(key, domain)));
-    return with(it.settlePeriod(), it.maintenanceWindows(), it.breakGlass(), key);
+    return disruption("topologyKey", key);
   }
 
   /// Ignores what blocks until then.
   World breakGlass(String until) {
-    Disruption it = spec.disruption();
-    return with(
-        it.settlePeriod(),
-        it.maintenanceWindows(),
-        new BreakGlass(until, "the disk of node-3 is failing"),
-        it.topologyKey());
+    return disruption("breakGlass", new BreakGlass(until, "the disk of node-3 is failing"));
   }
 
   World settlePeriod(String period) {
-    Disruption it = spec.disruption();
-    return with(period, it.maintenanceWindows(), it.breakGlass(), it.topologyKey());
+    return disruption("settlePeriod", period);
   }
 
   World window(MaintenanceWindow window) {
-    Disruption it = spec.disruption();
-    return with(it.settlePeriod(), List.of(window), it.breakGlass(), it.topologyKey());
+    return disruption("maintenanceWindows", List.of(window));
   }
 
   World observes(Observed... objects) {
-    Disruption it = spec.disruption();
-    return with(
-        List.of(objects),
-        it.holdWhen(),
-        it.settlePeriod(),
-        it.maintenanceWindows(),
-        it.breakGlass(),
-        it.topologyKey());
+    return disruption("observe", objects);
   }
 
   World holdsWhen(HoldExpression... expressions) {
-    Disruption it = spec.disruption();
-    return with(
-        it.observe(),
-        List.of(expressions),
-        it.settlePeriod(),
-        it.maintenanceWindows(),
-        it.breakGlass(),
-        it.topologyKey());
-  }
-
-  private World with(
-      @Nullable String settlePeriod,
-      List<MaintenanceWindow> windows,
-      @Nullable BreakGlass breakGlass,
-      @Nullable String topologyKey) {
-    Disruption it = spec.disruption();
-    return with(it.observe(), it.holdWhen(), settlePeriod, windows, breakGlass, topologyKey);
-  }
-
-  private World with(
-      List<Observed> observe,
-      List<HoldExpression> holdWhen,
-      @Nullable String settlePeriod,
-      List<MaintenanceWindow> windows,
-      @Nullable BreakGlass breakGlass,
-      @Nullable String topologyKey) {
-    Disruption it = spec.disruption();
-    spec =
-        new CompanionSpec(
-            spec.targetRef(),
-            spec.followerRef(),
-            new Disruption(
-                it.policy(),
-                it.protect(),
-                it.maxUnavailable(),
-                observe,
-                holdWhen,
-                it.failurePolicy(),
-                settlePeriod,
-                it.maxHoldDuration(),
-                windows,
-                breakGlass,
-                topologyKey,
-                it.unhealthyNodeEvictionPolicy()));
-    return this;
+    return disruption("holdWhen", expressions);
   }
 
   /// Whether a node whose target pod is not ready may go although others wait.
   World unhealthyNodes(UnhealthyNodeEvictionPolicy policy) {
-    Disruption it = spec.disruption();
+    return disruption("unhealthyNodeEvictionPolicy", policy);
+  }
+
+  /// Another value of one field of spec.disruption.
+  private World disruption(String field, Object value) {
+    Map<?, ?> present = JSON.convertValue(spec.disruption(), Map.class);
+    Map<Object, Object> fields = new HashMap<>(present);
+    fields.put(field, value);
     spec =
         new CompanionSpec(
-            spec.targetRef(),
-            spec.followerRef(),
-            new Disruption(
-                it.policy(),
-                it.protect(),
-                it.maxUnavailable(),
-                it.observe(),
-                it.holdWhen(),
-                it.failurePolicy(),
-                it.settlePeriod(),
-                it.maxHoldDuration(),
-                it.maintenanceWindows(),
-                it.breakGlass(),
-                it.topologyKey(),
-                policy));
+            spec.targetRef(), spec.followerRef(), JSON.convertValue(fields, Disruption.class));
     return this;
   }
 
@@ -926,10 +862,7 @@ final class World {
 
   /// The same, with the counts that there are now.
   boolean evict(String node) {
-    Optional<Pod> guard =
-        guardPods.values().stream()
-            .filter(pod -> node.equals(pod.getSpec().getNodeName()))
-            .findFirst();
+    Optional<Pod> guard = findGuard(node);
     boolean refused =
         guard
             .filter(Roster::isRunning)
@@ -1058,10 +991,13 @@ final class World {
   }
 
   Pod guardOn(String node) {
+    return findGuard(node).orElseThrow();
+  }
+
+  Optional<Pod> findGuard(String node) {
     return guardPods.values().stream()
         .filter(pod -> node.equals(pod.getSpec().getNodeName()))
-        .findFirst()
-        .orElseThrow();
+        .findFirst();
   }
 
   Set<String> guardedNodes() {
