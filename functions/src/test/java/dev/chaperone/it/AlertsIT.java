@@ -292,18 +292,7 @@ class AlertsIT {
             .filter(it -> scene.node(1).equals(it.getSpec().getNodeName()))
             .findFirst()
             .orElseThrow();
-    chaperone
-        .lab()
-        .kubectl(
-            "patch",
-            "pod",
-            guard.getMetadata().getName(),
-            "-n",
-            scene.name,
-            "--subresource=status",
-            "-p",
-            status)
-        .orFail();
+    chaperone.lab().reportPod(scene.name, guard.getMetadata().getName(), status);
   }
 
   private static Optional<Alert> alert(String name, Scene scene, String budget) {

@@ -855,15 +855,7 @@ class ClosedIT {
   }
 
   private void target(Scene scene, String target) {
-    kubectl(
-        "patch",
-        "companion",
-        "agent",
-        "-n",
-        scene.name,
-        "--type=merge",
-        "-p",
-        "{\"spec\": {\"targetRef\": {\"name\": \"%s\"}}}".formatted(target));
+    scene.patchCompanion("{\"spec\": {\"targetRef\": {\"name\": \"%s\"}}}".formatted(target));
   }
 
   private void editBudget(Scene scene, String spec) {

@@ -91,18 +91,7 @@ class CompanionReadyIT {
       chaperone.lab().kubectl("delete", "companion", "other", "-n", scene.name).orFail();
       chaperone.pulse();
       assertThat(says(scene, 1)).endsWith("the followers of Companions both/agent");
-      chaperone
-          .lab()
-          .kubectl(
-              "patch",
-              "companion",
-              "agent",
-              "-n",
-              scene.name,
-              "--type=json",
-              "-p",
-              "[{\"op\": \"remove\", \"path\": \"/spec/nodeCondition\"}]")
-          .orFail();
+      scene.patchCompanion("{\"spec\": {\"nodeCondition\": null}}");
       chaperone.pulse();
       assertThat(says(scene, 1)).isEmpty();
     }

@@ -155,14 +155,7 @@ class CostIT {
     try (Scene scene = new Scene(chaperone, "cost-resync", 1).withCompanion("{}")) {
       scene.pulseUntilGuarded();
       scene.settle();
-      scene.apply(
-          """
-          apiVersion: chaperone.dev/v1alpha1
-          kind: Companion
-          metadata: {name: other, namespace: %s}
-          spec: {targetRef: {name: none}}
-          """
-              .formatted(scene.name));
+      scene.companionWithoutTarget("other");
       chaperone.pulse();
       List<String> lists = reads(chaperone::pulse);
 

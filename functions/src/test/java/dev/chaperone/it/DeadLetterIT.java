@@ -8,7 +8,6 @@ import dev.chaperone.lab.programs.ServerProcess;
 import io.fabric8.kubernetes.api.model.Event;
 import io.fabric8.kubernetes.api.model.coordination.v1.LeaseSpec;
 import io.quarkus.test.junit.QuarkusTest;
-import io.quarkus.test.junit.QuarkusTestProfile;
 import io.quarkus.test.junit.TestProfile;
 import java.net.http.HttpRequest;
 import java.net.http.HttpRequest.BodyPublishers;
@@ -34,21 +33,15 @@ class DeadLetterIT {
   private Installation chaperone;
 
   /// As in the environment of that Service.
-  public static final class Exported implements QuarkusTestProfile {
+  public static final class Exported implements OnItsOwnLab {
     @Override
     public Map<String, String> getConfigOverrides() {
       return Map.of("quarkus.funqy.export", "deadLetter");
     }
 
     @Override
-    public boolean disableGlobalTestResources() {
-      return true;
-    }
-
-    @Override
-    public List<TestResourceEntry> testResources() {
-      return List.of(
-          new TestResourceEntry(OnTheLab.class, Map.of("serviceAccount", "dead-letters")));
+    public Map<String, String> lab() {
+      return Map.of("serviceAccount", "dead-letters");
     }
   }
 

@@ -15,7 +15,6 @@ import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.dsl.base.PatchContext;
 import io.fabric8.kubernetes.client.dsl.base.PatchType;
 import io.quarkus.test.junit.QuarkusTest;
-import io.quarkus.test.junit.QuarkusTestProfile;
 import io.quarkus.test.junit.TestProfile;
 import java.nio.file.Path;
 import java.time.Instant;
@@ -54,23 +53,15 @@ class EvictionResponderIT {
   private Installation chaperone;
 
   /// As the overlay sets it, where the cluster has what is off by default.
-  public static final class Responding implements QuarkusTestProfile {
+  public static final class Responding implements OnItsOwnLab {
     @Override
     public Map<String, String> getConfigOverrides() {
       return Map.of("chaperone.eviction-responder", "true");
     }
 
     @Override
-    public boolean disableGlobalTestResources() {
-      return true;
-    }
-
-    @Override
-    public List<TestResourceEntry> testResources() {
-      return List.of(
-          new TestResourceEntry(
-              OnTheLab.class,
-              Map.of("gates", "EvictionRequestAPI", "apis", "lifecycle.k8s.io/v1alpha1")));
+    public Map<String, String> lab() {
+      return Map.of("gates", "EvictionRequestAPI", "apis", "lifecycle.k8s.io/v1alpha1");
     }
   }
 
@@ -301,7 +292,7 @@ class EvictionResponderIT {
       assertThat(scene.guards()).allMatch(it -> EvictionController.responders(it).isEmpty());
       Set<String> before = uids(scene);
       scene.hold("rebuild");
-      lookUntil(scene, "False Hold");
+      scene.tellUntil("rebuild", "False Hold");
 
       install();
       await("the right").atMost(Scene.LONG).until(this::mayListEvictions);
@@ -366,7 +357,7 @@ class EvictionResponderIT {
   /// A Hold, and an eviction of the guard of the first node that waits for it.
   private Pod heldAndAsked(Scene scene, EvictionController controller) {
     scene.hold("rebuild");
-    lookUntil(scene, "False Hold");
+    scene.tellUntil("rebuild", "False Hold");
     Pod guard =
         guardsOn(scene, 1).stream()
             .filter(it -> it.getMetadata().getName().startsWith("agent-guards-"))
@@ -385,18 +376,8 @@ class EvictionResponderIT {
   }
 
   private void lookUntilAllowed(Scene scene) {
-    lookUntil(scene, "True NothingHolds");
+    scene.tellUntil("rebuild", "True NothingHolds");
     scene.awaitAllowed("agent-nodes", 1);
-  }
-
-  private void lookUntil(Scene scene, String allowed) {
-    await(allowed)
-        .atMost(Scene.LONG)
-        .until(
-            () -> {
-              chaperone.changed("Hold", scene.name, "rebuild");
-              return scene.condition("DisruptionAllowed").equals(allowed);
-            });
   }
 
   private static void syncUntil(EvictionController controller, Callable<Boolean> done) {

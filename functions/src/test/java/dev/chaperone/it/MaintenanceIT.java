@@ -112,18 +112,7 @@ class MaintenanceIT {
 
   private Scene told(String name, int nodes) {
     Scene scene = new Scene(chaperone, name, nodes).withCompanion("{}");
-    chaperone
-        .lab()
-        .kubectl(
-            "patch",
-            "companion",
-            "agent",
-            "-n",
-            name,
-            "--type=merge",
-            "-p",
-            "{\"spec\": {\"maintenance\": {}}}")
-        .orFail();
+    scene.patchCompanion("{\"spec\": {\"maintenance\": {}}}");
     scene.pulseUntilGuarded();
     scene.awaitAllowed("agent-nodes", 1);
     return scene;

@@ -39,13 +39,7 @@ class NodeHoldIT {
 
       Kubectl held = scene.drain(1);
       Scene.awaitHeld(held);
-      await("a word on the node")
-          .atMost(Scene.LONG)
-          .untilAsserted(
-              () ->
-                  assertThat(chaperone.lab().kubectl("describe", "node", scene.node(1)).out())
-                      .contains("DrainBlocked")
-                      .contains("Hold rebuild of node " + scene.node(1) + ": a test"));
+      scene.awaitDrainBlocked(1, "Hold rebuild of node " + scene.node(1) + ": a test");
       assertThat(scene.drain(2).await(Scene.LONG).exit()).isZero();
       Kubectl next = scene.drain(3);
       Scene.awaitHeld(next);
@@ -323,13 +317,7 @@ class NodeHoldIT {
       Kubectl ofB = scene.drain(4);
       Scene.awaitHeld(ofB);
       scene.awaitCondition("DisruptionAllowed", "True OneDomainAtATime");
-      await("a word on the node")
-          .atMost(Scene.LONG)
-          .untilAsserted(
-              () ->
-                  assertThat(chaperone.lab().kubectl("describe", "node", scene.node(4)).out())
-                      .contains("DrainBlocked")
-                      .contains("of topology.kubernetes.io/zone a is out"));
+      scene.awaitDrainBlocked(4, "of topology.kubernetes.io/zone a is out");
       assertThat(scene.drain(2).await(Scene.LONG).exit()).as("two of one zone may").isZero();
       Kubectl third = scene.drain(3);
       Scene.awaitHeld(third);

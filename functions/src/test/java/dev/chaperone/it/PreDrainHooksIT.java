@@ -49,7 +49,7 @@ class PreDrainHooksIT {
       assertThat(hooks("m2")).isEmpty();
 
       scene.hold("rebuild");
-      changedUntil(scene, "False Hold");
+      scene.tellUntil("rebuild", "False Hold");
       run(job);
       assertThat(hooks("m1")).containsExactlyInAnyOrder(ANOTHER, HELD);
       assertThat(hooks("m2")).containsExactly(HELD);
@@ -62,7 +62,7 @@ class PreDrainHooksIT {
       assertThat(metadata("m2").getResourceVersion()).isEqualTo(version);
 
       scene.release("rebuild");
-      changedUntil(scene, "True NothingHolds");
+      scene.tellUntil("rebuild", "True NothingHolds");
       run(job);
       assertThat(hooks("m1")).containsExactly(ANOTHER);
       assertThat(hooks("m2")).isEmpty();
@@ -146,16 +146,6 @@ class PreDrainHooksIT {
         .withName(machine)
         .require()
         .getMetadata();
-  }
-
-  private void changedUntil(Scene scene, String allowed) {
-    await(allowed)
-        .atMost(Scene.LONG)
-        .until(
-            () -> {
-              chaperone.changed("Hold", scene.name, "rebuild");
-              return scene.condition("DisruptionAllowed").equals(allowed);
-            });
   }
 
   private Lab lab() {

@@ -100,14 +100,7 @@ class PulseIT {
   void tells_a_hold_that_its_companion_does_not_exist(int companions) {
     try (Scene scene = new Scene(chaperone, "stray-" + companions, 0)) {
       for (int i = 0; i < companions; i++) {
-        scene.apply(
-            """
-            apiVersion: chaperone.dev/v1alpha1
-            kind: Companion
-            metadata: {name: other-%d, namespace: %s}
-            spec: {targetRef: {name: none}}
-            """
-                .formatted(i, scene.name));
+        scene.companionWithoutTarget("other-" + i);
       }
       scene.hold("rebuild");
 

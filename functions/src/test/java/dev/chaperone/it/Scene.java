@@ -86,6 +86,25 @@ final class Scene implements AutoCloseable {
             .formatted(name, disruption));
   }
 
+  /// Changes the Companion.
+  ///
+  /// @param patch JSON, merged into it
+  void patchCompanion(String patch) {
+    lab.kubectl("patch", "companion", "agent", "-n", name, "--type=merge", "-p", patch).orFail();
+  }
+
+  /// A Companion of this name whose target does not exist.
+  void companionWithoutTarget(String companion) {
+    apply(
+        """
+        apiVersion: chaperone.dev/v1alpha1
+        kind: Companion
+        metadata: {name: %s, namespace: %s}
+        spec: {targetRef: {name: none}}
+        """
+            .formatted(companion, name));
+  }
+
   void hold(String hold) {
     apply(
         """
@@ -190,6 +209,17 @@ final class Scene implements AutoCloseable {
   /// Starts a real drain.
   Kubectl drain(int number) {
     return lab.startKubectl("drain", node(number), "--ignore-daemonsets", "--timeout=300s");
+  }
+
+  /// Waits until the node says that its drain is blocked, and why.
+  void awaitDrainBlocked(int number, String why) {
+    await("a word on the node")
+        .atMost(LONG)
+        .untilAsserted(
+            () ->
+                assertThat(lab.kubectl("describe", "node", node(number)).out())
+                    .contains("DrainBlocked")
+                    .contains(why));
   }
 
   void awaitCordoned(int number) {
@@ -346,6 +376,19 @@ final class Scene implements AutoCloseable {
     await(type + " " + statusAndReason)
         .atMost(LONG)
         .until(() -> condition(type).equals(statusAndReason));
+  }
+
+  /// Tells of the Hold until the Companion says so.
+  ///
+  /// @param allowed status and reason
+  void tellUntil(String hold, String allowed) {
+    await(allowed)
+        .atMost(LONG)
+        .until(
+            () -> {
+              chaperone.changed("Hold", name, hold);
+              return condition("DisruptionAllowed").equals(allowed);
+            });
   }
 
   Installation chaperone() {

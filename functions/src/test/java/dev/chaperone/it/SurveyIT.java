@@ -95,14 +95,7 @@ class SurveyIT {
   void the_first_event_of_many_new_companions_begins_all_of_them(int companions, int begun) {
     try (Scene scene = new Scene(chaperone, "survey-new-" + companions, 0)) {
       for (int i = 0; i < companions; i++) {
-        scene.apply(
-            """
-            apiVersion: chaperone.dev/v1alpha1
-            kind: Companion
-            metadata: {name: new-%d, namespace: %s}
-            spec: {targetRef: {name: none}}
-            """
-                .formatted(i, scene.name));
+        scene.companionWithoutTarget("new-" + i);
       }
 
       assertThat(chaperone.changed("Companion", scene.name, "new-0").statusCode()).isEqualTo(200);

@@ -39,13 +39,7 @@ class UnhealthyNodeIT {
       new Truth(chaperone.lab().client(), scene.name).require();
       Kubectl other = scene.drain(1);
       Scene.awaitHeld(other);
-      await("a word on the node")
-          .atMost(Scene.LONG)
-          .untilAsserted(
-              () ->
-                  assertThat(chaperone.lab().kubectl("describe", "node", scene.node(1)).out())
-                      .contains("DrainBlocked")
-                      .contains(scene.node(2) + " (target pod not ready)"));
+      scene.awaitDrainBlocked(1, scene.node(2) + " (target pod not ready)");
       assertThat(scene.drain(2).await(Scene.LONG).exit()).isZero();
       assertThat(other.isRunning()).isTrue();
       scene.awaitCondition("DisruptionAllowed", "False MaxUnavailableReached");
@@ -108,18 +102,8 @@ class UnhealthyNodeIT {
 
       targetReady(scene, 3, false);
       awaitApart(scene, 3);
-      chaperone
-          .lab()
-          .kubectl(
-              "patch",
-              "companion",
-              "agent",
-              "-n",
-              scene.name,
-              "--type=merge",
-              "-p",
-              "{\"spec\":{\"disruption\":{\"unhealthyNodeEvictionPolicy\":\"IfBudgetAllows\"}}}")
-          .orFail();
+      scene.patchCompanion(
+          "{\"spec\":{\"disruption\":{\"unhealthyNodeEvictionPolicy\":\"IfBudgetAllows\"}}}");
       awaitLabels(scene, Map.of());
       scene.awaitAllowed("agent-nodes", 2);
       await("nothing that monitoring would take for a fault")
@@ -148,17 +132,11 @@ class UnhealthyNodeIT {
             .orElseThrow();
     chaperone
         .lab()
-        .kubectl(
-            "patch",
-            "pod",
-            pod.getMetadata().getName(),
-            "-n",
+        .reportPod(
             scene.name,
-            "--subresource=status",
-            "-p",
+            pod.getMetadata().getName(),
             "{\"status\":{\"conditions\":[{\"type\":\"Ready\",\"status\":\"%s\"}]}}"
-                .formatted(ready ? "True" : "False"))
-        .orFail();
+                .formatted(ready ? "True" : "False"));
   }
 
   private static void awaitApart(Scene scene, Integer... numbers) {
