@@ -7,6 +7,7 @@ import dev.chaperone.api.CompanionStatus;
 import dev.chaperone.api.CompanionStatus.BlockingReason;
 import dev.chaperone.api.CompanionStatus.UnguardedNode;
 import dev.chaperone.api.Hold;
+import dev.chaperone.lab.PodEviction;
 import dev.chaperone.lab.knative.ApiServerSource;
 import dev.chaperone.lab.programs.Kubectl;
 import io.fabric8.kubernetes.api.model.Condition;
@@ -39,7 +40,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 @QuarkusTest
 @QuarkusTestResource(OnTheLab.class)
 class ClosedIT {
-  private static final int PASSED = GuardEvictions.PASSED;
+  private static final int PASSED = PodEviction.PASSED;
   private static final int REFUSED = GuardEvictions.REFUSED;
   private static final IntOrString MORE_THAN_ALL = new IntOrString(Integer.MAX_VALUE);
 

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
 import dev.chaperone.api.Companion;
+import dev.chaperone.lab.PodEviction;
 import dev.chaperone.lab.install.Chaperone;
 import io.fabric8.kubernetes.api.model.Condition;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
@@ -340,7 +341,7 @@ class ContainmentIT {
             .isEqualTo(UNAVAILABLE);
         await("an eviction that would pass")
             .atMost(Scene.LONG)
-            .until(() -> GuardEvictions.of(scene).dryRuns().containsValue(GuardEvictions.PASSED));
+            .until(() -> GuardEvictions.of(scene).dryRuns().containsValue(PodEviction.PASSED));
         assertThat(scene.condition("DisruptionAllowed")).isEqualTo("True NothingHolds");
         assertThat(scene.condition("Guarded")).isEqualTo("False Refused");
       } finally {

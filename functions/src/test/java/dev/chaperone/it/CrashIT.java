@@ -9,6 +9,7 @@ import dev.chaperone.api.Hold;
 import dev.chaperone.decide.ObjectRef;
 import dev.chaperone.it.BudgetHistory.Version;
 import dev.chaperone.lab.Lab;
+import dev.chaperone.lab.PodEviction;
 import dev.chaperone.lab.install.Chaperone;
 import dev.chaperone.lab.junit.LabExtension;
 import dev.chaperone.lab.net.ApiProxy;
@@ -18,7 +19,6 @@ import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.PodTemplateSpec;
 import io.fabric8.kubernetes.api.model.apps.DaemonSet;
 import io.fabric8.kubernetes.api.model.apps.Deployment;
-import io.fabric8.kubernetes.api.model.policy.v1.EvictionBuilder;
 import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudgetSpec;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import java.io.UncheckedIOException;
@@ -548,15 +548,7 @@ class CrashIT {
             .orElseThrow()
             .getMetadata()
             .getName();
-    client.raw(
-        "/api/v1/namespaces/%s/pods/%s/eviction".formatted(scene.name, guard),
-        "POST",
-        new EvictionBuilder()
-            .withNewMetadata()
-            .withNamespace(scene.name)
-            .withName(guard)
-            .endMetadata()
-            .build());
+    assertThat(PodEviction.evict(client, scene.name, guard)).isEqualTo(PodEviction.PASSED);
     await("a guard that waits")
         .atMost(Scene.LONG)
         .until(

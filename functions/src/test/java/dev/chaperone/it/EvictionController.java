@@ -1,10 +1,12 @@
 package dev.chaperone.it;
 
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.chaperone.lab.PodEviction;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 import io.fabric8.kubernetes.api.model.ObjectMetaBuilder;
 import io.fabric8.kubernetes.api.model.OwnerReferenceBuilder;
 import io.fabric8.kubernetes.api.model.Pod;
-import io.fabric8.kubernetes.api.model.policy.v1.EvictionBuilder;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.KubernetesClientException;
 import io.fabric8.kubernetes.client.dsl.base.ResourceDefinitionContext;
@@ -224,21 +226,11 @@ final class EvictionController {
     if (gone) {
       next.put("completionTime", now());
     } else {
-      try {
-        client.raw(
-            "/api/v1/namespaces/%s/pods/%s/eviction".formatted(namespace, pod),
-            "POST",
-            new EvictionBuilder()
-                .withNewMetadata()
-                .withNamespace(namespace)
-                .withName(pod)
-                .endMetadata()
-                .build());
-      } catch (KubernetesClientException e) {
-        if (e.getCode() != TOO_MANY_REQUESTS) {
-          throw e;
-        }
+      int answer = PodEviction.evict(client, namespace, pod);
+      if (answer == TOO_MANY_REQUESTS) {
         next.put("message", "Could not evict a pod due to failing eviction requests");
+      } else {
+        assertThat(answer).isEqualTo(PodEviction.PASSED);
       }
     }
     if (!next.equals(entry)) {

@@ -2,10 +2,8 @@ package dev.chaperone.it;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.chaperone.lab.PodEviction;
 import dev.chaperone.lab.knative.ApiServerSource;
-import io.fabric8.kubernetes.api.model.policy.v1.EvictionBuilder;
-import io.fabric8.kubernetes.client.KubernetesClient;
-import io.fabric8.kubernetes.client.KubernetesClientException;
 import io.quarkus.test.common.QuarkusTestResource;
 import io.quarkus.test.junit.QuarkusTest;
 import java.util.ArrayList;
@@ -18,7 +16,6 @@ import org.junit.jupiter.api.Test;
 @QuarkusTestResource(OnTheLab.class)
 class EvictionIT {
   private static final int TOO_MANY_REQUESTS = 429;
-  private static final int CREATED = 201;
 
   private Installation chaperone;
 
@@ -64,26 +61,12 @@ class EvictionIT {
       List<Integer> answers =
           scene.runningPods("follower").stream().map(pod -> evict(scene, pod)).toList();
 
-      assertThat(answers).filteredOn(code -> code == CREATED).hasSize(2);
+      assertThat(answers).filteredOn(code -> code == PodEviction.PASSED).hasSize(2);
       assertThat(answers).filteredOn(code -> code == TOO_MANY_REQUESTS).hasSize(3);
     }
   }
 
   private int evict(Scene scene, String pod) {
-    KubernetesClient client = chaperone.lab().client();
-    try {
-      client.raw(
-          "/api/v1/namespaces/%s/pods/%s/eviction".formatted(scene.name, pod),
-          "POST",
-          new EvictionBuilder()
-              .withNewMetadata()
-              .withNamespace(scene.name)
-              .withName(pod)
-              .endMetadata()
-              .build());
-      return CREATED;
-    } catch (KubernetesClientException e) {
-      return e.getCode();
-    }
+    return PodEviction.evict(chaperone.lab().client(), scene.name, pod);
   }
 }

@@ -35,8 +35,8 @@ final class EvictionLoop implements AutoCloseable {
     this.ended = CompletableFuture.runAsync(this::run, task -> Thread.ofVirtual().start(task));
   }
 
-  /// Evictions that would have passed although no more may be out, and nodes that were out too
-  // many.
+  /// Evictions that would have passed although no more may be out, and nodes that were out beyond
+  /// that.
   List<String> wrong() {
     return wrong;
   }

@@ -1,11 +1,8 @@
 package dev.chaperone.it;
 
-import io.fabric8.kubernetes.api.model.DeleteOptions;
-import io.fabric8.kubernetes.api.model.DeleteOptionsBuilder;
+import dev.chaperone.lab.PodEviction;
 import io.fabric8.kubernetes.api.model.Pod;
-import io.fabric8.kubernetes.api.model.policy.v1.EvictionBuilder;
 import io.fabric8.kubernetes.client.KubernetesClient;
-import io.fabric8.kubernetes.client.KubernetesClientException;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -15,7 +12,6 @@ import java.util.stream.Collectors;
 
 /// Asks the eviction API for the guards of a scene, as drains do.
 record GuardEvictions(KubernetesClient client, Scene scene) {
-  static final int PASSED = 201;
   static final int REFUSED = 429;
 
   static GuardEvictions of(Scene scene) {
@@ -52,17 +48,19 @@ record GuardEvictions(KubernetesClient client, Scene scene) {
 
   /// What the API server would answer; nothing is evicted.
   int dryRun(Pod guard) {
-    return ask(guard, new DeleteOptionsBuilder().withDryRun("All").build());
+    return PodEviction.dryRun(
+        client, guard.getMetadata().getNamespace(), guard.getMetadata().getName());
   }
 
   int evict(Pod guard) {
-    return ask(guard, new DeleteOptions());
+    return PodEviction.evict(
+        client, guard.getMetadata().getNamespace(), guard.getMetadata().getName());
   }
 
   /// Whether a running guard would be evicted. One that has ended or is being deleted meanwhile is
   /// no longer one.
   boolean wouldPass(Pod guard) {
-    return dryRun(guard) == PASSED
+    return dryRun(guard) == PodEviction.PASSED
         && Optional.ofNullable(client.resource(guard).get())
             .filter(it -> it.getMetadata().getUid().equals(guard.getMetadata().getUid()))
             .filter(GuardEvictions::isRunning)
@@ -72,24 +70,5 @@ record GuardEvictions(KubernetesClient client, Scene scene) {
   static boolean isRunning(Pod pod) {
     return pod.getMetadata().getDeletionTimestamp() == null
         && "Running".equals(pod.getStatus().getPhase());
-  }
-
-  private int ask(Pod guard, DeleteOptions options) {
-    try {
-      client.raw(
-          "/api/v1/namespaces/%s/pods/%s/eviction"
-              .formatted(guard.getMetadata().getNamespace(), guard.getMetadata().getName()),
-          "POST",
-          new EvictionBuilder()
-              .withDeleteOptions(options)
-              .withNewMetadata()
-              .withNamespace(guard.getMetadata().getNamespace())
-              .withName(guard.getMetadata().getName())
-              .endMetadata()
-              .build());
-      return PASSED;
-    } catch (KubernetesClientException e) {
-      return e.getCode();
-    }
   }
 }

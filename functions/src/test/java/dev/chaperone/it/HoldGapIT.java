@@ -5,6 +5,7 @@ import static org.awaitility.Awaitility.await;
 
 import dev.chaperone.api.Hold;
 import dev.chaperone.api.HoldSpec;
+import dev.chaperone.lab.PodEviction;
 import dev.chaperone.lab.knative.FunctionsOnDemand;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.client.KubernetesClient;
@@ -91,7 +92,7 @@ class HoldGapIT {
       hold.setSpec(new HoldSpec(new HoldSpec.CompanionRef("agent"), "a test", null));
       client().resource(hold).create();
       long created = System.nanoTime();
-      while (evictions().dryRun(guard) == GuardEvictions.PASSED) {
+      while (evictions().dryRun(guard) == PodEviction.PASSED) {
         assertThat(Duration.ofNanos(System.nanoTime() - created)).isLessThan(Scene.LONG);
         LockSupport.parkNanos(BETWEEN_EVICTIONS);
       }
@@ -104,7 +105,7 @@ class HoldGapIT {
     private void awaitOpen() {
       await("an open budget")
           .atMost(Scene.LONG)
-          .until(() -> evictions().dryRun(guard) == GuardEvictions.PASSED);
+          .until(() -> evictions().dryRun(guard) == PodEviction.PASSED);
     }
 
     private GuardEvictions evictions() {

@@ -1,7 +1,7 @@
 package dev.chaperone.it;
 
-import static dev.chaperone.it.GuardEvictions.PASSED;
 import static dev.chaperone.it.GuardEvictions.REFUSED;
+import static dev.chaperone.lab.PodEviction.PASSED;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 

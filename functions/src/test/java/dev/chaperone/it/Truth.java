@@ -6,12 +6,10 @@ import dev.chaperone.api.Companion;
 import dev.chaperone.api.CompanionStatus;
 import dev.chaperone.api.Hold;
 import dev.chaperone.decide.NodeChoice;
+import dev.chaperone.lab.PodEviction;
 import io.fabric8.kubernetes.api.model.Condition;
-import io.fabric8.kubernetes.api.model.DeleteOptionsBuilder;
 import io.fabric8.kubernetes.api.model.Pod;
-import io.fabric8.kubernetes.api.model.policy.v1.EvictionBuilder;
 import io.fabric8.kubernetes.client.KubernetesClient;
-import io.fabric8.kubernetes.client.KubernetesClientException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -235,22 +233,8 @@ final class Truth {
 
   /// What an eviction of the pod would be answered with now.
   int evict(Pod pod) {
-    try {
-      client.raw(
-          "/api/v1/namespaces/%s/pods/%s/eviction"
-              .formatted(pod.getMetadata().getNamespace(), pod.getMetadata().getName()),
-          "POST",
-          new EvictionBuilder()
-              .withNewMetadata()
-              .withNamespace(pod.getMetadata().getNamespace())
-              .withName(pod.getMetadata().getName())
-              .endMetadata()
-              .withDeleteOptions(new DeleteOptionsBuilder().withDryRun("All").build())
-              .build());
-      return 201;
-    } catch (KubernetesClientException e) {
-      return e.getCode();
-    }
+    return PodEviction.dryRun(
+        client, pod.getMetadata().getNamespace(), pod.getMetadata().getName());
   }
 
   /// Fails if a status lies.

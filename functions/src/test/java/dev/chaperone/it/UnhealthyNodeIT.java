@@ -1,6 +1,6 @@
 package dev.chaperone.it;
 
-import static dev.chaperone.it.GuardEvictions.PASSED;
+import static dev.chaperone.lab.PodEviction.PASSED;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 

@@ -10,6 +10,7 @@ import dev.chaperone.decide.DrainBlocked;
 import dev.chaperone.decide.Reason;
 import dev.chaperone.kubectl.Situation.Drain;
 import dev.chaperone.lab.Lab;
+import dev.chaperone.lab.PodEviction;
 import dev.chaperone.lab.install.Chaperone;
 import dev.chaperone.lab.install.FunctionsCommand;
 import dev.chaperone.lab.junit.LabExtension;
@@ -18,12 +19,9 @@ import dev.chaperone.lab.knative.FunctionsOnDemand;
 import dev.chaperone.lab.monitoring.KubeStateMetrics;
 import dev.chaperone.lab.programs.Kubectl;
 import io.fabric8.kubernetes.api.model.Condition;
-import io.fabric8.kubernetes.api.model.DeleteOptionsBuilder;
 import io.fabric8.kubernetes.api.model.Event;
 import io.fabric8.kubernetes.api.model.NodeCondition;
 import io.fabric8.kubernetes.api.model.Pod;
-import io.fabric8.kubernetes.api.model.policy.v1.EvictionBuilder;
-import io.fabric8.kubernetes.client.KubernetesClientException;
 import io.fabric8.kubernetes.client.dsl.base.PatchContext;
 import io.fabric8.kubernetes.client.dsl.base.PatchType;
 import java.io.IOException;
@@ -737,22 +735,7 @@ class WhatBlocksIT {
     for (Pod pod : DrainedPods.of(Scenes.pods(lab, node))) {
       String name = pod.getMetadata().getName();
       String namespace = pod.getMetadata().getNamespace();
-      try {
-        lab.client()
-            .raw(
-                "/api/v1/namespaces/%s/pods/%s/eviction".formatted(namespace, name),
-                "POST",
-                new EvictionBuilder()
-                    .withNewMetadata()
-                    .withNamespace(namespace)
-                    .withName(name)
-                    .endMetadata()
-                    .withDeleteOptions(new DeleteOptionsBuilder().withDryRun("All").build())
-                    .build());
-        answers.put(name, 201);
-      } catch (KubernetesClientException e) {
-        answers.put(name, e.getCode());
-      }
+      answers.put(name, PodEviction.dryRun(lab.client(), namespace, name));
     }
     return answers;
   }

@@ -1,10 +1,8 @@
 /// A real control plane with Knative for JUnit, without containers. etcd, API server, controller
 /// manager, scheduler, kubectl and Knative Eventing are the real programs, built once per machine
 /// from pinned Go modules; RBAC, tokens and the audit log are on. KWOK plays the kubelets: a pod
-// that
-/// is bound to a node becomes Ready, whatever its image. A cluster starts within seconds, any
-// number
-/// run at once, and nothing of them outlives the JVM.
+/// that is bound to a node becomes Ready, whatever its image. A cluster starts within seconds, any
+/// number run at once, and nothing of them outlives the JVM.
 ///
 /// A test takes a [Lab] as a parameter, or `Eventing` of the package `knative`: Knative on it.
 ///

@@ -1,13 +1,10 @@
 package dev.chaperone.lab.bench;
 
 import dev.chaperone.lab.Lab;
+import dev.chaperone.lab.PodEviction;
 import dev.chaperone.lab.bench.Contender.Kind;
-import io.fabric8.kubernetes.api.model.DeleteOptionsBuilder;
 import io.fabric8.kubernetes.api.model.Pod;
-import io.fabric8.kubernetes.api.model.policy.v1.Eviction;
-import io.fabric8.kubernetes.api.model.policy.v1.EvictionBuilder;
 import io.fabric8.kubernetes.client.KubernetesClient;
-import io.fabric8.kubernetes.client.KubernetesClientException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.EnumMap;
@@ -125,25 +122,12 @@ final class Refusal implements OwnPart {
   }
 
   private static boolean passes(KubernetesClient client, Pod guard) {
-    Eviction eviction =
-        new EvictionBuilder()
-            .withNewMetadata()
-            .withNamespace(guard.getMetadata().getNamespace())
-            .withName(guard.getMetadata().getName())
-            .endMetadata()
-            .withDeleteOptions(new DeleteOptionsBuilder().withDryRun("All").build())
-            .build();
-    String path =
-        "/api/v1/namespaces/%s/pods/%s/eviction"
-            .formatted(guard.getMetadata().getNamespace(), guard.getMetadata().getName());
-    try {
-      client.raw(path, "POST", eviction);
-      return true;
-    } catch (KubernetesClientException e) {
-      WrongResult.unless(
-          e.getCode() == 403 || e.getCode() == 429,
-          "an eviction was answered %d: %s".formatted(e.getCode(), e.getMessage()));
-      return false;
-    }
+    int answer =
+        PodEviction.dryRun(
+            client, guard.getMetadata().getNamespace(), guard.getMetadata().getName());
+    WrongResult.unless(
+        List.of(PodEviction.PASSED, 403, 429).contains(answer),
+        "an eviction was answered " + answer);
+    return answer == PodEviction.PASSED;
   }
 }
