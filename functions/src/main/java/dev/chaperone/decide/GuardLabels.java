@@ -19,10 +19,19 @@ final class GuardLabels {
 
   private GuardLabels() {}
 
+  /// What [Made#HELD_FOR] of this guard is; absent: it is not under the budget of held nodes.
+  static @Nullable String heldFor(Pod guard) {
+    return label(guard, Made.HELD_FOR);
+  }
+
   /// What [Made#UNHEALTHY] of this guard is; absent: it has none.
   static @Nullable String unhealthy(Pod guard) {
+    return label(guard, Made.UNHEALTHY);
+  }
+
+  private static @Nullable String label(Pod guard, String key) {
     Map<String, String> labels = guard.getMetadata().getLabels();
-    return labels == null ? null : labels.get(Made.UNHEALTHY);
+    return labels == null ? null : labels.get(key);
   }
 
   /// Guards under the budget of all guards.

@@ -92,7 +92,7 @@ record HeldNodes(
     int apart = 0;
     for (Pod guard : movable) {
       String wanted = labels.get(guard.getMetadata().getName());
-      String actual = heldFor(guard);
+      String actual = GuardLabels.heldFor(guard);
       if (!Objects.equals(wanted, actual)) {
         moves.add(new Change.SetApart(guard, Made.HELD_FOR, wanted));
       } else if (actual != null && Roster.isReady(guard)) {
@@ -124,7 +124,7 @@ record HeldNodes(
             .collect(Collectors.toCollection(ArrayList::new));
     Deque<Pod> others = new ArrayDeque<>();
     for (Pod guard : seen.waiting()) {
-      String actual = heldFor(guard);
+      String actual = GuardLabels.heldFor(guard);
       if (actual != null && lacking.remove(actual)) {
         meant.put(guard.getMetadata().getName(), actual);
       } else {
@@ -135,12 +135,6 @@ record HeldNodes(
         .limit(others.size())
         .forEach(mark -> meant.put(others.remove().getMetadata().getName(), mark));
     return meant;
-  }
-
-  /// What [Made#HELD_FOR] of this guard is; absent: it is under the budget of all guards.
-  static @Nullable String heldFor(Pod guard) {
-    Map<String, String> labels = guard.getMetadata().getLabels();
-    return labels == null ? null : labels.get(Made.HELD_FOR);
   }
 
   /// Whether there is nothing to hold by itself, and nothing left of it.
@@ -166,7 +160,9 @@ record HeldNodes(
   /// Which nodes this guard may be bound to; none for one that is to move before.
   String fits(Pod guard) {
     String wanted = labels.get(guard.getMetadata().getName());
-    return Objects.equals(wanted, heldFor(guard)) ? Objects.requireNonNullElse(wanted, "") : "none";
+    return Objects.equals(wanted, GuardLabels.heldFor(guard))
+        ? Objects.requireNonNullElse(wanted, "")
+        : "none";
   }
 
   private static String mark(Companion companion, String node, @Nullable String fence) {
@@ -178,12 +174,14 @@ record HeldNodes(
 
   /// Whether any guard is under the budget of held nodes.
   boolean keepsAny() {
-    return guards.values().stream().flatMap(List::stream).anyMatch(it -> heldFor(it) != null);
+    return guards.values().stream()
+        .flatMap(List::stream)
+        .anyMatch(it -> GuardLabels.heldFor(it) != null);
   }
 
   /// Whether the guard of this node is.
   boolean keeps(String node) {
-    return on(node).stream().anyMatch(it -> heldFor(it) != null);
+    return on(node).stream().anyMatch(it -> GuardLabels.heldFor(it) != null);
   }
 
   /// What is achieved for a Hold of some nodes.
@@ -270,7 +268,7 @@ record HeldNodes(
   /// Whether it has the label that it is to have now: one that it got for what held before may be
   /// about to be taken away by who has seen only that this has ended.
   private boolean hasMoved(Pod guard) {
-    String actual = heldFor(guard);
+    String actual = GuardLabels.heldFor(guard);
     return actual != null && actual.equals(labels.get(guard.getMetadata().getName()));
   }
 

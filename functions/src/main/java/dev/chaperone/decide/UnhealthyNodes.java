@@ -41,7 +41,7 @@ record UnhealthyNodes(
     List<Pod> labeled = there.stream().filter(it -> GuardLabels.unhealthy(it) != null).toList();
     SortedSet<String> apart =
         labeled.stream()
-            .filter(it -> isApart(it) && HeldNodes.heldFor(it) == null)
+            .filter(it -> isApart(it) && GuardLabels.heldFor(it) == null)
             .filter(it -> Roster.nodeOf(it) != null)
             .map(Roster::nodeOf)
             .collect(Collectors.toCollection(TreeSet::new));
@@ -96,7 +96,7 @@ record UnhealthyNodes(
         .filter(it -> Roster.isRunning(it) && Roster.isReady(it))
         .filter(it -> unready.contains(Roster.nodeOf(it)))
         .filter(it -> !held.marks().containsKey(Roster.nodeOf(it)))
-        .filter(it -> HeldNodes.heldFor(it) == null)
+        .filter(it -> GuardLabels.heldFor(it) == null)
         .filter(it -> verdict.allowed() || isApart(it))
         .sorted(
             Comparator.<Pod, Boolean>comparing(it -> !isCordoned(seen, it))
@@ -127,7 +127,7 @@ record UnhealthyNodes(
   private static boolean isCountedWithoutThem(Snapshot seen) {
     long there =
         seen.roster().guards().stream()
-                .filter(it -> HeldNodes.heldFor(it) == null && !isApart(it))
+                .filter(it -> GuardLabels.heldFor(it) == null && !isApart(it))
                 .count()
             + Reasons.foreignGuardPods(seen).count();
     return seen.ownBudget(Made.NODES_SUFFIX)

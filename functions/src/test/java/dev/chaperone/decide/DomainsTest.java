@@ -51,7 +51,7 @@ class DomainsTest {
     world.uncordon("node-1").settle();
 
     assertThat(world.condition(Decision.ALLOWED)).isEqualTo("True NothingHolds");
-    assertThat(world.guardPods.values()).allMatch(it -> HeldNodes.heldFor(it) == null);
+    assertThat(world.guardPods.values()).allMatch(it -> GuardLabels.heldFor(it) == null);
     assertThat(world.drain("node-4")).isTrue();
     world.settle();
     assertThat(world.drain("node-1")).isFalse();

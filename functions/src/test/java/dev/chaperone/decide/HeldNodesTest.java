@@ -69,7 +69,7 @@ class HeldNodesTest {
     assertThat(world.condition(Decision.ALLOWED)).isEqualTo("True NothingHolds");
     assertThat(world.budgets.get("agent-held").getSpec().getMaxUnavailable())
         .isEqualTo(new IntOrString(0));
-    assertThat(world.guardPods.values()).allMatch(it -> HeldNodes.heldFor(it) == null);
+    assertThat(world.guardPods.values()).allMatch(it -> GuardLabels.heldFor(it) == null);
     assertThat(world.companion.getStatus().heldNodes()).isEmpty();
     assertThat(world.drain("node-2")).isTrue();
     assertThat(world.settle().drain("node-1")).isFalse();
@@ -129,7 +129,7 @@ class HeldNodesTest {
       world.event(true);
     }
 
-    assertThat(HeldNodes.heldFor(world.guardOn("node-5"))).isNotNull();
+    assertThat(GuardLabels.heldFor(world.guardOn("node-5"))).isNotNull();
     assertThat(world.settle().drain("node-5")).isFalse();
   }
 
@@ -184,7 +184,7 @@ class HeldNodesTest {
     world.settle();
 
     assertThat(world.canBeDrained("node-2")).isFalse();
-    assertThat(HeldNodes.heldFor(world.guardOn("node-2"))).isNotNull();
+    assertThat(GuardLabels.heldFor(world.guardOn("node-2"))).isNotNull();
     assertThat(world.budgets.get("agent-held").getSpec().getMinAvailable()).isNotNull();
   }
 
@@ -242,7 +242,7 @@ class HeldNodesTest {
 
     world.event(true);
 
-    assertThat(HeldNodes.heldFor(world.guardOn("node-2"))).isNotNull();
+    assertThat(GuardLabels.heldFor(world.guardOn("node-2"))).isNotNull();
     world.settle();
     assertThat(world.condition("rebuild", "Enforced")).isEqualTo("True Enforced");
   }
