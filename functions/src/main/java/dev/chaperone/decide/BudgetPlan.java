@@ -200,29 +200,42 @@ record BudgetPlan(
           BudgetSpecs.closed(guards),
           UnhealthyNote.with(unhealthy.note(), closedFor(reasons.blocking())));
     }
-    // It is open although they are there only with AlwaysAllow. They must not be what stays.
-    int foreign = (int) Reasons.foreignGuardPods(seen).filter(Roster::isReady).count();
-    // It asks for less only for guards that were seen to have moved after it was fenced.
-    boolean fenced =
-        seen.budget(seen.ref().name() + Made.NODES_SUFFIX)
-            .filter(it -> Objects.equals(UnhealthyNote.without(it), held.fence()))
-            .isPresent();
-    // Of several failure domains one node goes in total, until all others are held.
-    boolean inOneDomain = !held.domains().held().isEmpty() && fenced && held.alone();
-    IntOrString may =
-        seen.disruption().topologyKey() == null || inOneDomain
-            ? seen.disruption().maxUnavailable()
-            : new IntOrString(1);
     return new Wanted.Spec(
         Made.NODES_SUFFIX,
-        BudgetSpecs.openBut(
-            guards,
-            replicas,
-            fenced ? held.apart() : 0,
-            foreign + unhealthy.onTheWay(),
-            may,
-            inOneDomain ? replicas - held.apart() : replicas),
+        open(guards, seen, held, unhealthy, replicas),
         UnhealthyNote.with(unhealthy.note(), held.fence()));
+  }
+
+  private static PodDisruptionBudgetSpec open(
+      LabelSelector guards, Snapshot seen, HeldNodes held, UnhealthyNodes unhealthy, int replicas) {
+    // It is open although they are there only with AlwaysAllow. They must not be what stays.
+    int foreign = (int) Reasons.foreignGuardPods(seen).filter(Roster::isReady).count();
+    int more = foreign + unhealthy.onTheWay();
+    IntOrString all = seen.disruption().maxUnavailable();
+    // Of several failure domains one node goes in total, until all others are held.
+    IntOrString some = seen.disruption().topologyKey() == null ? all : new IntOrString(1);
+    PodDisruptionBudgetSpec together =
+        BudgetSpecs.openBut(guards, replicas, 0, more, some, replicas);
+    // It asks for less only for guards that were seen to have moved after it was fenced.
+    Optional<PodDisruptionBudget> fenced =
+        seen.budget(seen.ref().name() + Made.NODES_SUFFIX)
+            .filter(it -> Objects.equals(UnhealthyNote.without(it), held.fence()));
+    if (fenced.isEmpty()) {
+      return together;
+    }
+    int apart = held.apart();
+    PodDisruptionBudgetSpec rest =
+        !held.domains().held().isEmpty() && held.alone()
+            ? BudgetSpecs.openBut(guards, replicas, apart, more, all, replicas - apart)
+            : BudgetSpecs.openBut(guards, replicas, apart, more, some, replicas);
+    return held.counted()
+        ? rest
+        : BudgetSpecs.askingFor(
+            rest,
+            Math.max(
+                BudgetSpecs.asksFor(rest),
+                Math.min(
+                    BudgetSpecs.asksFor(fenced.get().getSpec()), BudgetSpecs.asksFor(together))));
   }
 
   private static Wanted pods(Snapshot seen, Verdict verdict, Reasons reasons) {

@@ -3,6 +3,7 @@ package dev.chaperone.decide;
 import io.fabric8.kubernetes.api.model.IntOrString;
 import io.fabric8.kubernetes.api.model.LabelSelector;
 import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudgetSpec;
+import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudgetSpecBuilder;
 
 /// What a budget can say: that nothing goes, or that so many may.
 final class BudgetSpecs {
@@ -66,6 +67,19 @@ final class BudgetSpecs {
     spec.setMinAvailable(
         new IntOrString(more + Math.max(0, pods - apart - scaled(maxUnavailable, of))));
     return spec;
+  }
+
+  /// For how many pods the spec asks; one that says that in another way, for all.
+  static int asksFor(PodDisruptionBudgetSpec spec) {
+    IntOrString number = spec.getMinAvailable();
+    return number == null || number.getStrVal() != null
+        ? MORE_THAN_ALL.getIntVal()
+        : number.getIntVal();
+  }
+
+  /// The same spec that asks for so many pods.
+  static PodDisruptionBudgetSpec askingFor(PodDisruptionBudgetSpec spec, int pods) {
+    return new PodDisruptionBudgetSpecBuilder(spec).withMinAvailable(new IntOrString(pods)).build();
   }
 
   /// As Kubernetes scales a PodDisruptionBudget's percentages: rounded up.

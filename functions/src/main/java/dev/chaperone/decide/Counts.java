@@ -73,6 +73,22 @@ final class Counts {
         && budget.getStatus().getObservedGeneration() >= budget.getMetadata().getGeneration();
   }
 
+  /// Whether Kubernetes has counted so many guards of a budget. Its disruption controller hears of
+  /// labels and of budgets in any order, and does not count a budget again that a guard has left;
+  /// but once it has counted the guard here, it counts none of the others with it.
+  ///
+  /// @param suffix of the budget
+  /// @param guards all that it selects
+  static boolean haveCounted(Snapshot seen, String suffix, long guards) {
+    return guards == 0
+        || seen.ownBudget(suffix)
+            .filter(Counts::isCounted)
+            // By maxUnavailable it would count what the Deployment asks for.
+            .filter(it -> it.getSpec().getMinAvailable() != null)
+            .filter(it -> orZero(it.getStatus().getExpectedPods()) >= guards)
+            .isPresent();
+  }
+
   /// Whether Kubernetes has counted, and lets none of the budget's pods go now.
   static boolean letsNothingGo(PodDisruptionBudget budget) {
     return isCounted(budget)

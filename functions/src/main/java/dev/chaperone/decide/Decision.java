@@ -92,7 +92,8 @@ public final class Decision {
 
   /// Whether guards are on their way to another budget: each further look goes one step on.
   public boolean isMoving() {
-    return (!held.moves().isEmpty() || unhealthy.isMoving()) && budgets.problem().isEmpty();
+    return (!held.moves().isEmpty() || !held.counted() || unhealthy.isMoving())
+        && budgets.problem().isEmpty();
   }
 
   /// Holds that say they are enforced, and are to be so no longer, say that before a budget is
@@ -203,6 +204,7 @@ public final class Decision {
   /// Eviction for the next heartbeat.
   public boolean isPending() {
     return state.count().running() < state.count().desired()
+        || !held.counted()
         || unhealthy.isMoving()
         || maintenance.isUnfinished()
         || !seen.evictions().waiting(seen.ref()).isEmpty()

@@ -26,8 +26,9 @@ import org.jspecify.annotations.Nullable;
 /// The guard of such a node gets a label, and with it moves from the budget of all guards to one
 /// that is always closed: in one write, so that it is never under both or under none. Guards move
 /// only while both budgets are as they should be. The first budget asks for one guard less for each
-/// that was seen to have moved, not before; and for one more before a guard moves back. It carries
-/// a hash of these Holds, so that nobody lets it ask for less who has not seen them all.
+/// that has moved, once Kubernetes has counted it under the second, not before; and for one more
+/// before a guard moves back. It carries a hash of these Holds, so that nobody lets it ask for less
+/// who has not seen them all.
 ///
 /// @param reasons the Holds of each, by its name
 /// @param domains besides, nodes of other failure domains than the one that is disrupted
@@ -37,6 +38,8 @@ import org.jspecify.annotations.Nullable;
 /// @param labels the same, by the name of the guard: also of one that waits and is meant for it
 /// @param apart how many guards have moved, as they should, and are ready: one that is not uses up
 ///     maxUnavailable, as any other
+/// @param counted whether Kubernetes has counted all that have moved where they are now, so that it
+///     counts none of them with the others
 /// @param alone whether these are all guards of held nodes, so that the others are by themselves
 /// @param moves the labels that guards are to get and to lose, those of them for one look
 record HeldNodes(
@@ -47,6 +50,7 @@ record HeldNodes(
     Map<String, String> marks,
     Map<String, String> labels,
     int apart,
+    boolean counted,
     boolean alone,
     List<Change> moves) {
 
@@ -88,7 +92,7 @@ record HeldNodes(
       movable.addAll(seen.waiting());
       labels.putAll(meant(seen, marks));
     }
-    List<Change> moves = new ArrayList<>();
+    List<Change.SetApart> moves = new ArrayList<>();
     int apart = 0;
     for (Pod guard : movable) {
       String wanted = labels.get(guard.getMetadata().getName());
@@ -98,6 +102,12 @@ record HeldNodes(
       } else if (actual != null && Roster.isReady(guard)) {
         apart++;
       }
+    }
+    boolean alone = moves.isEmpty();
+    boolean counted = !seen.protects(Protect.Nodes) || areCounted(seen);
+    if (!counted || moves.stream().anyMatch(it -> it.value() != null)) {
+      // Once it has gone, it would be taken for one that has come and is not counted yet.
+      moves.removeIf(it -> it.value() == null && !marks.isEmpty());
     }
     // A node that does not exist, or does not run the target, has no guard to move.
     long toMove = seen.roster().targetNodes().stream().filter(marks::containsKey).count();
@@ -109,8 +119,21 @@ record HeldNodes(
         marks,
         labels,
         apart,
-        moves.isEmpty() && apart == toMove,
-        seen.protects(Protect.Nodes) ? moves.stream().limit(MAX_MOVES).toList() : List.of());
+        counted,
+        alone && apart == toMove,
+        seen.protects(Protect.Nodes)
+            ? moves.stream().limit(MAX_MOVES).map(Change.class::cast).toList()
+            : List.of());
+  }
+
+  private static boolean areCounted(Snapshot seen) {
+    long moved =
+        Stream.concat(seen.roster().guards().stream(), seen.notRunning().stream())
+            .filter(it -> GuardLabels.heldFor(it) != null)
+            .map(it -> it.getMetadata().getName())
+            .distinct()
+            .count();
+    return Counts.haveCounted(seen, Made.HELD_SUFFIX, moved);
   }
 
   /// A guard that is to run on a held node moves before it is bound: bound first, it would be

@@ -18,14 +18,13 @@ import org.jspecify.annotations.Nullable;
 ///
 /// The guard of such a node moves from the budget of all guards to one that asks for none. It uses
 /// up one of maxUnavailable there, whether it goes or not, so no more guards move than the first
-/// budget would let go. Kubernetes does not count a budget again that has only lost a pod. So a
-/// guard is marked first, the budget asks for one more and notes which version of which guards are
-/// marked, and only then does the guard move. The budget is written until it has been counted
-/// without that guard, and then asks for as many as before: the others wait for the one that is
-/// missing. Back it may go at any time.
+/// budget would let go. A guard is marked first, the budget asks for one more and notes which
+/// version of which guards are marked, and only then does the guard move. Once Kubernetes has
+/// counted it under the second budget, the first asks for as many as before: the others wait for
+/// the one that is missing. Back it may go at any time.
 ///
-/// @param note what the budget of all guards is to note: which guards have the label, and while it
-///     has not been counted without them, since when; absent: none has
+/// @param note what the budget of all guards is to note: which guards have the label; absent: none
+///     has
 /// @param onTheWay for how many guards more that budget asks until they have moved
 /// @param apart nodes whose guard has moved
 /// @param moves the labels that guards are to get and to lose
@@ -52,11 +51,7 @@ record UnhealthyNodes(
     }
     String hash = hash(labeled);
     boolean isMarked = labeled.stream().anyMatch(it -> !isApart(it));
-    boolean isDone =
-        labeled.isEmpty()
-            || (!isMarked
-                && (hash.equals(noted)
-                    || (isNotedSince(hash, noted) && isCountedWithoutThem(seen))));
+    boolean isDone = labeled.isEmpty() || (!isMarked && areCounted(seen, labeled));
     Set<String> chosen = chosen(seen, held, verdict, replicas);
     List<Change> moves = new ArrayList<>();
     boolean mayMove =
@@ -77,12 +72,8 @@ record UnhealthyNodes(
     Set<String> heldMoves =
         held.moves().stream().map(it -> name(it.object())).collect(Collectors.toSet());
     moves.removeIf(it -> heldMoves.contains(name(it.object())));
-    String since = isMarked || isDone ? "" : "." + Long.toHexString(seen.now().toEpochMilli());
     return new UnhealthyNodes(
-        labeled.isEmpty() ? null : hash + since,
-        isDone ? 0 : labeled.size(),
-        apart,
-        List.copyOf(moves));
+        labeled.isEmpty() ? null : hash, isDone ? 0 : labeled.size(), apart, List.copyOf(moves));
   }
 
   /// The guards that are to be apart: those that are stay, unless somebody drains another.
@@ -122,18 +113,9 @@ record UnhealthyNodes(
         - Math.max(0, replicas - ready);
   }
 
-  /// Whether the budget of all guards has been counted without those that have left it: it had
-  /// found more pods before.
-  private static boolean isCountedWithoutThem(Snapshot seen) {
-    long there =
-        seen.roster().guards().stream()
-                .filter(it -> GuardLabels.heldFor(it) == null && !isApart(it))
-                .count()
-            + Reasons.foreignGuardPods(seen).count();
-    return seen.ownBudget(Made.NODES_SUFFIX)
-        .filter(Counts::isCounted)
-        .filter(it -> Counts.orZero(it.getStatus().getExpectedPods()) <= there)
-        .isPresent();
+  private static boolean areCounted(Snapshot seen, List<Pod> apart) {
+    long moved = apart.stream().filter(it -> GuardLabels.heldFor(it) == null).count();
+    return Counts.haveCounted(seen, Made.UNHEALTHY_SUFFIX, moved);
   }
 
   private static String hash(List<Pod> labeled) {
@@ -150,10 +132,6 @@ record UnhealthyNodes(
 
   private static String name(HasMetadata guard) {
     return guard.getMetadata().getName();
-  }
-
-  private static boolean isNotedSince(String hash, @Nullable String noted) {
-    return noted != null && noted.startsWith(hash + ".");
   }
 
   private static boolean isApart(Pod guard) {
