@@ -169,8 +169,8 @@ class UnhealthyFactsIT {
     }
   }
 
-  /// What holds all the same: the budget asks for one more before the pod moves, and is written
-  /// again after it. In between none of the others goes, and none afterwards.
+  /// What holds all the same: the budget asks for one more before the pod moves, until the pod is
+  /// counted under the other one. Whatever is counted after that is counted without it.
   @Test
   void no_other_pod_goes_while_one_moves_from_a_budget_that_asked_for_one_more() {
     try (FactsNamespace facts = spread(3, "")) {
@@ -182,14 +182,20 @@ class UnhealthyFactsIT {
         assertThat(facts.evict(healthy, true).code()).as("asks for more").isEqualTo(429);
         label(broken, "true");
         assertThat(facts.evict(healthy, true).code()).as("moved").isEqualTo(429);
-        lab.kubectl("annotate", "--overwrite", "pdb", "budget", "-n", facts.name(), "look=" + i)
-            .orFail();
-        facts.awaitHealthy(2);
+        await("the other budget")
+            .atMost(LONG)
+            .until(() -> apartBudget(facts).getStatus().getExpectedPods() == 1);
         replace(facts, 2, "AlwaysAllow", OTHERS);
         assertThat(facts.evict(healthy, true).code()).as("asks for less").isEqualTo(429);
-        facts.awaitAllowed(0);
+        await("counted").atMost(LONG).until(() -> allowed(facts.budget()) >= 0);
+        assertThat(allowed(facts.budget())).isZero();
         label(broken, null);
         facts.awaitAllowed(1);
+        lab.kubectl("annotate", "--overwrite", "pdb", "apart", "-n", facts.name(), "look=" + i)
+            .orFail();
+        await("gone from the other budget")
+            .atMost(LONG)
+            .until(() -> apartBudget(facts).getStatus().getExpectedPods() == 0);
       }
     }
   }
@@ -251,7 +257,6 @@ class UnhealthyFactsIT {
     return facts;
   }
 
-  /// An open budget over the pods with the label, and none else yet.
   /// Two open budgets: one lets one of the pods without the label go, the other has none yet.
   private void openBoth(FactsNamespace facts) {
     facts.budget(TWO_OF_THREE);
