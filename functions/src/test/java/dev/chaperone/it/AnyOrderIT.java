@@ -16,6 +16,7 @@ import io.fabric8.kubernetes.api.model.PodBuilder;
 import io.fabric8.kubernetes.api.model.PodConditionBuilder;
 import io.fabric8.kubernetes.api.model.apps.DaemonSet;
 import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudget;
+import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudgetSpec;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.KubernetesClientException;
 import io.fabric8.kubernetes.client.dsl.base.PatchContext;
@@ -169,6 +170,7 @@ class AnyOrderIT {
     private final Set<String> byHand = new HashSet<>();
 
     private String policy = "Auto";
+    private String unhealthyNodes = "IfNothingHolds";
     private IntOrString maxUnavailable = new IntOrString(1);
     private boolean gateClosed;
     private boolean apiDown;
@@ -294,8 +296,13 @@ class AnyOrderIT {
               List.of(new IntOrString(1), new IntOrString(2), new IntOrString("50%"))
                   .get(random.nextInt(3));
           policy = random.nextInt(4) == 0 ? "AlwaysAllow" : "Auto";
+          unhealthyNodes = random.nextBoolean() ? "IfNothingHolds" : "IfBudgetAllows";
           companion();
-          yield did(policy + " " + text(maxUnavailable), "Companion", scene.name, "agent");
+          yield did(
+              "%s %s %s".formatted(policy, text(maxUnavailable), unhealthyNodes),
+              "Companion",
+              scene.name,
+              "agent");
         }
         case 11 -> {
           if (nodes().contains(scene.node(number))) {
@@ -524,7 +531,9 @@ class AnyOrderIT {
     private boolean isClosed() {
       boolean nodes = BudgetHistory.isClosed(scene.budget(NODES_BUDGET).getSpec());
       boolean pods = BudgetHistory.isClosed(scene.budget(PODS_BUDGET).getSpec());
-      boolean unhealthy = BudgetHistory.isClosed(scene.budget(UNHEALTHY_BUDGET).getSpec());
+      PodDisruptionBudgetSpec ofUnhealthy = scene.budget(UNHEALTHY_BUDGET).getSpec();
+      boolean unhealthy =
+          BudgetHistory.isClosed(ofUnhealthy) || UNUSED.equals(ofUnhealthy.getMaxUnavailable());
       return nodes && pods && unhealthy;
     }
 
@@ -580,9 +589,9 @@ class AnyOrderIT {
     private void companion() {
       scene.companion(
           """
-          {policy: %s, maxUnavailable: %s, unhealthyNodeEvictionPolicy: IfNothingHolds, observe: [{as: gate, apiVersion: gate.example.com/v1, resource: gates, name: gate}], holdWhen: [{name: gate, expression: gate.closed}]}
+          {policy: %s, maxUnavailable: %s, unhealthyNodeEvictionPolicy: %s, observe: [{as: gate, apiVersion: gate.example.com/v1, resource: gates, name: gate}], holdWhen: [{name: gate, expression: gate.closed}]}
           """
-              .formatted(policy, text(maxUnavailable))
+              .formatted(policy, text(maxUnavailable), unhealthyNodes)
               .strip());
     }
 

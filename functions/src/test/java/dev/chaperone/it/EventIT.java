@@ -177,10 +177,12 @@ class EventIT {
     scene.pulseUntilGuarded();
     await("nothing more to tell")
         .atMost(Scene.LONG)
-        .until(
-            () ->
-                scene.condition("DisruptionAllowed").equals("True NothingHolds")
-                    && chaperone.pulse().statusCode() == NO_CONTENT);
+        .untilAsserted(
+            () -> {
+              assertThat(scene.condition("DisruptionAllowed")).isEqualTo("True NothingHolds");
+              HttpResponse<String> answer = chaperone.pulse();
+              assertThat(answer.statusCode()).as(answer.body()).isEqualTo(NO_CONTENT);
+            });
     return scene;
   }
 

@@ -281,12 +281,13 @@ final class Scene implements AutoCloseable {
   void pulseUntilGuarded() {
     await("every guard")
         .atMost(LONG)
-        .until(
+        .untilAsserted(
             () -> {
               chaperone.pulse();
-              return condition("Guarded").equals("True EveryNodeGuarded")
-                  && !guardedNodes().isEmpty()
-                  && guardedNodes().size() == runningPods("target").size();
+              assertThat(condition("Guarded"))
+                  .as(message("Guarded"))
+                  .isEqualTo("True EveryNodeGuarded");
+              assertThat(guardedNodes()).isNotEmpty().hasSameSizeAs(runningPods("target"));
             });
   }
 
@@ -375,7 +376,8 @@ final class Scene implements AutoCloseable {
   void awaitCondition(String type, String statusAndReason) {
     await(type + " " + statusAndReason)
         .atMost(LONG)
-        .until(() -> condition(type).equals(statusAndReason));
+        .untilAsserted(
+            () -> assertThat(condition(type)).as(message(type)).isEqualTo(statusAndReason));
   }
 
   /// Tells of the Hold until the Companion says so.
@@ -384,10 +386,10 @@ final class Scene implements AutoCloseable {
   void tellUntil(String hold, String allowed) {
     await(allowed)
         .atMost(LONG)
-        .until(
+        .untilAsserted(
             () -> {
               chaperone.changed("Hold", name, hold);
-              return condition("DisruptionAllowed").equals(allowed);
+              assertThat(condition("DisruptionAllowed")).isEqualTo(allowed);
             });
   }
 
