@@ -15,7 +15,8 @@ final class Drains {
   }
 
   /// Cordons the node and tries to evict its guard; where that passes, which nodes were out before.
-  /// Guards that were deleted by force ask no budget; they count once that was seen.
+  /// Where two processes have bound one each, the drain waits for the other. Guards that were
+  /// deleted by force ask no budget; they count once that was seen.
   Optional<Set<String>> evict(String node, List<String> told) {
     if (!isGuarded(node)) {
       return Optional.empty();
@@ -27,6 +28,9 @@ final class Drains {
       return Optional.empty();
     }
     told.add("evicted " + node);
+    if (isGuarded(node)) {
+      return Optional.empty();
+    }
     out.add(node);
     return Optional.of(before);
   }
