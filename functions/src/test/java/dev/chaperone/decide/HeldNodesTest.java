@@ -425,6 +425,20 @@ class HeldNodesTest {
     assertThat(world.decide().isMoving()).isTrue();
   }
 
+  @Test
+  void what_a_budget_counts_by_replicas_tells_nothing_of_guards() {
+    world.holdNode("rebuild", "node-2").settle();
+    PodDisruptionBudget held = Objects.requireNonNull(world.budgets.get("agent-held"));
+    held.setSpec(BudgetSpecs.unused(held.getSpec().getSelector()));
+    held.getStatus().setExpectedPods(4);
+    PodDisruptionBudget nodes = Objects.requireNonNull(world.budgets.get("agent-nodes"));
+    nodes.setSpec(BudgetSpecs.askingFor(nodes.getSpec(), 3));
+
+    assertThat(world.decide().changes())
+        .map(it -> it.object().getMetadata().getName())
+        .containsExactly("agent-held");
+  }
+
   /// Looks again and again, while the disruption controller counts what it has seen before.
   private void lookUnseen() {
     for (int i = 0; i < 6; i++) {
