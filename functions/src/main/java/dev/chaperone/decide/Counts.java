@@ -77,11 +77,10 @@ final class Counts {
   /// labels and of budgets in any order, and does not count a budget again that a guard has left;
   /// but once it has counted the guard here, it counts none of the others with it.
   ///
-  /// @param suffix of the budget
   /// @param guards all that it selects
-  static boolean haveCounted(Snapshot seen, String suffix, long guards) {
+  static boolean haveCounted(Optional<PodDisruptionBudget> budget, long guards) {
     return guards == 0
-        || seen.ownBudget(suffix)
+        || budget
             .filter(Counts::isCounted)
             // By maxUnavailable it would count what the Deployment asks for.
             .filter(it -> it.getSpec().getMinAvailable() != null)

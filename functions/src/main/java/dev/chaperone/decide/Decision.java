@@ -420,7 +420,11 @@ public final class Decision {
           Stream.concat(state.unavailable().stream(), unhealthy.unavailable().stream()).toList();
       String words =
           switch (nodes.size()) {
-            case 0 -> "pods that are not ready; %s continue when one of them is".formatted(drains);
+            case 0 ->
+                (isMoving()
+                        ? "guards on their way to another budget; %s continue when Kubernetes has counted them there"
+                        : "pods that are not ready; %s continue when one of them is")
+                    .formatted(drains);
             case 1 ->
                 "node %s; %s continue when it is back or deleted"
                     .formatted(nodes.getFirst(), drains);

@@ -133,7 +133,7 @@ record HeldNodes(
             .map(it -> it.getMetadata().getName())
             .distinct()
             .count();
-    return Counts.haveCounted(seen, Made.HELD_SUFFIX, moved);
+    return Counts.haveCounted(seen.ownBudget(Made.HELD_SUFFIX), moved);
   }
 
   /// A guard that is to run on a held node moves before it is bound: bound first, it would be

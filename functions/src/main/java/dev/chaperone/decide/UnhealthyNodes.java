@@ -115,7 +115,7 @@ record UnhealthyNodes(
 
   private static boolean areCounted(Snapshot seen, List<Pod> apart) {
     long moved = apart.stream().filter(it -> GuardLabels.heldFor(it) == null).count();
-    return Counts.haveCounted(seen, Made.UNHEALTHY_SUFFIX, moved);
+    return Counts.haveCounted(seen.ownBudget(Made.UNHEALTHY_SUFFIX), moved);
   }
 
   private static String hash(List<Pod> labeled) {

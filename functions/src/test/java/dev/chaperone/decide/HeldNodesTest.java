@@ -382,6 +382,11 @@ class HeldNodesTest {
     assertThat(world.decide().isMoving()).isTrue();
     assertThat(world.decide().isPending()).isTrue();
 
+    Objects.requireNonNull(world.budgets.get("agent-nodes")).getStatus().setDisruptionsAllowed(0);
+    world.report(world.decide()).steps().forEach(step -> step.forEach(world::apply));
+    assertThat(world.condition(Decision.ALLOWED)).isEqualTo("False MaxUnavailableReached");
+    assertThat(world.message(Decision.ALLOWED)).contains("on their way to another budget");
+
     world.seePods();
     lookUnseen();
     assertThat(asked()).isEqualTo(2);
@@ -436,7 +441,8 @@ class HeldNodesTest {
 
     assertThat(world.decide().changes())
         .map(it -> it.object().getMetadata().getName())
-        .containsExactly("agent-held");
+        .contains("agent-held")
+        .doesNotContain("agent-nodes");
   }
 
   /// Looks again and again, while the disruption controller counts what it has seen before.
