@@ -37,6 +37,7 @@ import java.util.TreeSet;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.UnaryOperator;
 import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
@@ -63,6 +64,16 @@ class AnyOrderIT {
   private static final IntOrString UNUSED = new IntOrString(0);
 
   private static final String API_SERVICE = "v1.gate.example.com";
+  private static final String ZONE = "topology.kubernetes.io/zone";
+  private static final String ONE_ZONE_AT_A_TIME = "topologyKey: " + ZONE;
+
+  /// What a Companion can say of which nodes may go first.
+  private static final List<String> WHICH_NODES =
+      List.of(
+          "unhealthyNodeEvictionPolicy: IfNothingHolds",
+          "unhealthyNodeEvictionPolicy: IfBudgetAllows",
+          ONE_ZONE_AT_A_TIME);
+
   private static final int UNAVAILABLE = 503;
   private static final int STEPS = 26;
 
@@ -170,7 +181,14 @@ class AnyOrderIT {
     private final Set<String> byHand = new HashSet<>();
 
     private String policy = "Auto";
-    private String unhealthyNodes = "IfNothingHolds";
+    private String whichNodes = WHICH_NODES.getFirst();
+
+    /// Whether the functions have seen that zones go one at a time, and nothing has changed that.
+    private boolean areZonesApart;
+
+    /// Nodes whose guards were evicted in the present schedule.
+    private final Set<Integer> drained = new TreeSet<>();
+
     private IntOrString maxUnavailable = new IntOrString(1);
     private boolean gateClosed;
     private boolean apiDown;
@@ -200,6 +218,7 @@ class AnyOrderIT {
                 gate(false);
                 return true;
               });
+      IntStream.rangeClosed(1, NODES).forEach(this::labelZone);
       target();
       scene.daemonSet("follower", "{}");
       companion();
@@ -209,6 +228,7 @@ class AnyOrderIT {
 
     void schedule() {
       history.clear();
+      drained.clear();
       List<ObjectRef> late = new ArrayList<>();
       int from = budgets.mark();
       holds.forget();
@@ -230,6 +250,9 @@ class AnyOrderIT {
       }
       Collections.shuffle(late, random);
       late.forEach(this::deliverTwice);
+      if (areZonesApart) {
+        drainSome();
+      }
       settle();
       requireSafe(budgets.since(from));
     }
@@ -296,10 +319,11 @@ class AnyOrderIT {
               List.of(new IntOrString(1), new IntOrString(2), new IntOrString("50%"))
                   .get(random.nextInt(3));
           policy = random.nextInt(4) == 0 ? "AlwaysAllow" : "Auto";
-          unhealthyNodes = random.nextBoolean() ? "IfNothingHolds" : "IfBudgetAllows";
+          whichNodes = WHICH_NODES.get(random.nextInt(WHICH_NODES.size()));
+          areZonesApart = false;
           companion();
           yield did(
-              "%s %s %s".formatted(policy, text(maxUnavailable), unhealthyNodes),
+              "%s %s %s".formatted(policy, text(maxUnavailable), whichNodes),
               "Companion",
               scene.name,
               "agent");
@@ -309,7 +333,7 @@ class AnyOrderIT {
             scene.deleteNode(number);
             yield did("delete node", "Node", "", scene.node(number));
           }
-          scene.addNode(number);
+          addNode(number);
           yield did("add node", "DaemonSet", scene.name, "target");
         }
         case 12 -> {
@@ -319,7 +343,7 @@ class AnyOrderIT {
           if (there == nodes().contains(scene.node(another))) {
             yield did("nothing", "Node", "", scene.node(number));
           }
-          scene.addNode(there ? another : number);
+          addNode(there ? another : number);
           scene.deleteNode(there ? number : another);
           yield did("replace node", "Node", "", scene.node(there ? another : number));
         }
@@ -479,16 +503,59 @@ class AnyOrderIT {
                     && isSaid(nodes.size());
               });
       truth.require();
+      areZonesApart = whichNodes.equals(ONE_ZONE_AT_A_TIME);
       if (!shouldBeClosed()) {
         int may = scaled(nodes.size());
-        for (var stay :
-            Map.of(NODES_BUDGET, nodes.size() - heldNodes().size(), PODS_BUDGET, nodes.size())
-                .entrySet()) {
-          assertThat(scene.budget(stay.getKey()).getSpec().getMinAvailable())
-              .as(stay.getKey())
-              .isEqualTo(new IntOrString(Math.max(0, stay.getValue() - may)));
+        requireStaying(NODES_BUDGET, nodes.size() - heldNodes().size() - (areZonesApart ? 1 : may));
+        requireStaying(PODS_BUDGET, nodes.size() - may);
+      }
+    }
+
+    private void requireStaying(String budget, int pods) {
+      assertThat(scene.budget(budget).getSpec().getMinAvailable())
+          .as(budget)
+          .isEqualTo(new IntOrString(Math.max(0, pods)));
+    }
+
+    private void addNode(int number) {
+      scene.addNode(number);
+      labelZone(number);
+    }
+
+    private void labelZone(int number) {
+      patch(number, "{\"metadata\": {\"labels\": {\"%s\": \"%s\"}}}".formatted(ZONE, zone(number)));
+    }
+
+    private static String zone(int number) {
+      return number % 2 == 0 ? "even" : "odd";
+    }
+
+    /// Drains of nodes of all zones, of some of which the functions hear.
+    private void drainSome() {
+      for (int i = 0; i < 2 * NODES; i++) {
+        int number = 1 + random.nextInt(NODES);
+        if (nodes().contains(scene.node(number))) {
+          cordon(number, true);
+          evict(number);
+          ObjectRef event = did("drain " + number, "Node", "", scene.node(number));
+          if (random.nextBoolean()) {
+            deliver(chaperone, event);
+          }
         }
       }
+    }
+
+    /// Zones of which nodes were drained and are not back.
+    private Set<String> zonesOut() {
+      Set<String> guarded =
+          GuardEvictions.of(scene).running().stream()
+              .map(it -> it.getSpec().getNodeName())
+              .collect(Collectors.toSet());
+      return drained.stream()
+          .filter(it -> nodes().contains(scene.node(it)))
+          .filter(it -> !guarded.contains(scene.node(it)))
+          .map(Walk::zone)
+          .collect(Collectors.toSet());
     }
 
     /// Whether the status says what is there now.
@@ -589,9 +656,9 @@ class AnyOrderIT {
     private void companion() {
       scene.companion(
           """
-          {policy: %s, maxUnavailable: %s, unhealthyNodeEvictionPolicy: %s, observe: [{as: gate, apiVersion: gate.example.com/v1, resource: gates, name: gate}], holdWhen: [{name: gate, expression: gate.closed}]}
+          {policy: %s, maxUnavailable: %s, %s, observe: [{as: gate, apiVersion: gate.example.com/v1, resource: gates, name: gate}], holdWhen: [{name: gate, expression: gate.closed}]}
           """
-              .formatted(policy, text(maxUnavailable), unhealthyNodes)
+              .formatted(policy, text(maxUnavailable), whichNodes)
               .strip());
     }
 
@@ -858,6 +925,8 @@ class AnyOrderIT {
             byHand.contains(
                 budget.getMetadata().getUid() + " " + budget.getMetadata().getGeneration());
         Set<String> before = enforced();
+        Set<String> others = zonesOut();
+        others.remove(zone(number));
         boolean went = client.pods().resource(guard).evict();
         if (went) {
           passed++;
@@ -866,7 +935,11 @@ class AnyOrderIT {
             assertThat(before)
                 .as("enforced Holds when %s went", guard.getMetadata().getName())
                 .isEmpty();
+            if (areZonesApart) {
+              assertThat(others).as("other zones out when node %d went", number).isEmpty();
+            }
           }
+          drained.add(number);
         } else {
           refused++;
         }
