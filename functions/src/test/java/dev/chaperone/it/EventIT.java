@@ -179,9 +179,9 @@ class EventIT {
         .atMost(Scene.LONG)
         .untilAsserted(
             () -> {
-              assertThat(scene.condition("DisruptionAllowed")).isEqualTo("True NothingHolds");
               HttpResponse<String> answer = chaperone.pulse();
               assertThat(answer.statusCode()).as(answer.body()).isEqualTo(NO_CONTENT);
+              assertThat(scene.condition("DisruptionAllowed")).isEqualTo("True NothingHolds");
             });
     return scene;
   }
