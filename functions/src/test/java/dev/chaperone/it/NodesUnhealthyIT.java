@@ -85,7 +85,10 @@ class NodesUnhealthyIT {
   void a_node_counts_as_the_others_when_its_target_answers_again() {
     try (RealScene scene = guarded("healthy-again")) {
       Pod hung = hang(scene, "node-2");
-      resume(scene, hung);
+      Instant ready = resume(scene, hung);
+      Instant together = awaitApart(scene);
+      System.out.printf(
+          "%s: Ready → no guard apart %d ms%n", scene.name(), millis(ready, together));
       scene.awaitReason("DisruptionAllowed", "NothingHolds");
       awaitPassing(scene, ALL);
 
@@ -125,18 +128,13 @@ class NodesUnhealthyIT {
     return target;
   }
 
-  /// Has it answer again until nothing is left of that.
-  private static void resume(RealScene scene, Pod target) {
-    Instant resumed = Instant.now();
+  /// Has it answer again, and says since when its kubelet has called it Ready.
+  private static Instant resume(RealScene scene, Pod target) {
     RealScene.signal("CONT", server(target));
-    Instant together = awaitApart(scene);
     await("the target pod Ready")
         .atMost(RealScene.LONG)
         .until(() -> scene.seen(target).filter(Scene::isReady).isPresent());
-    Instant ready = readySince(scene, target, "True");
-    System.out.printf(
-        "%s: answers → Ready %d ms, → none apart %d ms more%n",
-        scene.name(), millis(resumed, ready), millis(ready, together));
+    return readySince(scene, target, "True");
   }
 
   private static long server(Pod target) {
