@@ -7,7 +7,6 @@ import dev.chaperone.lab.install.NodeLabExtension;
 import dev.chaperone.lab.nodes.NodeLab;
 import dev.chaperone.lab.programs.Kubectl;
 import io.fabric8.kubernetes.api.model.Pod;
-import java.io.IOException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 
@@ -21,14 +20,13 @@ class NodesHangIT {
   }
 
   @Test
-  void functions_that_hang_are_not_Ready_and_answer_what_has_waited_once_they_go_on()
-      throws Exception {
+  void functions_that_hang_are_not_Ready_and_answer_what_has_waited_once_they_go_on() {
     try (RealScene scene = new RealScene(nodes, "pause").withCompanion("node-1", "node-2")) {
       Kubectl drain = scene.heldDrainOfNode1("node-1", "node-2");
       Pod functions = scene.wake();
       long jvm = RealScene.jvm(functions);
 
-      signal("STOP", jvm);
+      RealScene.signal("STOP", jvm);
       try {
         scene.release("rebuild");
         await("not Ready")
@@ -38,7 +36,7 @@ class NodesHangIT {
         assertThat(scene.closed()).isTrue();
         assertThat(drain.isRunning()).isTrue();
       } finally {
-        signal("CONT", jvm);
+        RealScene.signal("CONT", jvm);
       }
 
       assertThat(drain.await(RealScene.LONG).orFail().exit()).isZero();
@@ -46,12 +44,12 @@ class NodesHangIT {
   }
 
   @Test
-  void functions_that_hang_for_good_are_started_again_and_nothing_opens_before() throws Exception {
+  void functions_that_hang_for_good_are_started_again_and_nothing_opens_before() {
     try (RealScene scene = new RealScene(nodes, "hang").withCompanion("node-1", "node-2")) {
       Kubectl drain = scene.heldDrainOfNode1("node-1", "node-2");
       Pod functions = scene.wake();
 
-      signal("STOP", RealScene.jvm(functions));
+      RealScene.signal("STOP", RealScene.jvm(functions));
       scene.release("rebuild");
       boolean closed = true;
       while (restarts(scene, functions) == 0) {
@@ -74,10 +72,5 @@ class NodesHangIT {
         .findFirst()
         .orElseThrow()
         .getRestartCount();
-  }
-
-  private static void signal(String signal, long process) throws IOException, InterruptedException {
-    assertThat(new ProcessBuilder("kill", "-" + signal, Long.toString(process)).start().waitFor())
-        .isZero();
   }
 }

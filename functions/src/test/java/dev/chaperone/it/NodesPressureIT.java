@@ -117,16 +117,7 @@ class NodesPressureIT {
     assertWaits(scene, drain);
 
     scene.release("rebuild");
-    Condition allowed =
-        await("who has used up maxUnavailable")
-            .atMost(RealScene.LONG)
-            .until(
-                () ->
-                    scene
-                        .condition("DisruptionAllowed")
-                        .filter(it -> it.getReason().equals("MaxUnavailableReached"))
-                        .orElse(null),
-                Objects::nonNull);
+    Condition allowed = scene.awaitReason("DisruptionAllowed", "MaxUnavailableReached");
     report(scene);
     assertThat(allowed.getMessage()).contains(node);
     assertThat(drain.isRunning()).isTrue();

@@ -213,11 +213,7 @@ class NodesSituationsIT {
       scene.awaitEnforced("rebuild");
       Kubectl drain = scene.drain("node-1");
       Scene.awaitHeld(drain);
-      Pod ending =
-          scene.pods("target").stream()
-              .filter(it -> it.getSpec().getNodeName().equals("node-1"))
-              .findFirst()
-              .orElseThrow();
+      Pod ending = scene.targetOn("node-1");
 
       lab.kubectl("label", "node", "node-1", "pool-").orFail();
       await("the target pod to be told to end")

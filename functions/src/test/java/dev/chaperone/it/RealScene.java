@@ -1,10 +1,14 @@
 package dev.chaperone.it;
 
+import static dev.chaperone.lab.PodEviction.PASSED;
+import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import dev.chaperone.api.Companion;
+import dev.chaperone.api.CompanionStatus;
 import dev.chaperone.api.Hold;
 import dev.chaperone.lab.Lab;
+import dev.chaperone.lab.PodEviction;
 import dev.chaperone.lab.nodes.NodeLab;
 import dev.chaperone.lab.programs.Kubectl;
 import dev.chaperone.lab.start.ColdStarts;
@@ -12,6 +16,7 @@ import io.fabric8.kubernetes.api.model.Condition;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -89,11 +94,24 @@ final class RealScene implements AutoCloseable {
 
   /// The same, with a target whose pods take that long to end.
   RealScene withCompanion(Duration end, String... workers) {
+    return withCompanion(end, "", "{}", workers);
+  }
+
+  /// The same, with a target whose pods are not ready while their process hangs.
+  ///
+  /// @param disruption YAML of spec.disruption
+  RealScene withProbedTarget(String disruption, String... workers) {
+    String probe = "readinessProbe: {httpGet: {port: 8080}, periodSeconds: 1, timeoutSeconds: 2}";
+    return withCompanion(Duration.ZERO, probe, disruption, workers);
+  }
+
+  private RealScene withCompanion(
+      Duration end, String probe, String disruption, String... workers) {
     for (String worker : workers) {
       lab.kubectl("label", "node", worker, "pool=" + name, "--overwrite").orFail();
     }
-    daemonSet("target", "{pool: %s}".formatted(name), end);
-    daemonSet("follower", "{}", Duration.ZERO);
+    daemonSet("target", "{pool: %s}".formatted(name), end, probe);
+    daemonSet("follower", "{}", Duration.ZERO, "");
     lab.apply(
         """
         apiVersion: chaperone.dev/v1alpha1
@@ -102,12 +120,13 @@ final class RealScene implements AutoCloseable {
         spec:
           targetRef: {name: target}
           followerRef: {name: follower}
+          disruption: %s
         """
-            .formatted(name));
+            .formatted(name, disruption));
     return this;
   }
 
-  private void daemonSet(String daemonSet, String nodeSelector, Duration end) {
+  private void daemonSet(String daemonSet, String nodeSelector, Duration end, String probe) {
     lab.apply(
         """
         apiVersion: apps/v1
@@ -122,7 +141,11 @@ final class RealScene implements AutoCloseable {
               nodeSelector: %3$s
               terminationGracePeriodSeconds: %5$d
               containers:
-              - {name: main, image: "%4$s", args: [serve], env: [{name: GRACE, value: %6$ds}]}
+              - name: main
+                image: "%4$s"
+                args: [serve]
+                env: [{name: GRACE, value: %6$ds}]
+                %7$s
         """
             .formatted(
                 daemonSet,
@@ -130,7 +153,8 @@ final class RealScene implements AutoCloseable {
                 nodeSelector,
                 NodeLab.POD_IMAGE,
                 end.toSeconds() + 1,
-                end.toSeconds()));
+                end.toSeconds(),
+                probe));
   }
 
   void hold(String hold) {
@@ -185,11 +209,22 @@ final class RealScene implements AutoCloseable {
             Objects::nonNull);
   }
 
+  Condition awaitReason(String type, String reason) {
+    return await(type + " " + reason)
+        .atMost(LONG)
+        .until(
+            () -> condition(type).filter(it -> it.getReason().equals(reason)).orElse(null),
+            Objects::nonNull);
+  }
+
   Optional<Condition> condition(String type) {
+    return status().flatMap(it -> find(it.conditions(), type));
+  }
+
+  Optional<CompanionStatus> status() {
     return Optional.ofNullable(
             client.resources(Companion.class).inNamespace(name).withName("agent").get())
-        .flatMap(it -> Optional.ofNullable(it.getStatus()))
-        .flatMap(it -> find(it.conditions(), type));
+        .flatMap(it -> Optional.ofNullable(it.getStatus()));
   }
 
   private static Optional<Condition> find(List<Condition> conditions, String type) {
@@ -228,17 +263,36 @@ final class RealScene implements AutoCloseable {
     return client.pods().inNamespace(name).withLabel("app", app).list().getItems();
   }
 
-  /// The guards there are on a node, in whatever phase.
-  List<Pod> guardsOn(String node) {
+  /// The pod of the target on a node.
+  Pod targetOn(String node) {
+    return pods("target").stream()
+        .filter(it -> node.equals(it.getSpec().getNodeName()))
+        .findFirst()
+        .orElseThrow();
+  }
+
+  /// The guards there are, in whatever phase.
+  List<Pod> guards() {
     return client
         .pods()
         .inNamespace(name)
         .withLabel("app.kubernetes.io/component", "guard")
         .list()
-        .getItems()
-        .stream()
-        .filter(it -> node.equals(it.getSpec().getNodeName()))
-        .toList();
+        .getItems();
+  }
+
+  /// Those on a node.
+  List<Pod> guardsOn(String node) {
+    return guards().stream().filter(it -> node.equals(it.getSpec().getNodeName())).toList();
+  }
+
+  /// The nodes whose guard would be evicted.
+  Set<String> passing() {
+    return guards().stream()
+        .filter(Scene::isReady)
+        .filter(it -> PodEviction.dryRun(client, name, it.getMetadata().getName()) == PASSED)
+        .map(it -> it.getSpec().getNodeName())
+        .collect(Collectors.toCollection(TreeSet::new));
   }
 
   /// A pod as it is now; nothing if it is gone.
@@ -290,14 +344,22 @@ final class RealScene implements AutoCloseable {
 
   /// The id of the JVM of a pod of the functions, for this machine's kernel.
   static long jvm(Pod pod) {
+    return process(pod, "java");
+  }
+
+  /// The same of any process of a pod.
+  ///
+  /// @param program the beginning of its command line
+  static long process(Pod pod, String program) {
     return ProcessHandle.allProcesses()
         .map(ProcessHandle::pid)
         .filter(
             pid ->
                 read(pid, "cgroup").contains(pod.getMetadata().getUid())
-                    && read(pid, "cmdline").startsWith("java"))
+                    && read(pid, "cmdline").replace('\0', ' ').startsWith(program))
         .findFirst()
-        .orElseThrow(() -> new AssertionError("No JVM in " + pod.getMetadata().getName()));
+        .orElseThrow(
+            () -> new AssertionError("No " + program + " in " + pod.getMetadata().getName()));
   }
 
   /// What this machine's kernel says of a process; nothing if it ended.
@@ -306,6 +368,19 @@ final class RealScene implements AutoCloseable {
       return Files.readString(Path.of("/proc", Long.toString(process), file));
     } catch (IOException _) {
       return "";
+    }
+  }
+
+  /// Sends a process a signal, such as STOP, with which it hangs, or CONT.
+  static void signal(String signal, long process) {
+    try {
+      int exit = new ProcessBuilder("kill", "-" + signal, Long.toString(process)).start().waitFor();
+      assertThat(exit).isZero();
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new AssertionError("Interrupted while sending a signal", e);
     }
   }
 
