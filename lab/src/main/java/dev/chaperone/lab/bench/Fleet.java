@@ -16,11 +16,13 @@ import io.fabric8.kubernetes.api.model.apps.Deployment;
 import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudget;
 import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudgetList;
 import io.fabric8.kubernetes.client.KubernetesClient;
+import io.fabric8.kubernetes.client.KubernetesClientException;
 import io.fabric8.kubernetes.client.dsl.FilterWatchListDeletable;
 import io.fabric8.kubernetes.client.dsl.NonNamespaceOperation;
 import io.fabric8.kubernetes.client.dsl.PodResource;
 import io.fabric8.kubernetes.client.dsl.Resource;
 import io.fabric8.kubernetes.client.readiness.Readiness;
+import java.net.HttpURLConnection;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
@@ -56,7 +58,9 @@ final class Fleet {
   /// As many calls at a time as a client makes that adds nodes.
   private static final int AT_A_TIME = 16;
 
-  private static final Duration LONG = Duration.ofMinutes(2);
+  private static final int ATTEMPTS = 5;
+
+  private static final Duration LONG = Duration.ofMinutes(5);
 
   /// A namespace with many Companions, each for a target of its own that has no node.
   static final String MANY = "many";
@@ -107,7 +111,7 @@ final class Fleet {
     budgets().delete();
     Wait.until(
         "a namespace without guards and budgets",
-        Duration.ofMinutes(5),
+        Duration.ofMinutes(15),
         () ->
             budgets().list().getItems().isEmpty()
                 && guardPods()
@@ -139,7 +143,24 @@ final class Fleet {
 
   /// Adds nodes of the target, all at once.
   void addNodes(int from, int to) {
-    inParallel(from, to, number -> client.resource(readyNode(node(number))).create());
+    inParallel(from, to, number -> addNode(readyNode(node(number))));
+  }
+
+  /// On a busy machine the API server may answer too late, whether it has made the node or not.
+  private void addNode(Node node) {
+    for (int attempt = 1; ; attempt++) {
+      try {
+        client.resource(node).create();
+        return;
+      } catch (KubernetesClientException e) {
+        if (attempt > 1 && e.getCode() == HttpURLConnection.HTTP_CONFLICT) {
+          return;
+        }
+        if (attempt == ATTEMPTS || e.getCode() != 0) {
+          throw e;
+        }
+      }
+    }
   }
 
   /// As a kubelet registers it that is ready at once.

@@ -10,7 +10,7 @@ import java.util.function.Supplier;
 
 /// Everything that is measured of one contender on one cluster of one size.
 final class Round {
-  private static final Duration PATIENCE = Duration.ofMinutes(6);
+  private static final Duration PATIENCE = Duration.ofMinutes(15);
   private static final int DUPLICATES_PER_SAMPLE = 167;
   private static final int NO_OPS_PER_SAMPLE = 50;
 
@@ -100,6 +100,16 @@ final class Round {
     }
     fleet.awaitGuarded(nodes, PATIENCE);
     fleet.awaitBudgets(false, nodes);
+    if (contender instanceof Functions functions) {
+      int mark = Calls.mark(fleet.lab());
+      long began = System.nanoTime();
+      pulse(functions);
+      Progress.say(
+          "  a resync took %d ms: %s"
+              .formatted(
+                  (System.nanoTime() - began) / 1_000_000,
+                  Calls.since(fleet.lab(), mark, kind.user()).describe()));
+    }
   }
 
   /// Answered badly while the machine is busy with something else, it is simply sent again.
