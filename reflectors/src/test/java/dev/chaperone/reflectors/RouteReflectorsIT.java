@@ -13,8 +13,9 @@ import dev.chaperone.lab.knative.FunctionsOnDemand;
 import io.fabric8.kubernetes.api.model.Condition;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 import io.fabric8.kubernetes.api.model.Node;
-import io.fabric8.kubernetes.api.model.NodeBuilder;
 import io.fabric8.kubernetes.client.KubernetesClientException;
+import io.fabric8.kubernetes.client.dsl.base.PatchContext;
+import io.fabric8.kubernetes.client.dsl.base.PatchType;
 import io.fabric8.kubernetes.client.utils.Serialization;
 import java.io.IOException;
 import java.net.http.HttpClient;
@@ -477,13 +478,10 @@ class RouteReflectorsIT {
       lab.client()
           .nodes()
           .withName(node.getMetadata().getName())
-          .edit(
-              it ->
-                  new NodeBuilder(it)
-                      .editMetadata()
-                      .addToAnnotations("projectcalico.org/IPv4Address", address)
-                      .endMetadata()
-                      .build());
+          .patch(
+              PatchContext.of(PatchType.JSON_MERGE),
+              "{\"metadata\": {\"annotations\": {\"projectcalico.org/IPv4Address\": \"%s\"}}}"
+                  .formatted(address));
     }
   }
 
