@@ -23,13 +23,15 @@ import org.jspecify.annotations.Nullable;
 /// counted it under the second budget, the first asks for as many as before: the others wait for
 /// the one that is missing. Back it may go at any time.
 ///
-/// @param note what the budget of all guards is to note: which guards have the label; absent: none
-///     has
+/// @param note what the budget of all guards is to note: which guards have the label, and whether
+///     they have moved and are not counted yet; absent: none has
 /// @param onTheWay for how many guards more that budget asks until they have moved
 /// @param apart nodes whose guard has moved
 /// @param moves the labels that guards are to get and to lose
 record UnhealthyNodes(
     @Nullable String note, int onTheWay, SortedSet<String> apart, List<Change> moves) {
+
+  private static final String UNCOUNTED = ".";
 
   static UnhealthyNodes of(Snapshot seen, HeldNodes held, Verdict verdict, int replicas) {
     Roster roster = seen.roster();
@@ -51,7 +53,9 @@ record UnhealthyNodes(
     }
     String hash = hash(labeled);
     boolean isMarked = labeled.stream().anyMatch(it -> !isApart(it));
-    boolean isDone = labeled.isEmpty() || (!isMarked && areCounted(seen, labeled));
+    // Once noted as counted they are, whatever becomes of the budget that counted them.
+    boolean isDone =
+        labeled.isEmpty() || (!isMarked && (hash.equals(noted) || areCounted(seen, labeled)));
     Set<String> chosen = chosen(seen, held, verdict, replicas);
     List<Change> moves = new ArrayList<>();
     boolean mayMove =
@@ -73,7 +77,10 @@ record UnhealthyNodes(
         held.moves().stream().map(it -> name(it.object())).collect(Collectors.toSet());
     moves.removeIf(it -> heldMoves.contains(name(it.object())));
     return new UnhealthyNodes(
-        labeled.isEmpty() ? null : hash, isDone ? 0 : labeled.size(), apart, List.copyOf(moves));
+        labeled.isEmpty() ? null : hash + (isMarked || isDone ? "" : UNCOUNTED),
+        isDone ? 0 : labeled.size(),
+        apart,
+        List.copyOf(moves));
   }
 
   /// The guards that are to be apart: those that are stay, unless somebody drains another.

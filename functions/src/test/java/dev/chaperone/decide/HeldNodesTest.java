@@ -67,7 +67,7 @@ class HeldNodesTest {
     world.settle();
 
     assertThat(world.condition(Decision.ALLOWED)).isEqualTo("True NothingHolds");
-    assertThat(world.budgets.get("agent-held").getSpec().getMaxUnavailable())
+    assertThat(world.budget("agent-held").getSpec().getMaxUnavailable())
         .isEqualTo(new IntOrString(0));
     assertThat(world.guardPods.values()).allMatch(it -> GuardLabels.heldFor(it) == null);
     assertThat(world.companion.getStatus().heldNodes()).isEmpty();
@@ -185,7 +185,7 @@ class HeldNodesTest {
 
     assertThat(world.canBeDrained("node-2")).isFalse();
     assertThat(GuardLabels.heldFor(world.guardOn("node-2"))).isNotNull();
-    assertThat(world.budgets.get("agent-held").getSpec().getMinAvailable()).isNotNull();
+    assertThat(world.budget("agent-held").getSpec().getMinAvailable()).isNotNull();
   }
 
   /// A process that has seen what held before as ended, and has not written that yet.
@@ -382,7 +382,7 @@ class HeldNodesTest {
     assertThat(world.decide().isMoving()).isTrue();
     assertThat(world.decide().isPending()).isTrue();
 
-    Objects.requireNonNull(world.budgets.get("agent-nodes")).getStatus().setDisruptionsAllowed(0);
+    world.budget("agent-nodes").getStatus().setDisruptionsAllowed(0);
     world.report(world.decide()).steps().forEach(step -> step.forEach(world::apply));
     assertThat(world.condition(Decision.ALLOWED)).isEqualTo("False MaxUnavailableReached");
     assertThat(world.message(Decision.ALLOWED)).contains("on their way to another budget");
@@ -423,7 +423,7 @@ class HeldNodesTest {
     world.guardPods.remove(world.guardOn("node-2").getMetadata().getName());
     world.settle();
     assertThat(asked()).isEqualTo(1);
-    PodDisruptionBudget held = Objects.requireNonNull(world.budgets.get("agent-held"));
+    PodDisruptionBudget held = world.budget("agent-held");
     held.getStatus().setExpectedPods(1);
 
     assertThat(world.decide().changes()).isEmpty();
@@ -433,10 +433,10 @@ class HeldNodesTest {
   @Test
   void what_a_budget_counts_by_replicas_tells_nothing_of_guards() {
     world.holdNode("rebuild", "node-2").settle();
-    PodDisruptionBudget held = Objects.requireNonNull(world.budgets.get("agent-held"));
+    PodDisruptionBudget held = world.budget("agent-held");
     held.setSpec(BudgetSpecs.unused(held.getSpec().getSelector()));
     held.getStatus().setExpectedPods(4);
-    PodDisruptionBudget nodes = Objects.requireNonNull(world.budgets.get("agent-nodes"));
+    PodDisruptionBudget nodes = world.budget("agent-nodes");
     nodes.setSpec(BudgetSpecs.askingFor(nodes.getSpec(), 3));
 
     assertThat(world.decide().changes())
@@ -455,17 +455,14 @@ class HeldNodesTest {
   }
 
   private int asked() {
-    return Objects.requireNonNull(world.budgets.get("agent-nodes"))
-        .getSpec()
-        .getMinAvailable()
-        .getIntVal();
+    return world.budget("agent-nodes").getSpec().getMinAvailable().getIntVal();
   }
 
   /// Whoever wrote it for something else has not seen what is held.
   @Test
   void a_budget_that_was_not_written_for_this_hold_asks_for_every_guard() {
     world.holdNode("rebuild", "node-2").settle();
-    PodDisruptionBudget budget = world.budgets.get("agent-nodes");
+    PodDisruptionBudget budget = world.budget("agent-nodes");
     assertThat(budget.getSpec().getMinAvailable()).isEqualTo(new IntOrString(2));
     budget.getMetadata().setAnnotations(Map.of(Made.CLOSED_FOR, "something else"));
 

@@ -14,7 +14,6 @@ import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudget;
 import io.fabric8.kubernetes.client.utils.Serialization;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Objects;
 import java.util.Random;
 import java.util.function.BooleanSupplier;
 import java.util.stream.IntStream;
@@ -221,7 +220,7 @@ class UnhealthyNodesTest {
         .map(it -> name(it.object()))
         .containsExactlyInAnyOrder("agent-nodes", "agent-unhealthy");
     world.known().closing().forEach(world::apply);
-    assertThat(UnhealthyNote.of(budget("agent-nodes"))).isNotNull();
+    assertThat(UnhealthyNote.of(world.budget("agent-nodes"))).isNotNull();
     world.count();
     assertThat(world.evict("node-2")).isFalse();
   }
@@ -274,10 +273,10 @@ class UnhealthyNodesTest {
 
     world.unhealthyNodes(UnhealthyNodeEvictionPolicy.IfBudgetAllows).settle();
 
-    assertThat(budget("agent-unhealthy").getSpec().getMaxUnavailable())
+    assertThat(world.budget("agent-unhealthy").getSpec().getMaxUnavailable())
         .isEqualTo(new IntOrString(0));
     assertThat(world.guardPods.values()).allMatch(it -> GuardLabels.unhealthy(it) == null);
-    assertThat(UnhealthyNote.of(budget("agent-nodes"))).isNull();
+    assertThat(UnhealthyNote.of(world.budget("agent-nodes"))).isNull();
     assertThat(world.drain("node-1")).isTrue();
     assertThat(world.settle().drain("node-2")).isFalse();
     assertThat(world.hold("freeze", null).settle().condition("freeze", "Enforced"))
@@ -313,7 +312,7 @@ class UnhealthyNodesTest {
 
     world.count();
     assertThat(world.evict("node-2")).isFalse();
-    assertThat(UnhealthyNote.of(budget("agent-nodes"))).isNotNull();
+    assertThat(UnhealthyNote.of(world.budget("agent-nodes"))).isNotNull();
   }
 
   @Test
@@ -394,18 +393,32 @@ class UnhealthyNodesTest {
       world.countSeen();
     }
     assertThat(GuardLabels.unhealthy(world.guardOn("node-2"))).isEqualTo(Made.APART);
-    assertThat(budget("agent-nodes").getSpec().getMinAvailable()).isEqualTo(new IntOrString(4));
+    assertThat(world.budget("agent-nodes").getSpec().getMinAvailable())
+        .isEqualTo(new IntOrString(4));
     assertThat(world.decide().changes()).isEmpty();
     assertThat(world.decide().isMoving()).isTrue();
 
     world.count();
     world.decide().changes().forEach(world::apply);
-    assertThat(budget("agent-nodes").getSpec().getMinAvailable()).isEqualTo(new IntOrString(3));
+    assertThat(world.budget("agent-nodes").getSpec().getMinAvailable())
+        .isEqualTo(new IntOrString(3));
     assertThat(world.decide().isMoving()).isFalse();
   }
 
-  private PodDisruptionBudget budget(String name) {
-    return Objects.requireNonNull(world.budgets.get(name));
+  /// It was counted before; that its budget opens again is nothing to the others.
+  @Test
+  void when_a_hold_ends_the_budget_asks_for_as_many_as_before_the_hold_at_once() {
+    world.targetReady("node-2", false).settle();
+    world.hold("freeze", null).settle();
+    world.countsLate = true;
+    world.holds.clear();
+
+    world.decide().changes().forEach(world::apply);
+
+    assertThat(world.budget("agent-nodes").getSpec().getMinAvailable())
+        .isEqualTo(new IntOrString(3));
+    assertThat(world.decide().changes()).isEmpty();
+    assertThat(world.decide().isMoving()).isFalse();
   }
 
   static Stream<Integer> seeds() {

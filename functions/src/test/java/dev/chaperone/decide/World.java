@@ -310,6 +310,11 @@ final class World {
     return this;
   }
 
+  /// The budget that must be there.
+  PodDisruptionBudget budget(String name) {
+    return Objects.requireNonNull(budgets.get(name), name);
+  }
+
   World budget(PodDisruptionBudget budget) {
     budgets.put(budget.getMetadata().getName(), budget);
     return this;
