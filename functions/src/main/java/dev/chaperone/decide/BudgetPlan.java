@@ -228,6 +228,7 @@ record BudgetPlan(
         !held.domains().held().isEmpty() && held.alone()
             ? BudgetSpecs.openBut(guards, replicas, apart, more, all, replicas - apart)
             : BudgetSpecs.openBut(guards, replicas, apart, more, some, replicas);
+    // Until all are counted where they are now, it asks for no less than it does.
     return held.counted()
         ? rest
         : BudgetSpecs.askingFor(

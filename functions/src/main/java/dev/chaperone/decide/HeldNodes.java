@@ -52,7 +52,7 @@ record HeldNodes(
     int apart,
     boolean counted,
     boolean alone,
-    List<Change> moves) {
+    List<Change.SetApart> moves) {
 
   /// So many guards move within one look, within the time that it has; the next moves the rest.
   static final int MAX_MOVES = 1000;
@@ -103,14 +103,15 @@ record HeldNodes(
         apart++;
       }
     }
-    boolean alone = moves.isEmpty();
-    boolean counted = !seen.protects(Protect.Nodes) || areCounted(seen);
-    if (!counted || moves.stream().anyMatch(it -> it.value() != null)) {
-      // Once it has gone, it would be taken for one that has come and is not counted yet.
-      moves.removeIf(it -> it.value() == null && !marks.isEmpty());
-    }
     // A node that does not exist, or does not run the target, has no guard to move.
     long toMove = seen.roster().targetNodes().stream().filter(marks::containsKey).count();
+    boolean alone = moves.isEmpty() && apart == toMove;
+    boolean counted = !seen.protects(Protect.Nodes) || areCounted(seen);
+    boolean othersCome = !counted || moves.stream().anyMatch(it -> it.value() != null);
+    if (othersCome && !marks.isEmpty()) {
+      // Once it has gone, it would be taken for one that has come and is not counted yet.
+      moves.removeIf(it -> it.value() == null);
+    }
     return new HeldNodes(
         held,
         domains,
@@ -120,10 +121,8 @@ record HeldNodes(
         labels,
         apart,
         counted,
-        alone && apart == toMove,
-        seen.protects(Protect.Nodes)
-            ? moves.stream().limit(MAX_MOVES).map(Change.class::cast).toList()
-            : List.of());
+        alone,
+        seen.protects(Protect.Nodes) ? moves.stream().limit(MAX_MOVES).toList() : List.of());
   }
 
   private static boolean areCounted(Snapshot seen) {
