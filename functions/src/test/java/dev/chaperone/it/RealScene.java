@@ -26,6 +26,7 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.function.Function;
 import java.util.stream.Collectors;
 
 /// A namespace on real nodes for one test: a target on some of them, a follower on all workers, and
@@ -202,18 +203,18 @@ final class RealScene implements AutoCloseable {
   }
 
   Condition awaitCondition(String type, String status) {
-    return await(type + " " + status)
-        .atMost(LONG)
-        .until(
-            () -> condition(type).filter(it -> it.getStatus().equals(status)).orElse(null),
-            Objects::nonNull);
+    return awaitCondition(type, status, Condition::getStatus);
   }
 
   Condition awaitReason(String type, String reason) {
-    return await(type + " " + reason)
+    return awaitCondition(type, reason, Condition::getReason);
+  }
+
+  private Condition awaitCondition(String type, String value, Function<Condition, String> of) {
+    return await(type + " " + value)
         .atMost(LONG)
         .until(
-            () -> condition(type).filter(it -> it.getReason().equals(reason)).orElse(null),
+            () -> condition(type).filter(it -> of.apply(it).equals(value)).orElse(null),
             Objects::nonNull);
   }
 
