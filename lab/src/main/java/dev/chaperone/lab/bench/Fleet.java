@@ -111,7 +111,7 @@ final class Fleet {
     budgets().delete();
     Wait.until(
         "a namespace without guards and budgets",
-        Duration.ofMinutes(15),
+        Storm.PATIENCE,
         () ->
             budgets().list().getItems().isEmpty()
                 && guardPods()

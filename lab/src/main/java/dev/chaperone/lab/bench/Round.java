@@ -4,13 +4,11 @@ import dev.chaperone.lab.Lab;
 import dev.chaperone.lab.bench.Options.Part;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.time.Duration;
 import java.util.Map;
 import java.util.function.Supplier;
 
 /// Everything that is measured of one contender on one cluster of one size.
 final class Round {
-  private static final Duration PATIENCE = Duration.ofMinutes(15);
   private static final int DUPLICATES_PER_SAMPLE = 167;
   private static final int NO_OPS_PER_SAMPLE = 50;
 
@@ -90,7 +88,7 @@ final class Round {
     if (contender instanceof Functions functions) {
       Wait.until(
           "guards",
-          PATIENCE,
+          Storm.PATIENCE,
           () -> {
             pulse(functions);
             return fleet.guarded() == nodes;
@@ -98,7 +96,7 @@ final class Round {
           () -> "%d target pods, %d guards".formatted(fleet.running(), fleet.guarded()));
       pulse(functions);
     }
-    fleet.awaitGuarded(nodes, PATIENCE);
+    fleet.awaitGuarded(nodes, Storm.PATIENCE);
     fleet.awaitBudgets(false, nodes);
     if (contender instanceof Functions functions) {
       int mark = Calls.mark(fleet.lab());

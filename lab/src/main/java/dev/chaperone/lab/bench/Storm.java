@@ -11,7 +11,8 @@ import java.util.function.Supplier;
 /// @param peakKib resident memory of the contender, at most
 record Storm(
     Duration settled, long reads, long writes, long reconciles, long peakKib, Duration cpu) {
-  private static final Duration PATIENCE = Duration.ofMinutes(15);
+  /// Long enough for 10,000 nodes.
+  static final Duration PATIENCE = Duration.ofMinutes(15);
 
   /// Nodes are added, and all get their guard.
   static Storm nodesAdded(Fleet fleet, Contender contender, int nodes) {
