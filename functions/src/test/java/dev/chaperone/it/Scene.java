@@ -318,18 +318,23 @@ final class Scene implements AutoCloseable {
   void awaitAllowed(String budget, int disruptions) {
     await(budget + " allows " + disruptions)
         .atMost(LONG)
-        .until(
+        .untilAsserted(
             () ->
-                Optional.ofNullable(budget(budget))
-                    .filter(
-                        it ->
-                            it.getStatus() != null
-                                && it.getMetadata()
-                                    .getGeneration()
-                                    .equals(it.getStatus().getObservedGeneration()))
-                    .map(it -> it.getStatus().getDisruptionsAllowed())
-                    .filter(it -> it == disruptions)
-                    .isPresent());
+                assertThat(allowed(budget))
+                    .as(() -> String.valueOf(budget(budget)))
+                    .contains(disruptions));
+  }
+
+  /// How many disruptions a budget allows; nothing while Kubernetes has not counted for its spec.
+  Optional<Integer> allowed(String budget) {
+    return Optional.ofNullable(budget(budget))
+        .filter(
+            it ->
+                it.getStatus() != null
+                    && it.getMetadata()
+                        .getGeneration()
+                        .equals(it.getStatus().getObservedGeneration()))
+        .map(it -> it.getStatus().getDisruptionsAllowed());
   }
 
   List<String> runningPods(String app) {
