@@ -38,8 +38,8 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /// Of the objects that there are thousands of, what a decision can depend on: nothing else is read
-/// of them, and what many of one list have in common is kept once. In full, a cluster's pods and
-/// nodes would not fit in memory, and take seconds to read.
+/// of them, and what many of one list have in common is kept once, empty lists and maps too. In
+/// full, a cluster's pods and nodes would not fit in memory, and take seconds to read.
 final class Slim {
   private static final String READY = "Ready";
 
@@ -171,19 +171,38 @@ final class Slim {
     pod.getMetadata().setResourceVersion(read.getMetadata().getResourceVersion());
     pod.getMetadata().setLabels(once(read.getMetadata().getLabels()));
     pod.getMetadata().setOwnerReferences(once(read.getMetadata().getOwnerReferences()));
-    PodSpec spec = new PodSpec();
-    spec.setNodeName(read.spec == null ? null : read.spec.nodeName());
-    pod.setSpec(spec);
+    pod.setSpec(on(read.spec == null ? null : read.spec.nodeName()));
+    pod.setAdditionalProperties(Map.of());
     PodStatus status = new PodStatus();
     if (read.status != null) {
-      status.setPhase(once(read.status.phase()));
+      status.setPhase(read.status.phase());
       status.setReason(read.status.reason());
       status.setMessage(read.status.message());
-      status.setConditions(once(ready(read.status)));
+      status.setConditions(ready(read.status));
       status.setContainerStatuses(waiting(read.status));
     }
-    pod.setStatus(status);
+    pod.setStatus(once(status));
     return pod;
+  }
+
+  private static PodSpec on(@Nullable String node) {
+    PodSpec spec = new PodSpec();
+    spec.setNodeName(node);
+    spec.setContainers(List.of());
+    spec.setEphemeralContainers(List.of());
+    spec.setHostAliases(List.of());
+    spec.setImagePullSecrets(List.of());
+    spec.setInitContainers(List.of());
+    spec.setNodeSelector(Map.of());
+    spec.setOverhead(Map.of());
+    spec.setReadinessGates(List.of());
+    spec.setResourceClaims(List.of());
+    spec.setSchedulingGates(List.of());
+    spec.setTolerations(List.of());
+    spec.setTopologySpreadConstraints(List.of());
+    spec.setVolumes(List.of());
+    spec.setAdditionalProperties(Map.of());
+    return spec;
   }
 
   private static List<PodCondition> ready(PodState status) {
@@ -216,9 +235,10 @@ final class Slim {
     NodeSpec spec = new NodeSpec();
     if (read.spec != null) {
       spec.setUnschedulable(read.spec.unschedulable());
-      spec.setTaints(once(read.spec.taints()));
+      spec.setTaints(read.spec.taints());
     }
-    node.setSpec(spec);
+    node.setSpec(once(spec));
+    node.setAdditionalProperties(Map.of());
     NodeStatus status = new NodeStatus();
     status.setConditions(
         Stream.ofNullable(read.status)
@@ -230,7 +250,7 @@ final class Slim {
                         || CompanionReady.CONDITION.equals(it.getType())
                         || Maintenance.isOfMaintenance(it))
             .toList());
-    node.setStatus(status);
+    node.setStatus(once(status));
     return node;
   }
 
@@ -255,6 +275,11 @@ final class Slim {
     metadata.setUid(read.getUid());
     metadata.setCreationTimestamp(once(read.getCreationTimestamp()));
     metadata.setDeletionTimestamp(read.getDeletionTimestamp());
+    metadata.setAnnotations(Map.of());
+    metadata.setFinalizers(List.of());
+    metadata.setManagedFields(List.of());
+    metadata.setOwnerReferences(List.of());
+    metadata.setAdditionalProperties(Map.of());
     return metadata;
   }
 

@@ -12,10 +12,13 @@ import io.fabric8.kubernetes.api.model.ObjectMeta;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.PodCondition;
 import io.fabric8.kubernetes.client.utils.KubernetesSerialization;
+import java.lang.reflect.Field;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
 /// A pod and a node as the API server sends them, with everything set that a decision asks for,
@@ -105,6 +108,42 @@ class SlimTest {
     Map<String, String> labels =
         slim.node(client.unmarshal(NODE, SlimNode.class)).getMetadata().getLabels();
     return labels == null ? Map.of() : labels;
+  }
+
+  @Test
+  void no_two_of_a_list_have_lists_or_maps_of_their_own() throws IllegalAccessException {
+    Slim slim = new Slim();
+    List<SlimPod> pods =
+        Stream.of(POD, POD.replace("node-1", "node-2").replace("-x2x4z", "-y3y5a"))
+            .map(it -> client.unmarshal(it, SlimPod.class))
+            .toList();
+    Pod one = slim.pod(pods.getFirst());
+    Pod other = slim.pod(pods.getLast());
+    Node node = slim.node(client.unmarshal(NODE, SlimNode.class));
+    Node next = slim.node(client.unmarshal(NODE.replace("node-1", "node-2"), SlimNode.class));
+
+    assertThat(own(one, other)).isEmpty();
+    assertThat(own(one.getMetadata(), other.getMetadata())).isEmpty();
+    assertThat(own(one.getSpec(), other.getSpec())).isEmpty();
+    assertThat(one.getStatus()).isSameAs(other.getStatus());
+    assertThat(own(node, next)).isEmpty();
+    assertThat(own(node.getMetadata(), next.getMetadata())).isEmpty();
+    assertThat(node.getSpec()).isSameAs(next.getSpec());
+    assertThat(node.getStatus()).isSameAs(next.getStatus());
+  }
+
+  /// Names of the lists and maps that the two do not share.
+  private static List<String> own(Object one, Object other) throws IllegalAccessException {
+    List<String> own = new ArrayList<>();
+    for (Field field : one.getClass().getDeclaredFields()) {
+      if (List.class.equals(field.getType()) || Map.class.equals(field.getType())) {
+        field.setAccessible(true);
+        if (field.get(one) != field.get(other)) {
+          own.add(field.getName());
+        }
+      }
+    }
+    return own;
   }
 
   @Test
