@@ -2,8 +2,8 @@ package dev.chaperone.cluster;
 
 import java.time.Duration;
 
-/// How long one event may take. Whoever sent it waits no longer and sends it again, so what is not
-/// begun by then is not begun at all.
+/// How long one event may take. Whoever sent it waits little longer and sends it again, so nothing
+/// more is read then; what has been read by then is decided on and written.
 public record Deadline(long nanoTime) {
   public static Deadline in(Duration time) {
     return new Deadline(System.nanoTime() + time.toNanos());

@@ -135,6 +135,12 @@ class Reconciler {
     return among == 1 ? deadline : deadline.orIn(patience.dividedBy(2));
   }
 
+  /// The time for writing what was decided on what has been read. Where reading took all that there
+  /// was, it would do so the next time, and nothing would ever be written.
+  private Deadline forWriting(Deadline deadline) {
+    return deadline.orLater(Deadline.in(patience.dividedBy(4)));
+  }
+
   /// Looks again at every Companion that the object concerns.
   ///
   /// @return those Companions
@@ -356,7 +362,8 @@ class Reconciler {
       LOG.warnf("Not everything could be read at once: %s", e.getMessage());
       return each(looks(companions, occasion, Map.of()), deadline).values();
     }
-    Deadline half = share(deadline, companions.size());
+    Deadline end = forWriting(deadline);
+    Deadline half = share(end, companions.size());
     Map<CompanionRef, Written> closed = closeAtOnce(survey, companions, half);
     Map<CompanionRef, Outcome> outcomes = new LinkedHashMap<>();
     Map<CompanionRef, Ask> closing = new LinkedHashMap<>();
@@ -386,9 +393,9 @@ class Reconciler {
         }
       }
     }
-    outcomes.putAll(each(closing, deadline));
+    outcomes.putAll(each(closing, end));
     boolean mayHandOver = handOver.isPossible() && simple.size() > MANY;
-    each(late, mayHandOver ? half(deadline) : deadline)
+    each(late, mayHandOver ? half(end) : end)
         .forEach(
             (ref, outcome) -> {
               if (mayHandOver && outcome.result() instanceof Result.Failed) {
@@ -402,14 +409,14 @@ class Reconciler {
     }
     simple.retainAll(looks.keySet());
     if (mayHandOver && simple.size() > MANY) {
-      for (CompanionRef ref : handOver(simple, half(deadline))) {
+      for (CompanionRef ref : handOver(simple, half(end))) {
         // What came of it is for the next pulse to see.
         outcomes.put(ref, new Outcome(new Result.Seen(Optional.empty(), true), true));
         waiting.remove(ref);
         looks.remove(ref);
       }
     }
-    outcomes.putAll(each(looks, deadline));
+    outcomes.putAll(each(looks, end));
     return outcomes.values();
   }
 
@@ -681,12 +688,13 @@ class Reconciler {
         orTell(facts, Reason.FactUnreadable, deadline, () -> reader.read(facts, all, deadline));
     Decision decision = Decision.of(seen);
     decision.placed().ifPresent(it -> progress.placed = it);
+    Deadline end = forWriting(deadline);
     Written written =
         orTell(
             facts,
             Reason.NotEnforced,
-            deadline,
-            () -> write(decision.steps(progress.mayOpen()), closed, deadline));
+            end,
+            () -> write(decision.steps(progress.mayOpen()), closed, end));
     if (written.refused().isEmpty() && progress.mayMove() && decision.isMoving()) {
       progress.moved++;
       return Optional.empty();
@@ -696,7 +704,7 @@ class Reconciler {
       progress.opened++;
       return Optional.empty();
     }
-    return Optional.of(report(ref, decision, written, deadline));
+    return Optional.of(report(ref, decision, written, end));
   }
 
   /// Step after step, but for what was refused before.

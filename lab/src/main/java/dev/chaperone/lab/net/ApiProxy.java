@@ -13,6 +13,7 @@ import java.net.Socket;
 import java.net.URI;
 import java.nio.file.Path;
 import java.security.GeneralSecurityException;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Queue;
@@ -41,6 +42,7 @@ public final class ApiProxy implements AutoCloseable {
   private final List<Exchange> exchanges = new ArrayList<>();
   private int passes = Integer.MAX_VALUE;
   private @Nullable Cut cut;
+  private volatile Duration slowness = Duration.ZERO;
 
   private ApiProxy(Lab lab) throws IOException, GeneralSecurityException {
     this.lab = lab;
@@ -110,6 +112,11 @@ public final class ApiProxy implements AutoCloseable {
     cut(Integer.MAX_VALUE, null);
   }
 
+  /// Keeps each GET that comes from here for so long before the API server gets it.
+  public void slowReads(Duration each) {
+    slowness = each;
+  }
+
   /// Every call that the API server has answered, in the order of the answers' ends.
   public synchronized List<Exchange> exchanges() {
     return List.copyOf(exchanges);
@@ -176,7 +183,8 @@ public final class ApiProxy implements AutoCloseable {
       CompletableFuture<Boolean> upgraded) {}
 
   /// One thread asks and one answers, so that an end on either side is seen at once.
-  private void ask(Socket client, Socket api, Queue<Request> asked) throws IOException {
+  private void ask(Socket client, Socket api, Queue<Request> asked)
+      throws IOException, InterruptedException {
     HttpMessages requests = new HttpMessages(client.getInputStream());
     OutputStream out = api.getOutputStream();
     for (Head head = requests.head(); head != null; head = requests.head()) {
@@ -196,6 +204,9 @@ public final class ApiProxy implements AutoCloseable {
       }
       Request request =
           new Request(head.word(0), head.word(1), whole.size(), here, new CompletableFuture<>());
+      if (request.method().equals("GET")) {
+        Thread.sleep(slowness);
+      }
       asked.add(request);
       whole.writeTo(out);
       out.flush();
