@@ -201,9 +201,11 @@ public final class Decision {
 
   /// Whether something will soon change that no event announces: a Hold expires, a window
   /// begins or ends, a settle period or a maximum duration passes, a guard waits for its node, an
-  /// Eviction for the next heartbeat.
+  /// Eviction for the next heartbeat, or the selector of another's budget, which is its owner's to
+  /// mend.
   public boolean isPending() {
     return state.count().running() < state.count().desired()
+        || reasons.overlap().isPresent()
         || !held.counted()
         || unhealthy.isMoving()
         || maintenance.isUnfinished()

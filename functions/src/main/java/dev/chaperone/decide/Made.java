@@ -62,7 +62,8 @@ public final class Made {
   static final String HELD_SUFFIX = "-held";
   static final String UNHEALTHY_SUFFIX = "-unhealthy";
 
-  static final List<String> BUDGET_SUFFIXES =
+  /// How the names of the budgets of any Companion end; the Trigger for budgets knows them, too.
+  public static final List<String> BUDGET_SUFFIXES =
       List.of(NODES_SUFFIX, PODS_SUFFIX, HELD_SUFFIX, UNHEALTHY_SUFFIX);
 
   private Made() {}

@@ -134,6 +134,17 @@ class VerdictTest {
         .contains("delete it or narrow its selector");
   }
 
+  /// No event tells of another's selector that was narrowed.
+  @Test
+  void while_a_budget_overlaps_the_resync_comes_soon() {
+    world.settle();
+    assertThat(world.decide().isPending()).isFalse();
+
+    world.budget(foreign(Map.of()));
+
+    assertThat(world.decide().isPending()).isTrue();
+  }
+
   @Test
   void without_its_target_nothing_is_guarded() {
     world.target = null;

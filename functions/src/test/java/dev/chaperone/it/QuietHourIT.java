@@ -3,6 +3,7 @@ package dev.chaperone.it;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import dev.chaperone.lab.Lab;
 import dev.chaperone.lab.knative.FunctionsOnDemand;
 import dev.chaperone.lab.knative.FunctionsOnDemand.Run;
 import io.fabric8.kubernetes.client.dsl.base.PatchContext;
@@ -13,11 +14,12 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 
-/// How much the functions run while nothing happens. Twenty minutes of 50 nodes in one, or with
-/// `-Dchaperone.thorough=true` an hour in three minutes: this test sends the heartbeats of the
-/// kubelets, one for each node every five minutes of that time, and the pulses, one every ten. The
-/// functions' own time is not shortened: what they take to start, to answer and to be found idle is
-/// real.
+/// How much the functions run while nothing happens that is theirs. Twenty minutes of 50 nodes in
+/// one, or with `-Dchaperone.thorough=true` an hour in three minutes: this test sends the
+/// heartbeats of the kubelets, one for each node every five minutes of that time, has a workload
+/// that is not Chaperone's, with a budget of its own, grow or shrink each minute, and sends the
+/// pulses, one every ten. The functions' own time is not shortened: what they take to start, to
+/// answer and to be found idle is real.
 @ExtendWith(OnKnative.class)
 class QuietHourIT {
   private static final int NODES = 50;
@@ -33,10 +35,12 @@ class QuietHourIT {
 
   private final OnKnative.Chaperone installed;
   private final Installation chaperone;
+  private final Lab lab;
 
   QuietHourIT(OnKnative.Chaperone installed) {
     this.installed = installed;
     this.chaperone = installed.installation();
+    this.lab = chaperone.lab();
   }
 
   @Test
@@ -50,6 +54,8 @@ class QuietHourIT {
                   scene.guardedNodes().size() == NODES
                       && scene.condition("Ready").equals("True Ready"));
       scene.awaitRolledOut("follower");
+      makeShop(scene);
+      awaitShop(scene, 1);
       installed.eventing().ping().stop();
       // Also of what other tests have left behind.
       await("functions that sleep")
@@ -71,6 +77,9 @@ class QuietHourIT {
           heartbeat(scene.node(node));
           heartbeats++;
         }
+        // What Kubernetes counts for its budget changes with it.
+        scale(scene, 1 + minute % 2);
+        awaitShop(scene, 1 + minute % 2);
         Instant next = began.plus(MINUTE.multipliedBy(minute + 1L));
         await().atMost(Scene.LONG).until(() -> Instant.now().isAfter(next));
       }
@@ -91,16 +100,55 @@ class QuietHourIT {
           ran.toMillis() * 100.0 / Duration.ofMinutes(QUIET_MINUTES).toMillis());
       assertThat(functions.requests() - requestsBefore).isEqualTo(pulses);
       assertThat(runs).hasSizeLessThanOrEqualTo(pulses);
+
+      int requests = functions.requests();
+      lab.kubectl("annotate", "pdb", "agent-nodes", "touched=yes", "-n", scene.name).orFail();
+      await("an event of a budget of Chaperone's own")
+          .atMost(Scene.LONG)
+          .until(() -> functions.requests() > requests);
     } finally {
       installed.eventing().ping().start();
     }
   }
 
+  private static void makeShop(Scene scene) {
+    scene.apply(
+        """
+        apiVersion: apps/v1
+        kind: Deployment
+        metadata: {name: shop, namespace: %1$s}
+        spec:
+          replicas: 1
+          selector: {matchLabels: {app: shop}}
+          template:
+            metadata: {labels: {app: shop}}
+            spec:
+              containers: [{name: shop, image: registry.example/shop}]
+              tolerations: [{operator: Exists}]
+        ---
+        apiVersion: policy/v1
+        kind: PodDisruptionBudget
+        metadata: {name: shop, namespace: %1$s}
+        spec:
+          maxUnavailable: 1
+          selector: {matchLabels: {app: shop}}
+        """
+            .formatted(scene.name));
+  }
+
+  private void scale(Scene scene, int replicas) {
+    lab.kubectl("scale", "deployment", "shop", "--replicas=" + replicas, "-n", scene.name).orFail();
+  }
+
+  private static void awaitShop(Scene scene, int healthy) {
+    await("a budget of another workload that counts " + healthy)
+        .atMost(Scene.LONG)
+        .until(() -> scene.budget("shop").getStatus().getCurrentHealthy() == healthy);
+  }
+
   /// As a kubelet reports that nothing has changed: the times of its conditions.
   private void heartbeat(String name) {
-    chaperone
-        .lab()
-        .client()
+    lab.client()
         .nodes()
         .withName(name)
         .subresource("status")

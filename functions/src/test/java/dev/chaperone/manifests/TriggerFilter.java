@@ -38,6 +38,7 @@ record TriggerFilter(JsonNode trigger) {
     return switch (dialect.getKey()) {
       case "exact" -> attributes(operand, event, String::equals);
       case "prefix" -> attributes(operand, event, String::startsWith);
+      case "suffix" -> attributes(operand, event, String::endsWith);
       case "any" -> elements(operand).anyMatch(each -> passes(each, event));
       case "all" -> elements(operand).allMatch(each -> passes(each, event));
       default -> throw new AssertionError("This test does not know the dialect of " + filter);
