@@ -381,8 +381,8 @@ final class Report {
         knative/base/service.yaml, and the autoscaler's tick). The rates, which are assumptions and stand in `SimulatedDay`: a pulse every
         %d minutes; %s of the nodes are drained and replaced in a day (each once a month for its image, and some by an autoscaler), each
         within %d minutes with an event every 5 s at its begin and end and a pulse every minute; %s of the target's and the follower's pods
-        restart in a day; %d Holds; one budget of other workloads for every %d nodes, each rolled once a day within a minute (their counts
-        are events, too). Kubelets' heartbeats are no events: no Trigger lets a Node's updates in.
+        restart in a day; %d Holds. Kubelets' heartbeats and what Kubernetes counts for the budgets of others are no events: no Trigger
+        lets a Node's updates in, nor those of such a budget.
 
         The peer runs all day. Knative itself is not counted, as Kubernetes is not for the peer; but each ApiServerSource is a process
         that Knative runs all day for Chaperone alone, and the last column counts them.
@@ -394,8 +394,7 @@ final class Report {
                 percent(rates.replaced()),
                 rates.replacing().toMinutes(),
                 percent(rates.restarted()),
-                rates.holds(),
-                Math.round(1 / rates.budgetsPerNode())),
+                rates.holds()),
         table,
         table.isEmpty() ? "" : picture("day", chart));
   }

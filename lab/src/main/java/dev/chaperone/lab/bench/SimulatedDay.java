@@ -23,9 +23,6 @@ record SimulatedDay(int nodes, double awake, int starts) {
   /// @param restarting how long that takes
   /// @param holds made and deleted in a day
   /// @param holding how long each is there
-  /// @param budgetsPerNode budgets of other workloads, whose counts change in their rollouts
-  /// @param rollouts of each such workload in a day
-  /// @param rolling how long one takes, with events all along
   record Rates(
       Duration pulse,
       Duration pulsePending,
@@ -34,10 +31,7 @@ record SimulatedDay(int nodes, double awake, int starts) {
       double restarted,
       Duration restarting,
       int holds,
-      Duration holding,
-      double budgetsPerNode,
-      double rollouts,
-      Duration rolling) {
+      Duration holding) {
 
     static final Rates USUAL =
         new Rates(
@@ -48,10 +42,7 @@ record SimulatedDay(int nodes, double awake, int starts) {
             0.02,
             Duration.ofSeconds(20),
             4,
-            Duration.ofHours(1),
-            0.5,
-            1,
-            Duration.ofMinutes(1));
+            Duration.ofHours(1));
   }
 
   /// With which Knative Serving ends what is idle: knative/base/service.yaml has a window of 10 s;
@@ -83,10 +74,6 @@ record SimulatedDay(int nodes, double awake, int starts) {
       double made = random.nextDouble(SECONDS);
       events.add(made);
       events.add(made + rates.holding().toSeconds());
-    }
-    for (int i = 0; i < Math.round(nodes * rates.budgetsPerNode() * rates.rollouts()); i++) {
-      double begin = random.nextDouble(SECONDS);
-      times(EVENTS_APART, begin, begin + rates.rolling().toSeconds(), events);
     }
     return awake(nodes, events, start);
   }

@@ -10,19 +10,16 @@ import org.junit.jupiter.api.Test;
 class SimulatedDayTest {
   private static final Duration START = Duration.ofMillis(500);
 
-  private static Rates rates(int holds, double rollouts) {
+  private static Rates rates(int holds, double restarted) {
     return new Rates(
         Duration.ofMinutes(10),
         Duration.ofMinutes(1),
         0,
         Duration.ofMinutes(5),
-        0,
+        restarted,
         Duration.ofSeconds(20),
         holds,
-        Duration.ofHours(1),
-        1,
-        rollouts,
-        Duration.ofMinutes(1));
+        Duration.ofHours(1));
   }
 
   @Test
