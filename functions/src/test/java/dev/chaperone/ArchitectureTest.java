@@ -114,6 +114,19 @@ class ArchitectureTest {
     slices().assignedFrom(topLevelClassesOfDecide()).should().beFreeOfCycles().check(CLASSES);
   }
 
+  /// It may be every node, and what came of many Companions is kept until the last of them is
+  /// looked at.
+  @Test
+  void what_came_of_a_look_keeps_nothing_that_was_read() {
+    noClasses()
+        .that()
+        .haveNameMatching(".*\\.(Reconciler\\$(Outcome|Result(\\$Seen)?)|Decision\\$Summary)")
+        .should()
+        .dependOnClassesThat()
+        .haveNameMatching(".*\\.(Snapshot|Survey|Roster|Decision|Decision\\$Report)")
+        .check(CLASSES);
+  }
+
   /// What is created to be answered at once, a review of a token or of a right, is a question.
   @Test
   void only_the_writer_writes() {

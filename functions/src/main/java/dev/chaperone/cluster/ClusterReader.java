@@ -313,9 +313,11 @@ public class ClusterReader {
   /// All of it comes after the known facts, because the specs of its budgets, as they were then,
   /// fence the decision: the Companion and its Holds are read once more.
   ///
+  /// @param everyNode taken before every node is read; what is returned may need it
   /// @throws LostRace when the Companion is gone the second time, or asks for something else
   /// @throws Unavailable when the API server does not answer
-  public Snapshot read(KnownFacts known, Occasion occasion, Deadline deadline) throws LostRace {
+  public Snapshot read(KnownFacts known, Occasion occasion, Room.Place everyNode, Deadline deadline)
+      throws LostRace {
     Companion first = known.companion();
     CompanionRef ref = CompanionRef.of(first);
     deadline.check("reading what Companion " + ref + " names");
@@ -352,6 +354,8 @@ public class ClusterReader {
                       targetNamespace,
                       occasion.nodesFor(known, RosterReader.FEW),
                       selectors,
+                      everyNode,
+                      deadline,
                       parallel))
               : Optional.empty();
       Companion companion =

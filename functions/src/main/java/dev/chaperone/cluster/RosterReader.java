@@ -38,6 +38,8 @@ final class RosterReader {
   private final CompanionRef ref;
   private final String targetNamespace;
   private final Set<String> named;
+  private final Room.Place everyNode;
+  private final Deadline deadline;
   private final Parallel parallel;
   private final Parallel.Result<Listing<Pod>> notRunning;
   private final Set<NodeChoice.Labeled> selectors;
@@ -52,11 +54,15 @@ final class RosterReader {
       String targetNamespace,
       Set<String> named,
       Set<NodeChoice.Labeled> selectors,
+      Room.Place everyNode,
+      Deadline deadline,
       Parallel parallel) {
     this.client = client;
     this.ref = ref;
     this.targetNamespace = targetNamespace;
     this.named = named;
+    this.everyNode = everyNode;
+    this.deadline = deadline;
     this.parallel = parallel;
     this.notRunning = parallel.run(this::guardsNotRunning);
     this.selectors = selectors;
@@ -139,6 +145,7 @@ final class RosterReader {
 
   /// Who is on every node.
   Roster all(@Nullable DaemonSet target) {
+    everyNode.take(deadline, "reading every node for Companion " + ref);
     var targetPods = parallel.run(() -> target == null ? List.<Pod>of() : podsOf(target));
     List<Pod> labelled = labelledGuards();
     // After the guards: one whose node is not in this list has lost it.

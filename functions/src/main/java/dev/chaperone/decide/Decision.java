@@ -14,6 +14,7 @@ import io.fabric8.kubernetes.api.model.Pod;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
@@ -213,6 +214,28 @@ public final class Decision {
         || Pulse.isPending(reasons.nextTurn(), seen.now());
   }
 
+  /// What whoever asked for a look needs of its report: without the snapshot, which may have every
+  /// node.
+  ///
+  /// @param isFirst whether nothing was said of the Companion before
+  /// @param asksForCondition whether nodes are to say whether the follower is ready there, and
+  ///     this installation lets them
+  /// @param whyIneffective why a Hold blocks nothing, by its uid; empty: it does
+  /// @param mayBecomeEffective whether that can change without anybody changing a spec
+  public record Summary(
+      boolean isFirst,
+      boolean asksForCondition,
+      Map<String, Optional<String>> whyIneffective,
+      boolean mayBecomeEffective) {
+
+    /// Why a Hold holds nothing; empty if every budget is closed and it counts.
+    ///
+    /// @param uid of the Hold
+    public Optional<String> whyIneffective(String uid) {
+      return whyIneffective.getOrDefault(uid, Optional.of("it was deleted meanwhile"));
+    }
+  }
+
   /// The report of what was achieved: in the status of the Companion and its Holds, in Kubernetes
   /// Events, in the reply and in the log, each time in the same words.
   public final class Report {
@@ -263,15 +286,16 @@ public final class Decision {
               told, after.equals(before) ? List.of() : List.of(new Change.Report(withStatus()))));
     }
 
-    /// Whether nothing was said of the Companion before.
-    public boolean isFirst() {
-      return conditions(before).isEmpty();
-    }
-
-    /// Whether nodes are to say whether the follower is ready there, and this installation lets
-    /// them.
-    public boolean asksForCondition() {
-      return seen.settings().marksNodes() && CompanionReady.isAskedFor(seen.companion());
+    /// What is needed of it later.
+    public Summary summary() {
+      return new Summary(
+          conditions(before).isEmpty(),
+          seen.settings().marksNodes() && CompanionReady.isAskedFor(seen.companion()),
+          seen.holds().stream()
+              .collect(
+                  Collectors.toMap(
+                      hold -> hold.getMetadata().getUid(), this::whyIneffective, (one, _) -> one)),
+          verdict instanceof Verdict.Held || !held.reasons().isEmpty());
     }
 
     /// What the reply says.
@@ -299,21 +323,13 @@ public final class Decision {
           .orElse(true);
     }
 
-    /// Why a Hold holds nothing; empty if every budget is closed and it counts.
-    ///
-    /// @param uid of the Hold
-    public Optional<String> whyIneffective(String uid) {
-      Optional<Hold> hold =
-          seen.holds().stream().filter(it -> uid.equals(it.getMetadata().getUid())).findFirst();
-      if (hold.isEmpty()) {
-        return Optional.of("it was deleted meanwhile");
-      }
-      HoldReports.Findings findings = findings(hold.get());
+    private Optional<String> whyIneffective(Hold hold) {
+      HoldReports.Findings findings = findings(hold);
       if (!findings.active().good()) {
         return Optional.of(findings.active().message());
       }
       boolean blocks =
-          NodeChoice.of(hold.get().getSpec()).isEmpty()
+          NodeChoice.of(hold.getSpec()).isEmpty()
               ? !verdict.allowed() && enforcement.isClosed()
               : findings.enforced().good();
       return blocks ? Optional.empty() : Optional.of(findings.enforced().message());
@@ -321,11 +337,6 @@ public final class Decision {
 
     private HoldReports.Findings findings(Hold hold) {
       return Decision.this.findings(hold, enforced, unprotectedGuards, enforcement);
-    }
-
-    /// Whether that can change without anybody changing a spec.
-    public boolean mayBecomeEffective() {
-      return verdict instanceof Verdict.Held || !held.reasons().isEmpty();
     }
 
     /// What a cordoned node that keeps its guard is told.

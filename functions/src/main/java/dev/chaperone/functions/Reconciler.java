@@ -7,6 +7,7 @@ import dev.chaperone.cluster.ClusterWriter;
 import dev.chaperone.cluster.Concern;
 import dev.chaperone.cluster.Deadline;
 import dev.chaperone.cluster.LostRace;
+import dev.chaperone.cluster.Room;
 import dev.chaperone.cluster.SharedRuns;
 import dev.chaperone.cluster.Unavailable;
 import dev.chaperone.decide.Answer;
@@ -82,6 +83,10 @@ class Reconciler {
   /// Knative starts more processes.
   private static final int HANDED_AT_ONCE = 32;
 
+  /// So many looks have every node in memory at the same time. One takes about 20 MB where there
+  /// are 10,000, and the heap of the functions has 82.
+  private static final int LOOKS_WITH_EVERY_NODE = 2;
+
   private final ClusterReader reader;
   private final ClusterWriter writer;
   private final Replies replies;
@@ -96,6 +101,9 @@ class Reconciler {
   /// Where an event concerned several, their look failed, or did not begin in time: they come
   /// first.
   private final Set<CompanionRef> waiting = ConcurrentHashMap.newKeySet();
+
+  private final Room everyNode = new Room(LOOKS_WITH_EVERY_NODE);
+  private final Room surveys = new Room(1);
 
   private final NewNodes newNodes = new NewNodes(ClusterReader.FEW_NODES);
 
@@ -203,16 +211,16 @@ class Reconciler {
       if (outcome.result() instanceof Result.Failed(RuntimeException why)) {
         throw new Unavailable(name + " may block nothing: " + why.getMessage(), why);
       }
-      if (outcome.report().isEmpty()) {
+      if (outcome.summary().isEmpty()) {
         throw new Ineffective(name + " blocks nothing: the Companion does not exist");
       }
-      Decision.Report report = outcome.report().get();
-      report
+      Decision.Summary summary = outcome.summary().get();
+      summary
           .whyIneffective(hold.getMetadata().getUid())
           .ifPresent(
               why -> {
                 String message = name + " blocks nothing: " + why;
-                throw report.mayBecomeEffective()
+                throw summary.mayBecomeEffective()
                     ? new Unavailable(message)
                     : new Ineffective(message);
               });
@@ -354,18 +362,47 @@ class Reconciler {
       }
       return each(looks(all, occasion, Map.of()), deadline).values();
     }
-    Survey survey;
-    try {
-      // All the time that there is: where the lists of all take long, a look at each takes longer.
-      survey = reader.survey(companions.size(), clock.instant(), deadline);
+    Map<CompanionRef, Outcome> outcomes = new LinkedHashMap<>();
+    Left left;
+    try (Room.Place place = surveys.place()) {
+      place.take(deadline, "reading all Companions at once");
+      left = survey(companions, occasion, deadline, outcomes);
     } catch (RuntimeException e) {
       LOG.warnf("Not everything could be read at once: %s", e.getMessage());
       return each(looks(companions, occasion, Map.of()), deadline).values();
     }
+    if (left.simple().size() > MANY) {
+      for (CompanionRef ref : handOver(left.simple(), half(left.deadline()))) {
+        // What came of it is for the next pulse to see.
+        outcomes.put(ref, new Outcome(new Result.Seen(Optional.empty(), true), true));
+        waiting.remove(ref);
+        left.looks().remove(ref);
+      }
+    }
+    outcomes.putAll(each(left.looks(), left.deadline()));
+    return outcomes.values();
+  }
+
+  /// What a survey leaves to do.
+  ///
+  /// @param looks those who need one of their own
+  /// @param simple those of them that may be handed over
+  /// @param deadline by when
+  private record Left(Map<CompanionRef, Ask> looks, Set<CompanionRef> simple, Deadline deadline) {}
+
+  /// Looks at everything at once, and writes what may come late.
+  ///
+  /// @param outcomes to which those are added for whom that was all
+  private Left survey(
+      Collection<CompanionRef> companions,
+      Occasion occasion,
+      Deadline deadline,
+      Map<CompanionRef, Outcome> outcomes) {
+    // All the time that there is: where the lists of all take long, a look at each takes longer.
+    Survey survey = reader.survey(companions.size(), clock.instant(), deadline);
     Deadline end = forWriting(deadline);
     Deadline half = share(end, companions.size());
     Map<CompanionRef, Written> closed = closeAtOnce(survey, companions, half);
-    Map<CompanionRef, Outcome> outcomes = new LinkedHashMap<>();
     Map<CompanionRef, Ask> closing = new LinkedHashMap<>();
     Map<CompanionRef, Ask> late = new LinkedHashMap<>();
     Map<CompanionRef, Ask> looks = new LinkedHashMap<>();
@@ -394,7 +431,7 @@ class Reconciler {
       }
     }
     outcomes.putAll(each(closing, end));
-    boolean mayHandOver = handOver.isPossible() && simple.size() > MANY;
+    boolean mayHandOver = simple.size() > MANY;
     each(late, mayHandOver ? half(end) : end)
         .forEach(
             (ref, outcome) -> {
@@ -408,16 +445,7 @@ class Reconciler {
       survey.strays().forEach(ref -> looks.putIfAbsent(ref, Ask.look(occasion)));
     }
     simple.retainAll(looks.keySet());
-    if (mayHandOver && simple.size() > MANY) {
-      for (CompanionRef ref : handOver(simple, half(end))) {
-        // What came of it is for the next pulse to see.
-        outcomes.put(ref, new Outcome(new Result.Seen(Optional.empty(), true), true));
-        waiting.remove(ref);
-        looks.remove(ref);
-      }
-    }
-    outcomes.putAll(each(looks, end));
-    return outcomes.values();
+    return new Left(looks, simple, end);
   }
 
   private static Deadline half(Deadline deadline) {
@@ -522,9 +550,9 @@ class Reconciler {
 
     /// It was looked at.
     ///
-    /// @param report empty: there is no such Companion, or none that can be read
+    /// @param summary empty: there is no such Companion, or none that can be read
     /// @param isPending whether something turns soon that no event tells of
-    record Seen(Optional<Decision.Report> report, boolean isPending) implements Result {}
+    record Seen(Optional<Decision.Summary> summary, boolean isPending) implements Result {}
 
     /// It was not, or not to the end.
     record Failed(RuntimeException why) implements Result {
@@ -541,16 +569,16 @@ class Reconciler {
   ///
   /// @param own whether it is for this one to tell
   private record Outcome(Result result, boolean own) {
-    Optional<Decision.Report> report() {
-      return result instanceof Result.Seen seen ? seen.report() : Optional.empty();
+    Optional<Decision.Summary> summary() {
+      return result instanceof Result.Seen seen ? seen.summary() : Optional.empty();
     }
 
     boolean isFirst() {
-      return report().filter(Decision.Report::isFirst).isPresent();
+      return summary().filter(Decision.Summary::isFirst).isPresent();
     }
 
     boolean asksForCondition() {
-      return own && report().filter(Decision.Report::asksForCondition).isPresent();
+      return own && summary().filter(Decision.Summary::asksForCondition).isPresent();
     }
   }
 
@@ -573,8 +601,8 @@ class Reconciler {
     long began = System.nanoTime();
     boolean done = false;
     try (Span span = tracing.part("reconcile").with("companion", ref.toString())) {
-      try {
-        Result result = reconcile(ref, ask, deadline);
+      try (Room.Place place = everyNode.place()) {
+        Result result = reconcile(ref, ask, place, deadline);
         done = true;
         return result;
       } catch (RuntimeException | Error e) {
@@ -588,6 +616,7 @@ class Reconciler {
 
   /// What the looks of one run have done before.
   private static final class Progress {
+    private final Room.Place everyNode;
     private @Nullable KnownFacts known;
     private int opened;
     private int moved;
@@ -596,8 +625,9 @@ class Reconciler {
     /// What the status is to say of a placement that a look before has tried to write.
     private @Nullable PlacementWrites placed;
 
-    Progress(@Nullable KnownFacts known) {
+    Progress(@Nullable KnownFacts known, Room.Place everyNode) {
       this.known = known;
+      this.everyNode = everyNode;
     }
 
     /// What was read before the run began, unless it had to wait for that: read again, it is less
@@ -618,8 +648,8 @@ class Reconciler {
     }
   }
 
-  private Result reconcile(CompanionRef ref, Ask ask, Deadline deadline) {
-    Progress progress = new Progress(ask.known());
+  private Result reconcile(CompanionRef ref, Ask ask, Room.Place everyNode, Deadline deadline) {
+    Progress progress = new Progress(ask.known(), everyNode);
     Ask.Late late = ask.late();
     while (progress.conflicts < MAX_CONFLICTS) {
       try {
@@ -685,7 +715,11 @@ class Reconciler {
     }
     Occasion all = occasion.withNew(newNodes.names(known.now()));
     Snapshot seen =
-        orTell(facts, Reason.FactUnreadable, deadline, () -> reader.read(facts, all, deadline));
+        orTell(
+            facts,
+            Reason.FactUnreadable,
+            deadline,
+            () -> reader.read(facts, all, progress.everyNode, deadline));
     Decision decision = Decision.of(seen);
     decision.placed().ifPresent(it -> progress.placed = it);
     Deadline end = forWriting(deadline);
@@ -780,6 +814,7 @@ class Reconciler {
             failure -> {
               throw new Unavailable("Not written: " + failure);
             });
-    return new Result.Seen(Optional.of(report), decision.isPending() || report.isUnfinished());
+    return new Result.Seen(
+        Optional.of(report.summary()), decision.isPending() || report.isUnfinished());
   }
 }

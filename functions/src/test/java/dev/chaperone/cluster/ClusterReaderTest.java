@@ -164,7 +164,7 @@ class ClusterReaderTest {
             case "survey" ->
                 reader.survey(1, NOW, soon()).of(AGENT, false, Written.NOTHING).isPresent();
             case "read" -> {
-              reader.read(known(), Occasion.CHANGE, soon());
+              reader.read(known(), Occasion.CHANGE, new Room(1).place(), soon());
               yield true;
             }
             // Nothing that blocks depends on them.

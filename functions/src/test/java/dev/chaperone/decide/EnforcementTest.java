@@ -72,8 +72,11 @@ class EnforcementTest {
 
     assertThat(report.answer().result()).isEqualTo(Answer.Result.NOT_ENFORCED);
     assertThat(report.answer().message()).contains("agent-nodes is open: policy says no");
-    assertThat(report.whyIneffective("uid-rebuild")).get().asString().contains("policy says no");
-    assertThat(report.mayBecomeEffective()).isTrue();
+    assertThat(report.summary().whyIneffective("uid-rebuild"))
+        .get()
+        .asString()
+        .contains("policy says no");
+    assertThat(report.summary().mayBecomeEffective()).isTrue();
   }
 
   @Test

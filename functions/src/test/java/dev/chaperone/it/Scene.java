@@ -93,6 +93,18 @@ final class Scene implements AutoCloseable {
     lab.kubectl("patch", "companion", "agent", "-n", name, "--type=merge", "-p", patch).orFail();
   }
 
+  /// A Companion of this name for the target alone.
+  void companionOfTarget(String companion) {
+    apply(
+        """
+        apiVersion: chaperone.dev/v1alpha1
+        kind: Companion
+        metadata: {name: %s, namespace: %s}
+        spec: {targetRef: {name: target}}
+        """
+            .formatted(companion, name));
+  }
+
   /// A Companion of this name whose target does not exist.
   void companionWithoutTarget(String companion) {
     apply(

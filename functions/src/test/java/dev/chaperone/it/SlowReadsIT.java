@@ -7,10 +7,15 @@ import dev.chaperone.lab.Lab;
 import dev.chaperone.lab.install.Chaperone;
 import dev.chaperone.lab.junit.LabExtension;
 import dev.chaperone.lab.net.ApiProxy;
+import dev.chaperone.lab.net.ApiProxy.Exchange;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import java.util.Set;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 
@@ -22,6 +27,8 @@ class SlowReadsIT {
 
   /// A look reads in four rounds at least where every node is to be read.
   private static final Duration READ = Duration.ofMillis(2700);
+
+  private static final int COMPANIONS = 6;
 
   private final Lab lab;
 
@@ -49,6 +56,52 @@ class SlowReadsIT {
                 return scene.guardedNodes().size() == 2;
               });
       assertThat(scene.guardedNodes()).isEqualTo(Set.of(scene.node(1), scene.node(2)));
+    }
+  }
+
+  /// In a large cluster each of them takes a good part of the memory.
+  @Test
+  void of_many_looks_two_at_a_time_have_every_node() throws Exception {
+    try (ApiProxy proxy = ApiProxy.start(lab);
+        KillableFunctions functions =
+            new KillableFunctions(lab, proxy.kubeconfig("chaperone", "functions"));
+        Scene scene = new Scene(functions.now(), "slow-many", 2)) {
+      scene.daemonSet("target", "{pool: %s}".formatted(scene.name));
+      scene.awaitPods("target", 2);
+      for (int i = 1; i <= COMPANIONS; i++) {
+        scene.companionOfTarget("agent-" + i);
+      }
+      proxy.slowReads(Duration.ofMillis(300));
+
+      try (var senders = Executors.newVirtualThreadPerTaskExecutor()) {
+        List<Future<Integer>> answers =
+            IntStream.rangeClosed(1, COMPANIONS)
+                .mapToObj(
+                    i ->
+                        senders.submit(
+                            () ->
+                                functions
+                                    .now()
+                                    .changed("Companion", scene.name, "agent-" + i)
+                                    .statusCode()))
+                .toList();
+        for (Future<Integer> answer : answers) {
+          assertThat(answer.get()).isLessThan(300);
+        }
+      }
+
+      List<Exchange> ofEveryNode =
+          proxy.exchanges().stream()
+              .filter(it -> it.path().startsWith("/api/v1/nodes?"))
+              .filter(it -> !it.path().contains("Selector"))
+              .toList();
+      assertThat(ofEveryNode).hasSizeGreaterThanOrEqualTo(COMPANIONS);
+      assertThat(ofEveryNode)
+          .allSatisfy(
+              one ->
+                  assertThat(ofEveryNode)
+                      .filteredOn(it -> it.began() <= one.began() && one.began() < it.ended())
+                      .hasSizeLessThanOrEqualTo(2));
     }
   }
 }

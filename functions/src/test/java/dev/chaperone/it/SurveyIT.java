@@ -7,6 +7,7 @@ import dev.chaperone.api.Companion;
 import dev.chaperone.cluster.ClusterReader;
 import dev.chaperone.cluster.Deadline;
 import dev.chaperone.cluster.LostRace;
+import dev.chaperone.cluster.Room;
 import dev.chaperone.decide.CompanionRef;
 import dev.chaperone.decide.Decision;
 import dev.chaperone.decide.KnownFacts;
@@ -119,12 +120,12 @@ class SurveyIT {
     for (Scene scene : scenes) {
       CompanionRef ref = new CompanionRef(scene.name, "agent");
       KnownFacts known = reader.knownFacts(ref, now, LATER).orElseThrow();
-      Snapshot alone = slim(reader.read(known, Occasion.PULSE, LATER));
+      Snapshot alone = slim(reader.read(known, Occasion.PULSE, new Room(1).place(), LATER));
       Snapshot amongAll = survey.of(ref, true, Written.NOTHING).orElseThrow();
 
       assertThat(asked(amongAll)).as(scene.name).isEqualTo(asked(alone));
       if (!Decision.of(amongAll).needsEveryNode()) {
-        assertThat(asked(slim(reader.read(known, Occasion.CHANGE, LATER))))
+        assertThat(asked(slim(reader.read(known, Occasion.CHANGE, new Room(1).place(), LATER))))
             .as(scene.name + ", the cordoned nodes only")
             .isEqualTo(asked(alone));
       }

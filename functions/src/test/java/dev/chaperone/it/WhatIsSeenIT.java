@@ -9,6 +9,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.chaperone.cluster.ClusterReader;
 import dev.chaperone.cluster.Deadline;
 import dev.chaperone.cluster.LostRace;
+import dev.chaperone.cluster.Room;
 import dev.chaperone.decide.Change;
 import dev.chaperone.decide.CompanionRef;
 import dev.chaperone.decide.Decision;
@@ -191,7 +192,7 @@ class WhatIsSeenIT {
     CompanionRef ref = new CompanionRef(scene.name, "agent");
     Deadline deadline = Deadline.in(Duration.ofMinutes(1));
     KnownFacts known = reader.knownFacts(ref, Instant.now(), deadline).orElseThrow();
-    return reader.read(known, occasion, deadline);
+    return reader.read(known, occasion, new Room(1).place(), deadline);
   }
 
   /// The same with every object that is read in part as the API server has it.

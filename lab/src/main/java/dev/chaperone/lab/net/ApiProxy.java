@@ -56,8 +56,16 @@ public final class ApiProxy implements AutoCloseable {
   /// @param path with the query
   /// @param status of the answer, whether that reached the program or not
   /// @param requestBytes head and body as they were sent: no TLS, no HTTP/2
+  /// @param began when it came from the program, by `System.nanoTime()`
+  /// @param ended when all of the answer had come
   public record Exchange(
-      String method, String path, int status, long requestBytes, long responseBytes) {}
+      String method,
+      String path,
+      int status,
+      long requestBytes,
+      long responseBytes,
+      long began,
+      long ended) {}
 
   /// The end of the line.
   ///
@@ -179,6 +187,7 @@ public final class ApiProxy implements AutoCloseable {
       String method,
       String path,
       long bytes,
+      long began,
       @Nullable Cut cut,
       CompletableFuture<Boolean> upgraded) {}
 
@@ -203,7 +212,13 @@ public final class ApiProxy implements AutoCloseable {
         }
       }
       Request request =
-          new Request(head.word(0), head.word(1), whole.size(), here, new CompletableFuture<>());
+          new Request(
+              head.word(0),
+              head.word(1),
+              whole.size(),
+              System.nanoTime(),
+              here,
+              new CompletableFuture<>());
       if (request.method().equals("GET")) {
         Thread.sleep(slowness);
       }
@@ -269,7 +284,15 @@ public final class ApiProxy implements AutoCloseable {
   }
 
   private synchronized void count(Request request, int status, long bytes) {
-    exchanges.add(new Exchange(request.method(), request.path(), status, request.bytes(), bytes));
+    exchanges.add(
+        new Exchange(
+            request.method(),
+            request.path(),
+            status,
+            request.bytes(),
+            bytes,
+            request.began(),
+            System.nanoTime()));
   }
 
   private void closeConnections() {
