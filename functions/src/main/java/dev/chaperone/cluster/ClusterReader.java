@@ -314,7 +314,8 @@ public class ClusterReader {
   /// fence the decision: the Companion and its Holds are read once more.
   ///
   /// @param everyNode taken before every node is read; what is returned may need it
-  /// @throws LostRace when the Companion is gone the second time, or asks for something else
+  /// @throws LostRace when the Companion is gone the second time, or asks for something else, or
+  ///     every node had to wait
   /// @throws Unavailable when the API server does not answer
   public Snapshot read(KnownFacts known, Occasion occasion, Room.Place everyNode, Deadline deadline)
       throws LostRace {
@@ -385,7 +386,7 @@ public class ClusterReader {
               rosters.map(RosterReader::notRunning).orElse(List.of()),
               known.placed(),
               parallel.result(evictions),
-              rosters.map(it -> it.few(theTarget)).orElse(Roster.NONE));
+              rosters.isPresent() ? rosters.get().few(theTarget) : Roster.NONE);
       return rosters.isEmpty() || !FewNodes.needEveryNode(seen)
           ? seen
           : withMoreNodes(seen, rosters.get(), occasion, deadline);
@@ -395,7 +396,7 @@ public class ClusterReader {
   /// With those nodes that may be without a guard, as far as somebody names them; where they do not
   /// explain what was seen, with every node.
   private static Snapshot withMoreNodes(
-      Snapshot seen, RosterReader rosters, Occasion occasion, Deadline deadline) {
+      Snapshot seen, RosterReader rosters, Occasion occasion, Deadline deadline) throws LostRace {
     DaemonSet target = Objects.requireNonNull(seen.target());
     if (FewNodes.needFewMore(seen, RosterReader.FEW)) {
       deadline.check("reading some nodes for Companion " + seen.ref());

@@ -3,7 +3,7 @@ package dev.chaperone.cluster;
 import java.time.Duration;
 
 /// How long one event may take. Whoever sent it waits little longer and sends it again, so nothing
-/// more is read then; what has been read by then is decided on and written.
+/// more is begun then, but for writing what may come late of what has been read.
 public record Deadline(long nanoTime) {
   public static Deadline in(Duration time) {
     return new Deadline(System.nanoTime() + time.toNanos());
@@ -12,6 +12,11 @@ public record Deadline(long nanoTime) {
   /// Zero or less: it has passed.
   public Duration left() {
     return Duration.ofNanos(nanoTime - System.nanoTime());
+  }
+
+  /// The one that passes so much later.
+  public Deadline plus(Duration time) {
+    return new Deadline(nanoTime + time.toNanos());
   }
 
   /// Whichever of the two passes later.

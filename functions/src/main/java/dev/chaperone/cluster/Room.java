@@ -26,12 +26,18 @@ public final class Room {
     /// Waits until there is room, the first time.
     ///
     /// @param next what is to be begun then, for the message
+    /// @return whether it had to wait
     /// @throws Unavailable when there is none in time
-    public void take(Deadline deadline, String next) {
+    public boolean take(Deadline deadline, String next) {
+      if (taken) {
+        return false;
+      }
+      taken = free.tryAcquire();
+      if (taken) {
+        return false;
+      }
       try {
-        if (!taken) {
-          taken = free.tryAcquire(Math.max(0, deadline.left().toNanos()), TimeUnit.NANOSECONDS);
-        }
+        taken = free.tryAcquire(Math.max(0, deadline.left().toNanos()), TimeUnit.NANOSECONDS);
       } catch (InterruptedException e) {
         Thread.currentThread().interrupt();
         throw new Unavailable("Interrupted", e);
@@ -39,6 +45,7 @@ public final class Room {
       if (!taken) {
         throw new Unavailable("Out of time before: " + next + "; others take as much memory");
       }
+      return true;
     }
 
     @Override

@@ -87,12 +87,13 @@ final class RosterReader {
   /// Who is on the few nodes.
   ///
   /// @param target absent: guards may be there without it
-  Roster few(@Nullable DaemonSet target) {
+  /// @throws LostRace as [#all], where they are too many
+  Roster few(@Nullable DaemonSet target) throws LostRace {
     return few(target, Set.of());
   }
 
   /// The same, and who is on some more of them, none of which has to exist.
-  Roster few(@Nullable DaemonSet target, Set<String> more) {
+  Roster few(@Nullable DaemonSet target, Set<String> more) throws LostRace {
     Map<String, Node> known = new TreeMap<>();
     nodes.stream()
         .flatMap(it -> parallel.result(it).stream())
@@ -144,8 +145,12 @@ final class RosterReader {
   }
 
   /// Who is on every node.
-  Roster all(@Nullable DaemonSet target) {
-    everyNode.take(deadline, "reading every node for Companion " + ref);
+  ///
+  /// @throws LostRace when others had every node meanwhile, and what was read before is too old
+  Roster all(@Nullable DaemonSet target) throws LostRace {
+    if (everyNode.take(deadline, "reading every node for Companion " + ref)) {
+      throw new LostRace("Others had every node in memory before Companion " + ref);
+    }
     var targetPods = parallel.run(() -> target == null ? List.<Pod>of() : podsOf(target));
     List<Pod> labelled = labelledGuards();
     // After the guards: one whose node is not in this list has lost it.

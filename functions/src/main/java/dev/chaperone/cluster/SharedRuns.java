@@ -49,33 +49,33 @@ public final class SharedRuns<K, A, T> {
   /// @throws RuntimeException what the run threw
   public Outcome<T> share(K subject, A ask, Deadline deadline, BiFunction<A, Deadline, T> run) {
     Turn<A, T> mine = new Turn<>(ask, deadline);
-    Queue<A, T> queue =
-        queues.compute(
-            subject,
-            (_, running) -> {
-              if (running == null) {
-                return new Queue<>(mine);
-              }
-              Turn<A, T> next = running.next == null ? mine : running.next;
-              if (next != mine) {
-                next.ask = and.apply(next.ask, ask);
-                next.deadline = next.deadline.orLater(deadline);
-                next.shared = true;
-              }
-              // It is a child of this thread, which is what its part of a trace belongs to.
-              Map<String, Object> logged = MDC.getMap();
-              next.runner =
-                  Thread.ofVirtual()
-                      .unstarted(
-                          () -> {
-                            logged.forEach(MDC::put);
-                            take(next, subject, run);
-                          });
-              running.next = next;
-              mine.joined = next;
-              return running;
-            });
-    if (queue.first == mine) {
+    queues.compute(
+        subject,
+        (_, running) -> {
+          if (running == null) {
+            mine.isFirst = true;
+            return new Queue<>();
+          }
+          Turn<A, T> next = running.next == null ? mine : running.next;
+          if (next != mine) {
+            next.ask = and.apply(next.ask, ask);
+            next.deadline = next.deadline.orLater(deadline);
+            next.shared = true;
+          }
+          // It is a child of this thread, which is what its part of a trace belongs to.
+          Map<String, Object> logged = MDC.getMap();
+          next.runner =
+              Thread.ofVirtual()
+                  .unstarted(
+                      () -> {
+                        logged.forEach(MDC::put);
+                        take(next, subject, run);
+                      });
+          running.next = next;
+          mine.joined = next;
+          return running;
+        });
+    if (mine.isFirst) {
       take(mine, subject, run);
     }
     return await(mine.joined, subject, deadline);
@@ -122,14 +122,8 @@ public final class SharedRuns<K, A, T> {
 
   /// Guarded by the map.
   private static final class Queue<A, T> {
-    private final Turn<A, T> first;
-
     /// The run that has not begun.
     private @Nullable Turn<A, T> next;
-
-    Queue(Turn<A, T> first) {
-      this.first = first;
-    }
 
     boolean beginNext() {
       Turn<A, T> begun = next;
@@ -148,6 +142,7 @@ public final class SharedRuns<K, A, T> {
     private final AtomicBoolean told = new AtomicBoolean();
     private A ask;
     private Deadline deadline;
+    private boolean isFirst;
     private boolean shared;
     private @Nullable Thread runner;
 

@@ -183,6 +183,16 @@ public final class Decision {
         && everything().stream().flatMap(List::stream).allMatch(Change::mayComeLate);
   }
 
+  /// What may be written then, step after step: all, if all of it may; otherwise nothing of what is
+  /// said before a budget opens, either.
+  public List<List<Change>> lateSteps() {
+    return mayComeLate()
+        ? steps(false)
+        : steps(
+            Stream.of(budgets.closing(), guards.changes())
+                .map(step -> step.stream().filter(Change::mayComeLate).toList()));
+  }
+
   /// Whether the nodes that are not cordoned make a difference, to what is written or to what is
   /// said.
   public boolean needsEveryNode() {

@@ -143,10 +143,11 @@ class Reconciler {
     return among == 1 ? deadline : deadline.orIn(patience.dividedBy(2));
   }
 
-  /// The time for writing what was decided on what has been read. Where reading took all that there
-  /// was, it would do so the next time, and nothing would ever be written.
-  private Deadline forWriting(Deadline deadline) {
-    return deadline.orLater(Deadline.in(patience.dividedBy(4)));
+  /// The time for writing what may come late of what was decided on what has been read. Where
+  /// reading took all that there was, it would do so the next time, and nothing would ever be
+  /// written.
+  private Deadline forLate(Deadline deadline) {
+    return deadline.plus(patience.dividedBy(2));
   }
 
   /// Looks again at every Companion that the object concerns.
@@ -328,7 +329,7 @@ class Reconciler {
     // Only who has seen every Companion can say that nothing is pending.
     if (pending || everyone) {
       try {
-        comesSoon = beat(pending, deadline);
+        comesSoon = beat(pending, forLate(deadline));
       } catch (Unavailable e) {
         if (failures.isEmpty()) {
           throw e;
@@ -372,14 +373,14 @@ class Reconciler {
       return each(looks(companions, occasion, Map.of()), deadline).values();
     }
     if (left.simple().size() > MANY) {
-      for (CompanionRef ref : handOver(left.simple(), half(left.deadline()))) {
+      for (CompanionRef ref : handOver(left.simple(), half(deadline))) {
         // What came of it is for the next pulse to see.
         outcomes.put(ref, new Outcome(new Result.Seen(Optional.empty(), true), true));
         waiting.remove(ref);
         left.looks().remove(ref);
       }
     }
-    outcomes.putAll(each(left.looks(), left.deadline()));
+    outcomes.putAll(each(left.looks(), deadline));
     return outcomes.values();
   }
 
@@ -387,8 +388,7 @@ class Reconciler {
   ///
   /// @param looks those who need one of their own
   /// @param simple those of them that may be handed over
-  /// @param deadline by when
-  private record Left(Map<CompanionRef, Ask> looks, Set<CompanionRef> simple, Deadline deadline) {}
+  private record Left(Map<CompanionRef, Ask> looks, Set<CompanionRef> simple) {}
 
   /// Looks at everything at once, and writes what may come late.
   ///
@@ -400,7 +400,7 @@ class Reconciler {
       Map<CompanionRef, Outcome> outcomes) {
     // All the time that there is: where the lists of all take long, a look at each takes longer.
     Survey survey = reader.survey(companions.size(), clock.instant(), deadline);
-    Deadline end = forWriting(deadline);
+    Deadline end = forLate(deadline);
     Deadline half = share(end, companions.size());
     Map<CompanionRef, Written> closed = closeAtOnce(survey, companions, half);
     Map<CompanionRef, Ask> closing = new LinkedHashMap<>();
@@ -430,7 +430,7 @@ class Reconciler {
         }
       }
     }
-    outcomes.putAll(each(closing, end));
+    outcomes.putAll(each(closing, deadline));
     boolean mayHandOver = simple.size() > MANY;
     each(late, mayHandOver ? half(end) : end)
         .forEach(
@@ -445,7 +445,7 @@ class Reconciler {
       survey.strays().forEach(ref -> looks.putIfAbsent(ref, Ask.look(occasion)));
     }
     simple.retainAll(looks.keySet());
-    return new Left(looks, simple, end);
+    return new Left(looks, simple);
   }
 
   private static Deadline half(Deadline deadline) {
@@ -722,14 +722,27 @@ class Reconciler {
             () -> reader.read(facts, all, progress.everyNode, deadline));
     Decision decision = Decision.of(seen);
     decision.placed().ifPresent(it -> progress.placed = it);
-    Deadline end = forWriting(deadline);
+    boolean late = !deadline.left().isPositive();
+    Deadline end = late ? forLate(deadline) : deadline;
+    if (late) {
+      // As what a survey has decided.
+      reader.requireUnchanged(seen.companion());
+    }
     Written written =
         orTell(
             facts,
             Reason.NotEnforced,
             end,
-            () -> write(decision.steps(progress.mayOpen()), closed, end));
-    if (written.refused().isEmpty() && progress.mayMove() && decision.isMoving()) {
+            () ->
+                write(
+                    late ? decision.lateSteps() : decision.steps(progress.mayOpen()), closed, end));
+    if (late && !decision.mayComeLate()) {
+      throw new Unavailable(
+          "Out of time before all of it was written: Companion "
+              + ref
+              + "; the API server is slow");
+    }
+    if (!late && written.refused().isEmpty() && progress.mayMove() && decision.isMoving()) {
       progress.moved++;
       return Optional.empty();
     }

@@ -64,7 +64,7 @@ record Installation(Lab lab, URI functions, Path sources) {
   private static final Duration SOON = Duration.ofMillis(200);
 
   /// As long as a sender may have to wait for an answer.
-  static final Duration ANSWER = Duration.ofSeconds(15);
+  static final Duration ANSWER = Duration.ofSeconds(20);
 
   /// Starts the real ApiServerSource adapters.
   ApiServerSource startSources() {

@@ -9,7 +9,7 @@ import io.quarkus.test.junit.QuarkusTest;
 import java.net.http.HttpResponse;
 import org.junit.jupiter.api.Test;
 
-/// An API server that is away, or hangs. Every post here gives up after the 15 s that a sender may
+/// An API server that is away, or hangs. Every post here gives up after the 20 s that a sender may
 /// have to wait.
 @QuarkusTest
 @QuarkusTestResource(OnTheLab.class)
