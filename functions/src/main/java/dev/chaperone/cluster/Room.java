@@ -32,12 +32,12 @@ public final class Room {
       if (taken) {
         return false;
       }
-      taken = free.tryAcquire();
-      if (taken) {
-        return false;
-      }
+      boolean waits;
       try {
-        taken = free.tryAcquire(Math.max(0, deadline.left().toNanos()), TimeUnit.NANOSECONDS);
+        // Those who wait already come first.
+        waits = !free.tryAcquire(0, TimeUnit.NANOSECONDS);
+        taken =
+            !waits || free.tryAcquire(Math.max(0, deadline.left().toNanos()), TimeUnit.NANOSECONDS);
       } catch (InterruptedException e) {
         Thread.currentThread().interrupt();
         throw new Unavailable("Interrupted", e);
@@ -45,7 +45,7 @@ public final class Room {
       if (!taken) {
         throw new Unavailable("Out of time before: " + next + "; others take as much memory");
       }
-      return true;
+      return waits;
     }
 
     @Override

@@ -1,8 +1,11 @@
 package dev.chaperone.cluster;
 
+import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.awaitility.Awaitility.await;
 
 import java.time.Duration;
+import java.util.concurrent.FutureTask;
 import org.junit.jupiter.api.Test;
 
 class RoomTest {
@@ -22,6 +25,19 @@ class RoomTest {
 
     one.close();
     three.take(LATER, "the third");
+  }
+
+  @Test
+  void who_waits_goes_on_as_soon_as_there_is_room_and_knows_that_it_waited() throws Exception {
+    assertThat(one.take(LATER, "the first")).isFalse();
+    assertThat(two.take(LATER, "the second")).isFalse();
+    FutureTask<Boolean> waits = new FutureTask<>(() -> three.take(LATER, "the third"));
+    Thread waiter = Thread.ofVirtual().start(waits);
+    await().until(() -> waiter.getState() == Thread.State.TIMED_WAITING);
+
+    one.close();
+
+    assertThat(waits.get()).isTrue();
   }
 
   @Test
