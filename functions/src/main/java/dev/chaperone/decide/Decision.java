@@ -256,6 +256,7 @@ public final class Decision {
     private final CompanionStatus before = seen.status();
     private final @Nullable List<String> unprotectedGuards;
     private final CompanionStatus after;
+    private final Map<String, HoldReports.Findings> findings;
     private final List<Change> holds;
 
     private Report(Written written) {
@@ -265,6 +266,14 @@ public final class Decision {
       this.enforced = enforced();
       this.unprotectedGuards = unprotectedGuards();
       this.after = status();
+      this.findings =
+          seen.holds().stream()
+              .collect(
+                  Collectors.toMap(
+                      hold -> hold.getMetadata().getUid(),
+                      hold ->
+                          Decision.this.findings(hold, enforced, unprotectedGuards, enforcement),
+                      (one, _) -> one));
       this.holds = HoldReports.reports(seen.holds(), this::findings, seen.now());
     }
 
@@ -346,7 +355,7 @@ public final class Decision {
     }
 
     private HoldReports.Findings findings(Hold hold) {
-      return Decision.this.findings(hold, enforced, unprotectedGuards, enforcement);
+      return Objects.requireNonNull(findings.get(hold.getMetadata().getUid()));
     }
 
     /// What a cordoned node that keeps its guard is told.
