@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import dev.chaperone.api.Companion;
+import dev.chaperone.lab.Budgets;
 import dev.chaperone.lab.Lab;
 import dev.chaperone.lab.programs.Kubectl;
 import io.fabric8.kubernetes.api.model.Condition;
@@ -95,26 +96,23 @@ final class Scene implements AutoCloseable {
 
   /// A Companion of this name for the target alone.
   void companionOfTarget(String companion) {
-    apply(
-        """
-        apiVersion: chaperone.dev/v1alpha1
-        kind: Companion
-        metadata: {name: %s, namespace: %s}
-        spec: {targetRef: {name: target}}
-        """
-            .formatted(companion, name));
+    companion(companion, "target");
   }
 
   /// A Companion of this name whose target does not exist.
   void companionWithoutTarget(String companion) {
+    companion(companion, "none");
+  }
+
+  private void companion(String companion, String target) {
     apply(
         """
         apiVersion: chaperone.dev/v1alpha1
         kind: Companion
         metadata: {name: %s, namespace: %s}
-        spec: {targetRef: {name: none}}
+        spec: {targetRef: {name: %s}}
         """
-            .formatted(companion, name));
+            .formatted(companion, name, target));
   }
 
   void hold(String hold) {
@@ -339,14 +337,7 @@ final class Scene implements AutoCloseable {
 
   /// How many disruptions a budget allows; nothing while Kubernetes has not counted for its spec.
   Optional<Integer> allowed(String budget) {
-    return Optional.ofNullable(budget(budget))
-        .filter(
-            it ->
-                it.getStatus() != null
-                    && it.getMetadata()
-                        .getGeneration()
-                        .equals(it.getStatus().getObservedGeneration()))
-        .map(it -> it.getStatus().getDisruptionsAllowed());
+    return Budgets.allowed(budget(budget));
   }
 
   List<String> runningPods(String app) {

@@ -1,5 +1,6 @@
 package dev.chaperone.lab.demo;
 
+import dev.chaperone.lab.Budgets;
 import dev.chaperone.lab.Lab;
 import dev.chaperone.lab.programs.Kubectl;
 import io.fabric8.kubernetes.api.model.Node;
@@ -159,14 +160,7 @@ final class Stage {
             .inNamespace(NAMESPACE)
             .withName("storage-agent-nodes")
             .get();
-    return Optional.ofNullable(budget)
-        .filter(
-            it ->
-                it.getStatus() != null
-                    && it.getMetadata()
-                        .getGeneration()
-                        .equals(it.getStatus().getObservedGeneration()))
-        .map(it -> it.getStatus().getDisruptionsAllowed());
+    return Budgets.allowed(budget);
   }
 
   /// What the story tells did not happen.
