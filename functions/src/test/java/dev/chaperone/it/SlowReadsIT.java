@@ -85,6 +85,10 @@ class SlowReadsIT {
       assertThat(answer.statusCode()).isEqualTo(503);
       assertThat(answer.body()).contains(LATE);
       assertThat(scene.budget("agent-nodes").getSpec()).isEqualTo(closed);
+      assertThat(scene.condition("DisruptionAllowed")).isEqualTo("False Hold");
+      assertThat(GuardEvictions.of(scene).dryRuns().values())
+          .hasSize(2)
+          .containsOnly(GuardEvictions.REFUSED);
 
       proxy.slowReads(Duration.ZERO);
       lab.kubectl("uncordon", scene.node(1)).orFail();
